@@ -1,0 +1,156 @@
+// swift-tools-version: 6.2
+// The order of the modules is the order of docs/architecture.md; Tests/HouseTests checks every arrow.
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioSOCKS = Target.Dependency.product(name: "NIOSOCKS", package: "swift-nio-extras")
+let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let atomics = Target.Dependency.product(name: "Atomics", package: "swift-atomics")
+
+func library(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/SystemLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "switchboard",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "switchboard", targets: ["switchboard"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-atomics", from: "1.3.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        systemLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
+        systemLibrary("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        systemLibrary("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        systemLibrary("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        systemLibrary("CQREncode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
+        systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        systemLibrary("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
+
+        library("Cryptography", ["CSodium", "COpenSSL"]),
+        .target(
+            name: "CWhatsAppProtobuf", dependencies: ["CProtobufC"], path: "Sources/WhatsAppProtobuf/C"),
+        .target(
+            name: "WhatsAppProtobuf", dependencies: ["CWhatsAppProtobuf", "CProtobufC"],
+            path: "Sources/WhatsAppProtobuf/Swift", swiftSettings: swiftSettings),
+        library(
+            "Transport",
+            [
+                "Cryptography", "WhatsAppProtobuf", "CZlib", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL,
+                nioSOCKS, nioExtras, nioConcurrency, logging, atomics,
+            ]),
+        library("Signal", ["Cryptography", "WhatsAppProtobuf", "Transport", collections]),
+        library(
+            "Messaging",
+            [
+                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", nioCore, nioPosix, logging, metrics,
+                collections, nioConcurrency,
+            ]),
+        library("Database", ["CPostgreSQL", nioCore, nioPosix, nioConcurrency, logging, metrics, collections]),
+        library(
+            "Storage",
+            [
+                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Database", logging, metrics,
+                nioCore, nioConcurrency,
+            ]),
+        library("AdminAuth", ["Cryptography", "Database", "Storage", jwtKit, logging, nioConcurrency]),
+        library(
+            "Tenancy",
+            [
+                "Cryptography", "Transport", "Messaging", "Database", "Storage", "AdminAuth", logging, metrics,
+                nioCore, nioPosix, nioConcurrency,
+            ]),
+        library(
+            "Webhooks",
+            [
+                "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", asyncHTTPClient, logging,
+                metrics, nioCore, nioPosix, nioHTTP1, nioConcurrency,
+            ]),
+        library(
+            "Gateway",
+            [
+                "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", "Webhooks", "CQREncode",
+                "CPNG", hummingbird, hummingbirdTLS, logging, metrics, nioCore, nioPosix, nioConcurrency,
+            ]),
+        library(
+            "Sandbox",
+            [
+                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", hummingbird, nioCore, nioPosix, nioHTTP1,
+                nioWebSocket, nioConcurrency, logging, collections,
+            ]),
+        .executableTarget(
+            name: "switchboard",
+            dependencies: [
+                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Database", "Storage",
+                "AdminAuth", "Tenancy", "Webhooks", "Gateway", "Sandbox", argumentParser, serviceLifecycle,
+                unixSignals, logging, metrics, nioCore, nioPosix, asyncHTTPClient, hummingbird,
+            ],
+            swiftSettings: swiftSettings),
+
+        tests("HouseTests", []),
+        tests("CryptographyTests", ["Cryptography"]),
+        tests("WhatsAppProtobufTests", ["WhatsAppProtobuf"]),
+        tests("TransportTests", ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1]),
+        tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
+        tests("MessagingTests", ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
+        tests("DatabaseTests", ["Database", nioCore, nioPosix]),
+        tests("StorageTests", ["Storage", "Database", "Messaging", "Signal", "Cryptography", "Transport"]),
+        tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography"]),
+        tests("TenancyTests", ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography"]),
+        tests(
+            "WebhooksTests",
+            ["Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", hummingbird, nioCore, nioPosix]),
+        tests("GatewayTests", ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", hummingbirdTesting]),
+        tests("SandboxTests", ["Sandbox", "Cryptography", "Transport", "Signal", "WhatsAppProtobuf", nioCore, nioPosix, asyncHTTPClient]),
+        tests(
+            "InteropTests",
+            ["Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox", nioCore]),
+        tests("EndToEndTests", ["switchboard", "Cryptography", asyncHTTPClient, nioCore, nioPosix, nioHTTP1]),
+    ]
+)

@@ -1,0 +1,7 @@
+import ArgumentParser
+
+@main
+struct Switchboard: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "switchboard", abstract: "A multi-tenant WhatsApp gateway.", subcommands: [])
+}
