@@ -138,7 +138,9 @@ let package = Package(
         tests("WhatsAppProtobufTests", ["WhatsAppProtobuf"]),
         tests("TransportTests", ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1]),
         tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
-        tests("MessagingTests", ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
+        tests(
+            "MessagingTests",
+            ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
         tests("DatabaseTests", ["Database", nioCore, nioPosix]),
         tests("StorageTests", ["Storage", "Database", "Messaging", "Signal", "Cryptography", "Transport"]),
         tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography"]),
@@ -146,11 +148,17 @@ let package = Package(
         tests(
             "WebhooksTests",
             ["Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", hummingbird, nioCore, nioPosix]),
-        tests("GatewayTests", ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", hummingbirdTesting]),
-        tests("SandboxTests", ["Sandbox", "Cryptography", "Transport", "Signal", "WhatsAppProtobuf", nioCore, nioPosix, asyncHTTPClient]),
+        tests(
+            "GatewayTests", ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", hummingbirdTesting]),
+        tests(
+            "SandboxTests",
+            ["Sandbox", "Cryptography", "Transport", "Signal", "WhatsAppProtobuf", nioCore, nioPosix, asyncHTTPClient]),
         tests(
             "InteropTests",
-            ["Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox", nioCore]),
+            [
+                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
+                nioCore,
+            ]),
         tests("EndToEndTests", ["switchboard", "Cryptography", asyncHTTPClient, nioCore, nioPosix, nioHTTP1]),
     ]
 )
