@@ -59,7 +59,9 @@ struct VectorCase {
     }
 
     func strings(_ key: String) throws -> [String] {
-        guard let value = members[key] as? [String] else { throw VectorError.missing("\(path).\(key): list of strings") }
+        guard let value = members[key] as? [String] else {
+            throw VectorError.missing("\(path).\(key): list of strings")
+        }
         return value
     }
 
