@@ -134,7 +134,7 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         tests("HouseTests", []),
-        tests("CryptographyTests", ["Cryptography"]),
+        tests("CryptographyTests", ["Cryptography", "CSodium"]),
         tests("WhatsAppProtobufTests", ["WhatsAppProtobuf"]),
         tests("TransportTests", ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1]),
         tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
