@@ -1,0 +1,86 @@
+/// Where a device's connection stands: the snapshot that status endpoints show (10-rest-api, section 6; 01, section 21.1).
+package struct ConnectionState: Sendable, Equatable {
+    package enum Phase: String, Sendable {
+        /// Not started, or stopped by us.
+        case idle
+        /// Dialing and shaking hands.
+        case connecting
+        /// Socket open on a registration connection: a QR or a code may be shown.
+        case registering
+        /// Login payload sent, `<success>` awaited.
+        case authenticating
+        /// `<success>` received, post-login steps running.
+        case settling
+        /// Messages can be sent.
+        case ready
+        /// Connection lost, a timer will dial again.
+        case waiting
+        /// Ended for a reason that no automatic attempt cures: see `end`.
+        case stopped
+    }
+
+    package var phase: Phase = .idle
+    /// Own addresses with device, once paired.
+    package var jid: String?
+    package var lid: String?
+    package var pushName = ""
+    package var platform = ""
+    package var businessName = ""
+    /// Why the connection stopped, while `phase == .stopped`.
+    package var end: SessionEnd?
+    /// What the last lost connection died of, for people: "socket closed", "no answer to pings".
+    package var lastError = ""
+    /// While waiting: when the next attempt starts and how many failed in a row.
+    package var retryAt: Timestamp?
+    package var failedAttempts = 0
+    /// When the running or last logged-in connection became ready.
+    package var readySince: Timestamp?
+
+    package init() {}
+
+    /// The socket is open and the handshake done.
+    package var isConnected: Bool {
+        switch phase {
+        case .registering, .authenticating, .settling, .ready: true
+        case .idle, .connecting, .waiting, .stopped: false
+        }
+    }
+
+    /// The server accepted the login on this connection.
+    package var isLoggedIn: Bool { phase == .settling || phase == .ready }
+    package var isPaired: Bool { jid != nil }
+}
+
+/// A permanent end of a device's connection: nothing dials again until somebody asks (02, section 19).
+package enum SessionEnd: Sendable, Hashable {
+    /// Unlinked by the phone or the server; credentials and Signal state were erased.
+    case loggedOut(code: Int, text: String, onConnect: Bool)
+    /// Unlinked through us.
+    case unlinked
+    /// The same device connected elsewhere.
+    case replaced
+    /// Login refused with 402; `code` is the ban reason, 101…106.
+    case banned(code: Int, until: Timestamp?)
+    /// Login refused with 405.
+    case clientOutdated
+    /// Login refused with another failure code that repeating does not cure.
+    case refused(code: Int, text: String)
+    /// The lease went to another node; what waited was destroyed.
+    case leaseLost
+    /// The store refuses this device's rows.
+    case storage(String)
+
+    /// Short word for the device row's `held_reason` and for logs.
+    package var word: String {
+        switch self {
+        case .loggedOut: "logged_out"
+        case .unlinked: "unlinked"
+        case .replaced: "stream_replaced"
+        case .banned: "temporarily_banned"
+        case .clientOutdated: "client_outdated"
+        case .refused: "connect_failure"
+        case .leaseLost: "lease_elsewhere"
+        case .storage: "storage_error"
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// What Tenancy and Gateway may ask of a device that this process owns. `DeviceSession` is the one implementation; the
+/// protocol exists so that what stands above can be tested without a socket.
+///
+/// Every function may be called from any task. Calls that need the server wait at most for their own time-outs and throw
+/// `SessionError`; none hangs while the device is offline.
+package protocol DeviceClient: AnyObject, Sendable {
+    /// Latest state, readable without waiting for the device.
+    var state: ConnectionState { get }
+
+    // Life cycle
+    /// Loads the credentials and, when paired, connects and keeps connected.
+    func start() async throws
+    /// Flushes what is pending (at most 2 s), closes the socket and ends the session object for good.
+    func stop() async
+    /// Connects again at once, also out of a waiting or stopped state; returns when ready (20 s).
+    func reconnect() async throws
+    /// Unlinks at the server (30 s), then erases credentials even if that failed; state becomes logged out.
+    func logout() async throws
+
+    // Pairing
+    /// The running QR login, or a new one; `restart` forces a new one. Throws `alreadyPaired`.
+    func startQRLogin(restart: Bool) async throws -> QRLogin
+    /// Asks for a pairing code for `phone` (digits), on the running registration connection or a new one.
+    func startCodeLogin(phone: String) async throws -> PairingCode
+
+    // Messaging
+    func sendText(_ message: TextMessage) async throws -> SendResult
+    /// Read (or played) receipts for messages of one sender in a chat. `sender` is needed in groups.
+    func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws
+    func isOnWhatsApp(_ phones: [String]) async throws -> [RegisteredUser]
+    func groupInfo(_ group: String) async throws -> GroupInfo
+
+    // Settings that apply to the running connection
+    func setPassive(_ passive: Bool) async throws
+    func setForceActiveReceipts(_ active: Bool) async
+    /// Proxy URL (`http://`, `https://`, `socks5://`) or nil; reconnects through it.
+    func setProxy(_ url: String?) async throws
+}

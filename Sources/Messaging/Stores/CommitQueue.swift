@@ -1,0 +1,29 @@
+import NIOCore
+
+/// The group commit of one event loop: gathers the change sets of all its devices into one transaction at a time.
+///
+/// Rules a queue keeps (16-performance-durability, section 1.6): sets of one device commit in the order of submission;
+/// newer images of a record may replace older ones that wait; one batch is in flight, and the next is not sent before the
+/// outcome of the last is known. So the futures of one device complete in the order of `submit`.
+package protocol CommitQueue: AnyObject, Sendable {
+    /// The loop `submit` must be called on; results are delivered on it.
+    var eventLoop: any EventLoop { get }
+
+    /// Queues `changes`. The future succeeds once they are durable and fails with a `CommitError`.
+    func submit(_ changes: ChangeSet) -> EventLoopFuture<Void>
+
+    /// Bytes waiting or in flight on this loop: above 8 MiB sessions stop reading their sockets.
+    var pendingBytes: Int { get }
+}
+
+/// Why a change set did not become durable. Nothing that waited for it may be released.
+package enum CommitError: Error, Sendable, Equatable {
+    /// The lease is another's: the session must end at once and destroy what waits.
+    case fenced
+    /// The store refuses rows of this device (constraint, size, encoding), repeatedly; other devices go on.
+    case rejected(String)
+    /// The store was away longer than its patience. The sets stay queued and may still be applied.
+    case unavailable
+    /// The queue is shut down.
+    case closed
+}
