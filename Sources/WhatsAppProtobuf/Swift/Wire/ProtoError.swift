@@ -12,19 +12,15 @@ package enum ProtoError: Error, Equatable, Sendable {
     case unsupportedWireType(UInt8)
     /// A known field came with a wire type its declaration does not allow.
     case wireTypeMismatch(field: Int)
-    /// A string field holds bytes that are not UTF-8.
-    case invalidUTF8(field: Int)
-    /// A string field holds a NUL, which readers with C strings would see cut short.
-    case embeddedNUL(field: Int)
     /// More bytes than `ProtoLimits.bytes`.
     case tooLarge(bytes: Int)
     /// Nested deeper than `ProtoLimits.depth`.
     case tooDeep
     /// More submessages than `ProtoLimits.messages`.
     case tooManyMessages
-    /// More field occurrences than `ProtoLimits.fields`.
+    /// More field occurrences than `ProtoLimits.fields`, or elements of repeated fields than `ProtoLimits.elements`.
     case tooManyFields
-    /// Passed every check, yet the unpacker refused it (it ran out of memory).
+    /// Passed every check, yet the unpacker refused it: it ran into `ProtoLimits.memory`.
     case unpackFailed
     /// JSON that does not describe the message; the text names the place and the reason.
     case invalidJSON(String)
