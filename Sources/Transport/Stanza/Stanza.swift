@@ -6,6 +6,7 @@ package struct Stanza: Sendable, Equatable {
     package var attributes: StanzaAttributes
     package var content: Content
 
+    /// One machine word: the rare cases are boxed.
     package enum Content: Sendable, Equatable {
         /// No content at all (odd list size).
         case none
@@ -13,7 +14,7 @@ package struct Stanza: Sendable, Equatable {
         case bytes([UInt8])
         /// A string: encoded as token, packed or raw. A decoder yields this case only for tokens and packed strings; a
         /// raw string comes back as bytes, so read content through ``Stanza/bytesContent`` or ``Stanza/textContent``.
-        case text(String)
+        indirect case text(String)
         /// Child elements. An empty list is encoded as such and decodes to `.none`.
         case children([Stanza])
         /// An address as content; no known stanza uses it, the format allows it.

@@ -37,33 +37,26 @@ package enum StanzaCodec {
 
     /// - Parameter prefix: zero bytes in front.
     private static func encode(_ stanza: Stanza, prefix: Int) throws(StanzaError) -> [UInt8] {
-        let bound = try prefix + StanzaBound.bytes(of: stanza)
-        let bytes = [UInt8](unsafeUninitializedCapacity: bound) { output, count in
-            count = write(stanza, prefix: prefix, to: UnsafeMutableRawBufferPointer(output))
-        }
-        guard bytes.count <= StanzaLimits.encodedBytes else { throw .limitExceeded(.bytes) }
-        return bytes
+        try withEncoded(stanza, prefix: prefix) { Array($0) }
     }
 
     private static func encode(_ stanza: Stanza, prefix: Int, into buffer: inout ByteBuffer) throws(StanzaError) {
-        let bound = try prefix + StanzaBound.bytes(of: stanza)
-        let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bound) { output in
-            write(stanza, prefix: prefix, to: output)
-        }
-        guard count <= StanzaLimits.encodedBytes else {
-            buffer.moveWriterIndex(to: buffer.writerIndex - count)
-            throw .limitExceeded(.bytes)
-        }
+        try withEncoded(stanza, prefix: prefix) { _ = buffer.writeBytes($0) }
     }
 
-    /// - Parameter output: room for the prefix and the bound of the stanza.
-    private static func write(_ stanza: Stanza, prefix: Int, to output: UnsafeMutableRawBufferPointer) -> Int {
-        guard let start = output.bindMemory(to: UInt8.self).baseAddress else { return 0 }
-        for offset in 0..<prefix { start[offset] = 0 }
-        var writer = StanzaWriter(start: start + prefix)
-        writer.write(stanza)
-        precondition(prefix + writer.count <= output.count, "stanza larger than its bound")
-        return prefix + writer.count
+    /// Runs `body` on the encoded stanza. Up to a kilobyte is written on the stack.
+    private static func withEncoded<R>(
+        _ stanza: Stanza, prefix: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R
+    ) throws(StanzaError) -> R {
+        let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1024) { memory in
+            var writer = StanzaWriter(memory)
+            for _ in 0..<prefix { writer.write(byte: 0) }
+            writer.write(stanza)
+            if let failure = writer.failure { return Result<R, StanzaError>.failure(failure) }
+            guard writer.written.count <= StanzaLimits.encodedBytes else { return .failure(.limitExceeded(.bytes)) }
+            return .success(body(writer.written))
+        }
+        return try result.get()
     }
 
     // MARK: Decoding

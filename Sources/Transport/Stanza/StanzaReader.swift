@@ -3,6 +3,8 @@ struct StanzaReader {
     private var cursor: UnsafePointer<UInt8>
     private let end: UnsafePointer<UInt8>
     private let tokens: TokenTable
+    /// Where the attributes of the elements read next go.
+    private var attributes: AttributeBuffer?
     /// Elements and attributes that may still come.
     private var elementBudget = StanzaLimits.elements
 
@@ -63,42 +65,53 @@ struct StanzaReader {
         guard count > 0 else { return StanzaAttributes() }
         // An attribute takes two bytes at least, so the reservation is bounded by the frame.
         guard remaining / 2 >= count else { throw .truncated }
-        guard count <= StanzaReader.fewAttributes else { return try readManyAttributes(count: count) }
-        var entries: [StanzaAttributes.Entry] = []
-        entries.reserveCapacity(count)
+        let buffer = attributeBuffer(roomFor: count)
+        let start = buffer.count
+        guard count <= StanzaReader.fewAttributes else {
+            try readManyAttributes(count: count, into: buffer, start: start)
+            return StanzaAttributes(buffer, from: start)
+        }
         var seen = SeenKeys()
         for _ in 0..<count {
             guard cursor < end else { throw .truncated }
             let first = cursor.pointee
             let key = try readName()
             let value = try readAttributeValue()
-            if seen.mayHold(first), let earlier = entries.firstIndex(where: { $0.key == key }) {
-                entries[earlier].value = value
+            if seen.mayHold(first), let earlier = (start..<buffer.count).first(where: { buffer.entries[$0].key == key })
+            {
+                buffer.entries[earlier].value = value
             } else {
-                entries.append(StanzaAttributes.Entry(key: key, value: value))
+                buffer.append(key: key, value: value)
             }
         }
-        return StanzaAttributes(entries: entries)
+        return StanzaAttributes(buffer, from: start)
     }
 
     /// Up to so many attributes are searched one by one for a repeated key.
     private static let fewAttributes = 32
 
-    private mutating func readManyAttributes(count: Int) throws(StanzaError) -> StanzaAttributes {
-        var entries: [StanzaAttributes.Entry] = []
-        entries.reserveCapacity(count)
+    private mutating func readManyAttributes(count: Int, into buffer: AttributeBuffer, start: Int) throws(StanzaError) {
         var positions: [String: Int] = [:]
         for _ in 0..<count {
             let key = try readName()
             let value = try readAttributeValue()
             if let earlier = positions[key] {
-                entries[earlier].value = value
+                buffer.entries[earlier].value = value
             } else {
-                positions[key] = entries.count
-                entries.append(StanzaAttributes.Entry(key: key, value: value))
+                positions[key] = buffer.count
+                buffer.append(key: key, value: value)
             }
         }
-        return StanzaAttributes(entries: entries)
+    }
+
+    /// The buffer for the next `count` attributes: the current one while it has room, so that the elements of a frame share
+    /// few. They start small and stay small enough that an element kept for long keeps little of its frame.
+    private mutating func attributeBuffer(roomFor count: Int) -> AttributeBuffer {
+        if let attributes, attributes.capacity - attributes.count >= count { return attributes }
+        let usual = attributes == nil ? min(8, remaining / 8) : 64
+        let buffer = AttributeBuffer.make(capacity: max(count, usual))
+        attributes = buffer
+        return buffer
     }
 
     private mutating func readContent(depth: Int) throws(StanzaError) -> Stanza.Content {
@@ -265,13 +278,13 @@ struct StanzaReader {
         guard cursor < end else { throw .truncated }
         // The three servers of nearly all addresses, by their tokens.
         switch cursor.pointee {
-        case 0x03:
+        case WireByte.userServer:
             cursor += 1
             return .user
-        case 0x1C:
+        case WireByte.groupServer:
             cursor += 1
             return .group
-        case 0x76:
+        case WireByte.lidServer:
             cursor += 1
             return .lid
         default:

@@ -16,6 +16,11 @@ enum WireByte {
     static let binary32: UInt8 = 254
     static let nibble8: UInt8 = 255
 
+    /// The tokens of the three servers that nearly all addresses have.
+    static let userServer: UInt8 = 0x03
+    static let groupServer: UInt8 = 0x1C
+    static let lidServer: UInt8 = 0x76
+
     /// Longest string that may be packed, in characters.
     static let longestPacked = 127
 }
