@@ -25,6 +25,11 @@ package enum StanzaCodec {
         try encode(stanza, prefix: 1)
     }
 
+    /// The stanza compressed, with its leading flag byte 2. Clients never send this form; a server may.
+    package static func encodeCompressedFrame(_ stanza: Stanza) throws(StanzaError) -> [UInt8] {
+        [compressedFlag] + Zlib.deflate(try encode(stanza))
+    }
+
     /// Appends the stanza without flag byte. Throws as ``encode(_:)``, with nothing appended.
     package static func encode(_ stanza: Stanza, into buffer: inout ByteBuffer) throws(StanzaError) {
         try encode(stanza, prefix: 0, into: &buffer)
@@ -84,7 +89,7 @@ package enum StanzaCodec {
         let body = UnsafeRawBufferPointer(rebasing: frame.dropFirst())
         guard flag & compressedFlag != 0 else { return decode(stanza: body) }
         do throws(StanzaError) {
-            let inflated = try Inflate.inflate(body, limit: StanzaLimits.inflatedBytes)
+            let inflated = try Zlib.inflate(body, limit: StanzaLimits.inflatedBytes)
             return inflated.withUnsafeBytes { decode(stanza: $0) }
         } catch {
             return .failure(error)

@@ -41,6 +41,12 @@ struct StanzaWriter: ~Copyable {
     mutating func write(_ stanza: Stanza, depth: Int = 1) {
         guard depth <= StanzaLimits.depth else { return fail(.limitExceeded(.depth)) }
         guard !stanza.tag.isEmpty else { return fail(.emptyElement) }
+        // A historical marker of the reference client: the tag "0" is written as an empty list, and nothing else with it.
+        guard stanza.tag != "0" else {
+            reserve(2)
+            put(WireByte.list8)
+            return put(WireByte.empty)
+        }
         let hasContent = if case .none = stanza.content { false } else { true }
         stanza.attributes.withEntries { entries in
             // Empty text attributes are left out, as the reference client does.

@@ -1,12 +1,18 @@
 import CZlib
 
-/// Bounded decompression of a zlib stream (RFC 1950).
-enum Inflate {
+/// Whole zlib streams (RFC 1950) in memory, bounded.
+package enum Zlib {
     /// The content of the zlib stream at the start of `input`; bytes behind the stream's end are ignored.
     ///
     /// - Parameter limit: most bytes that may come out; inflating stops there.
     /// - Throws: ``StanzaError/invalidCompression`` for a damaged or incomplete stream,
     ///   ``StanzaError/limitExceeded(_:)`` beyond `limit`.
+    package static func inflate(_ input: [UInt8], limit: Int) throws(StanzaError) -> [UInt8] {
+        try input.withUnsafeBytes { input in
+            Result { () throws(StanzaError) in try inflate(input, limit: limit) }
+        }.get()
+    }
+
     static func inflate(_ input: UnsafeRawBufferPointer, limit: Int) throws(StanzaError) -> [UInt8] {
         guard let source = input.bindMemory(to: UInt8.self).baseAddress, input.count <= Int(UInt32.max) else {
             throw .invalidCompression
@@ -21,7 +27,7 @@ enum Inflate {
         stream.avail_in = UInt32(input.count)
 
         var output: [UInt8] = []
-        var chunk = min(limit + 1, max(1024, input.count &* 4))
+        var chunk = min(limit + 1, max(1024, min(input.count &* 4, 1 << 20)))
         while true {
             var status = Z_OK
             let start = output.count
@@ -41,6 +47,17 @@ enum Inflate {
             case Z_OK where stream.avail_out == 0: chunk = min(chunk &* 2, 1 << 20)
             default: throw .invalidCompression
             }
+        }
+    }
+
+    /// `input` as one zlib stream at the default level.
+    package static func deflate(_ input: [UInt8]) -> [UInt8] {
+        var count = compressBound(uLong(input.count))
+        return [UInt8](unsafeUninitializedCapacity: Int(count)) { output, used in
+            let status = compress(output.baseAddress, &count, input, uLong(input.count))
+            // The output has the room that zlib asked for, so only exhausted memory is left as a reason to fail.
+            precondition(status == Z_OK, "zlib cannot compress")
+            used = Int(count)
         }
     }
 }
