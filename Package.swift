@@ -141,15 +141,25 @@ let package = Package(
         tests(
             "MessagingTests",
             ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
-        tests("DatabaseTests", ["Database", nioCore, nioPosix]),
-        tests("StorageTests", ["Storage", "Database", "Messaging", "Signal", "Cryptography", "Transport"]),
-        tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography"]),
-        tests("TenancyTests", ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography"]),
+        .target(
+            name: "TestSupport", dependencies: ["Database"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        tests("DatabaseTests", ["Database", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "StorageTests",
+            ["Storage", "TestSupport", "Database", "Messaging", "Signal", "Cryptography", "Transport", nioCore, nioPosix]),
+        tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography", "TestSupport"]),
+        tests(
+            "TenancyTests",
+            ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport"]),
         tests(
             "WebhooksTests",
-            ["Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", hummingbird, nioCore, nioPosix]),
+            [
+                "Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", "TestSupport", hummingbird,
+                nioCore, nioPosix,
+            ]),
         tests(
-            "GatewayTests", ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", hummingbirdTesting]),
+            "GatewayTests",
+            ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", "TestSupport", hummingbirdTesting]),
         tests(
             "SandboxTests",
             ["Sandbox", "Cryptography", "Transport", "Signal", "WhatsAppProtobuf", nioCore, nioPosix, asyncHTTPClient]),
