@@ -109,8 +109,8 @@ let package = Package(
         library(
             "Webhooks",
             [
-                "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", asyncHTTPClient, logging,
-                metrics, nioCore, nioPosix, nioHTTP1, nioConcurrency,
+                "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", logging, metrics, nioCore,
+                nioPosix, nioHTTP1, nioSSL, nioConcurrency,
             ]),
         library(
             "Gateway",
