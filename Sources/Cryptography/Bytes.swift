@@ -1,3 +1,5 @@
+import CSodium
+
 /// The byte string of all protocol logic.
 package typealias Bytes = [UInt8]
 
@@ -60,3 +62,8 @@ private struct EmptyAddress: @unchecked Sendable {
 }
 
 private let emptyAddress = EmptyAddress()
+
+extension UnsafeMutableRawBufferPointer {
+    /// Overwrites the buffer with zeros in a way that is not optimised away.
+    package func zero() { sodium_memzero(octets, count) }
+}
