@@ -21,6 +21,29 @@ extension ProtobufCFieldDescriptor {
     var isPointer: Bool { type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE }
 
     var fieldName: String { String(cString: name) }
+
+    /// The type as a `.proto` file names it.
+    var typeName: String {
+        switch type {
+        case PROTOBUF_C_TYPE_INT32: "int32"
+        case PROTOBUF_C_TYPE_SINT32: "sint32"
+        case PROTOBUF_C_TYPE_SFIXED32: "sfixed32"
+        case PROTOBUF_C_TYPE_INT64: "int64"
+        case PROTOBUF_C_TYPE_SINT64: "sint64"
+        case PROTOBUF_C_TYPE_SFIXED64: "sfixed64"
+        case PROTOBUF_C_TYPE_UINT32: "uint32"
+        case PROTOBUF_C_TYPE_FIXED32: "fixed32"
+        case PROTOBUF_C_TYPE_UINT64: "uint64"
+        case PROTOBUF_C_TYPE_FIXED64: "fixed64"
+        case PROTOBUF_C_TYPE_FLOAT: "float"
+        case PROTOBUF_C_TYPE_DOUBLE: "double"
+        case PROTOBUF_C_TYPE_BOOL: "bool"
+        case PROTOBUF_C_TYPE_STRING: "string"
+        case PROTOBUF_C_TYPE_BYTES: "bytes"
+        case PROTOBUF_C_TYPE_ENUM: enumDescriptor.map { String(cString: $0.pointee.name) } ?? ""
+        default: messageDescriptor.map { String(cString: $0.pointee.name) } ?? ""
+        }
+    }
 }
 
 extension ProtobufCType {

@@ -41,6 +41,25 @@ package struct ProtoType: @unchecked Sendable, Hashable, CustomStringConvertible
         package let number: Int
     }
 
+    /// How the schema declares a field. A name the type does not have is a programmer error.
+    package func declaration(of name: String) -> Declaration {
+        let field = field(name)
+        return Declaration(
+            number: Int(field.id), typeName: field.typeName, isRepeated: field.isRepeated,
+            isPacked: field.flags & UInt32(PROTOBUF_C_FIELD_FLAG_PACKED.rawValue) != 0,
+            isOneofMember: field.isOneofMember)
+    }
+
+    /// The declaration of a field in the words of a `.proto` file.
+    package struct Declaration: Sendable, Equatable {
+        package let number: Int
+        /// `string`, `uint32` ..., or the full name of a message or enum.
+        package let typeName: String
+        package let isRepeated: Bool
+        package let isPacked: Bool
+        package let isOneofMember: Bool
+    }
+
     /// The descriptor of a field. A name the type does not have is a programmer error.
     func field(_ name: String) -> ProtobufCFieldDescriptor {
         guard let field = protobuf_c_message_descriptor_get_field_by_name(descriptor, name) else {
