@@ -74,7 +74,9 @@ package final class WebhookDispatcher: Sendable {
             group.addTask { await self.claimLoop() }
             await group.waitForAll()
         }
-        try? await repository.release(node: nodeID)
+        // Tasks of their own, here and where outcomes are stored: a cancelled task could not reach the database.
+        let (repository, nodeID) = (repository, nodeID)
+        await Task { try? await repository.release(node: nodeID) }.value
     }
 
     private func tick() async {
@@ -159,6 +161,10 @@ package final class WebhookDispatcher: Sendable {
             verdict, response: response, error: error, duration: duration, delivery: delivery)
         Counter(label: "switchboard_webhook_attempts_total", dimensions: [("outcome", result.state.rawValue)])
             .increment()
+        await Task { await self.store(result, of: delivery) }.value
+    }
+
+    private func store(_ result: DeliveryResult, of delivery: ClaimedDelivery) async {
         var pause = Duration.milliseconds(50)
         while true {
             do {

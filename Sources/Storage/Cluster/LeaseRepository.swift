@@ -1,0 +1,103 @@
+import Database
+import Foundation
+
+/// A device this node may run, and the epoch that fences its writes.
+package struct DeviceLease: Sendable, Equatable {
+    package let did: Int64
+    package let epoch: Int64
+    package let deviceID: UUID
+    package let tenantID: Int64
+}
+
+/// Who runs a device.
+package enum LeaseOwner: Sendable, Equatable {
+    case node(UUID, url: String)
+    case nobody
+    case unknownDevice
+}
+
+/// Which node runs which device (14-storage, section 7). `node` is the caller's id in every call.
+package struct LeaseRepository: Sendable {
+    private let pool: ConnectionPool
+
+    package init(pool: ConnectionPool) {
+        self.pool = pool
+    }
+
+    /// Announces the node and gives up what a former life of it held.
+    package func register(node: UUID, name: String, url: String, version: String, maxDevices: Int) async throws {
+        _ = try await pool.pipeline([
+            LeaseStatements.registerNode(
+                .uuid(node), SQLValue(name), SQLValue(url), SQLValue(version), SQLValue(maxDevices)),
+            LeaseStatements.releaseAll(.uuid(node)),
+        ])
+    }
+
+    package func heartbeat(node: UUID) async throws {
+        _ = try await pool.execute(LeaseStatements.heartbeat, [.uuid(node)])
+    }
+
+    /// Says that the node claims nothing more.
+    package func drain(node: UUID) async throws {
+        _ = try await pool.execute(LeaseStatements.drain, [.uuid(node)])
+    }
+
+    /// Releases everything and forgets the node.
+    package func unregister(node: UUID) async throws {
+        _ = try await pool.pipeline([
+            LeaseStatements.releaseAll(.uuid(node)), LeaseStatements.removeNode(.uuid(node)),
+            LeaseStatements.notify("{}"),
+        ])
+    }
+
+    /// Forgets nodes that were silent for an hour and hold nothing.
+    package func reapNodes() async throws {
+        _ = try await pool.execute(LeaseStatements.reapNodes)
+    }
+
+    /// How many further devices the node may claim: its share of those that should run and a tenth more, within `maximum`.
+    package func room(node: UUID, maximum: Int) async throws -> Int {
+        guard let row = try await pool.query(LeaseStatements.share, [.uuid(node)]).first else { return 0 }
+        let runnable: Int = try row[0]
+        let nodes: Int = max(1, try row[1])
+        let held: Int = try row[2]
+        let share = (runnable + nodes - 1) / nodes
+        return max(0, min(maximum, share + max(1, share / 10)) - held)
+    }
+
+    /// Takes up to `limit` devices that should run and that nobody holds, for `ttl` seconds.
+    package func claim(node: UUID, limit: Int, ttl: Double) async throws -> [DeviceLease] {
+        try await pool.query(LeaseStatements.claim, [.uuid(node), SQLValue(limit), .double(ttl)]).map(lease)
+    }
+
+    /// Takes one device on demand; nil when another node holds it or it does not exist.
+    package func claim(node: UUID, did: Int64, ttl: Double) async throws -> DeviceLease? {
+        try await pool.query(LeaseStatements.claimOne, [.uuid(node), .int(did), .double(ttl)]).first.map(lease)
+    }
+
+    /// - Returns: those of `devices` that are still held; the others are lost and must not be written to.
+    package func renew(node: UUID, devices: [Int64], ttl: Double) async throws -> Set<Int64> {
+        let rows = try await pool.query(LeaseStatements.renew, [.uuid(node), .double(ttl), .ints(devices)])
+        return Set(try rows.map { try $0[0] as Int64 })
+    }
+
+    package func release(node: UUID, devices: [Int64]) async throws {
+        _ = try await pool.pipeline([
+            LeaseStatements.release(.uuid(node), .ints(devices)), LeaseStatements.notify("{}"),
+        ])
+    }
+
+    package func owner(did: Int64) async throws -> LeaseOwner {
+        guard let row = try await pool.query(LeaseStatements.owner, [.int(did)]).first else { return .unknownDevice }
+        let node: UUID? = try row[0]
+        let url: String? = try row[1]
+        guard let node, let url else { return .nobody }
+        return .node(node, url: url)
+    }
+
+    private func lease(_ row: Row) throws -> DeviceLease {
+        DeviceLease(
+            did: try row["did"], epoch: try row["epoch"], deviceID: try row["device_id"], tenantID: try row["tenant_id"]
+        )
+    }
+}

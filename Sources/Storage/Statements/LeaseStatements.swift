@@ -1,0 +1,92 @@
+import Database
+
+/// Nodes and the leases of devices (14-storage, section 7). Times are the database's alone.
+enum LeaseStatements {
+    static let registerNode = Statement(
+        "nodes.register",
+        """
+        INSERT INTO sb.nodes (node_id, name, advertise_url, version, max_devices) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (node_id) DO UPDATE SET name = excluded.name, advertise_url = excluded.advertise_url,
+          version = excluded.version, max_devices = excluded.max_devices, started_at = now(), heartbeat_at = now(),
+          draining = false
+        """)
+
+    static let heartbeat = Statement(
+        "nodes.heartbeat", "UPDATE sb.nodes SET heartbeat_at = now() WHERE node_id = $1")
+
+    static let drain = Statement("nodes.drain", "UPDATE sb.nodes SET draining = true WHERE node_id = $1")
+
+    static let removeNode = Statement("nodes.remove", "DELETE FROM sb.nodes WHERE node_id = $1")
+
+    static let reapNodes = Statement(
+        "nodes.reap",
+        """
+        DELETE FROM sb.nodes n WHERE n.heartbeat_at < now() - interval '1 hour'
+          AND NOT EXISTS (SELECT 1 FROM sb.device_leases l WHERE l.node_id = n.node_id AND l.expires_at > now())
+        """)
+
+    /// Devices that should run, live nodes, and how many of the devices this node holds.
+    static let share = Statement(
+        "leases.share",
+        """
+        SELECT (SELECT count(*) FROM sb.devices WHERE desired = 'run' AND jid IS NOT NULL),
+          (SELECT count(*) FROM sb.nodes WHERE NOT draining AND heartbeat_at > now() - interval '15 seconds'),
+          (SELECT count(*) FROM sb.device_leases WHERE node_id = $1 AND expires_at > now())
+        """)
+
+    /// Most recently active devices first.
+    static let claim = Statement(
+        "leases.claim",
+        """
+        WITH c AS (
+          SELECT l.did FROM sb.device_leases l JOIN sb.devices d USING (did)
+          WHERE l.expires_at < now() AND d.desired = 'run' AND d.jid IS NOT NULL
+            AND (l.prefer_node IS NULL OR l.prefer_node = $1 OR l.expires_at < now() - interval '10 seconds')
+          ORDER BY d.last_active_at DESC NULLS LAST, l.did LIMIT $2
+          FOR UPDATE OF l SKIP LOCKED)
+        UPDATE sb.device_leases l SET node_id = $1, epoch = l.epoch + 1, expires_at = now() + make_interval(secs => $3),
+          acquired_at = now(), live_state = 'loading', prefer_node = NULL
+        FROM c, sb.devices d WHERE l.did = c.did AND d.did = c.did
+        RETURNING l.did, l.epoch, d.device_id, d.tenant_id
+        """)
+
+    /// One device on demand, paired or not, whatever it wishes.
+    static let claimOne = Statement(
+        "leases.claim_one",
+        """
+        UPDATE sb.device_leases l SET node_id = $1, epoch = l.epoch + 1, expires_at = now() + make_interval(secs => $3),
+          acquired_at = now(), live_state = 'loading', prefer_node = NULL
+        FROM sb.devices d
+        WHERE l.did = $2 AND d.did = l.did AND (l.expires_at < now() OR l.node_id = $1)
+        RETURNING l.did, l.epoch, d.device_id, d.tenant_id
+        """)
+
+    static let renew = Statement(
+        "leases.renew",
+        """
+        UPDATE sb.device_leases SET expires_at = now() + make_interval(secs => $2)
+        WHERE node_id = $1 AND expires_at > now() AND did = ANY($3) RETURNING did
+        """)
+
+    static let release = Statement(
+        "leases.release",
+        """
+        UPDATE sb.device_leases SET expires_at = '-infinity', live_state = 'none'
+        WHERE node_id = $1 AND did = ANY($2)
+        """)
+
+    /// What a former life of this node held, so that a restart need not wait for it to run out.
+    static let releaseAll = Statement(
+        "leases.release_all",
+        "UPDATE sb.device_leases SET expires_at = '-infinity', live_state = 'none' WHERE node_id = $1")
+
+    static let notify = Statement("leases.notify", "SELECT pg_notify('sb_lease', $1)")
+
+    static let owner = Statement(
+        "leases.owner",
+        """
+        SELECT l.node_id, n.advertise_url FROM sb.devices d JOIN sb.device_leases l USING (did)
+          LEFT JOIN sb.nodes n ON n.node_id = l.node_id AND l.expires_at > now()
+        WHERE d.did = $1
+        """)
+}
