@@ -81,7 +81,8 @@ extension SenderKeyState {
             guard let key = try? PrivateKey(signing) else {
                 throw SignalError.corruptRecord("sender key state: signing key")
             }
-            role = .own(ReservedChain(stored: position, extensions: UInt8(clamping: extensions)), signing: key)
+            role = .own(
+                ReservedChain(stored: position, used: iteration, extensions: UInt8(clamping: extensions)), signing: key)
         } else {
             role = .remote(MessageChain(position, skipped: skipped), firstIteration: firstIteration)
         }

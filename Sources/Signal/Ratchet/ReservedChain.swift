@@ -12,6 +12,9 @@ struct ReservedChain: Sendable {
     private(set) var live: ChainKey
     /// The end of the reserved block; `parked.index >= live.index`.
     private(set) var parked: ChainKey
+    /// Positions below this were used as far as is known: `live.index` while the chain is in service, less once positions
+    /// were skipped. What the next chain announces as its predecessor's end, which must never be too high.
+    private(set) var used: UInt32
     /// Blocks granted so far.
     private(set) var extensions: UInt8
     /// Exclusive bound of the counters that the newest committed image covers; nil for a chain never committed, or one
@@ -26,12 +29,14 @@ struct ReservedChain: Sendable {
     /// A chain that was never stored.
     init(born chain: ChainKey) {
         (live, parked) = (chain, chain)
+        used = chain.index
         extensions = 0
     }
 
     /// A chain as it was stored: nothing may be sent before an extension is durable.
-    init(stored chain: ChainKey, extensions: UInt8) {
+    init(stored chain: ChainKey, used: UInt32, extensions: UInt8) {
         (live, parked) = (chain, chain)
+        self.used = min(used, chain.index)
         self.extensions = extensions
     }
 
@@ -58,6 +63,7 @@ struct ReservedChain: Sendable {
         if live.index == parked.index { extend(&engine) }
         let position = live
         live = position.next(&engine)
+        used = live.index
         return (position.index, position.seed(&engine))
     }
 

@@ -3,7 +3,7 @@ import WhatsAppProtobuf
 
 // Layout of a stored state: a format byte, then protobuf fields in ascending order:
 //   1 localIdentity 32, 2 remoteIdentity 32, 3 baseKey 32, 4 localRegistrationID, 5 remoteRegistrationID, 6 rootKey 32,
-//   7 previousCounter, 8 sender {1 public 32, 2 private 32, 3 chainKey 32, 4 index, 5 extensions},
+//   7 previousCounter, 8 sender {1 public 32, 2 private 32, 3 chainKey 32, 4 index, 5 used, 6 extensions},
 //   9 repeated receiver {1 ratchetKey 32, 2 chainKey 32, 3 index, 4 skipped: n × (counter 4 LE ‖ seed 32)},
 //   10 pending {1 oneTimePreKeyID, 2 signedPreKeyID}
 // The row of a record without current state is the format byte alone.
@@ -39,7 +39,8 @@ extension SessionState {
             writer.secret(2, sender.ratchetKey.privateKey.secret)
             writer.secret(3, chain.key)
             writer.varint(4, UInt64(chain.index))
-            writer.varint(5, UInt64(sender.chain.extensions))
+            writer.varint(5, UInt64(sender.chain.used))
+            writer.varint(6, UInt64(sender.chain.extensions))
         }
         for receiver in receivers {
             writer.message(9) { writer in
@@ -94,14 +95,15 @@ extension SessionState {
 
     private static func decodeSender(_ bytes: ArraySlice<UInt8>) throws -> SendingRatchet {
         var (publicKey, privateKey, chainKey): (PublicKey?, SecretBytes?, SecretBytes?)
-        var (index, extensions): (UInt32, UInt32) = (0, 0)
+        var (index, used, extensions): (UInt32, UInt32, UInt32) = (0, 0, 0)
         try RecordDecoding.fields(bytes, of: "session sender") { field in
             switch field.number {
             case 1: publicKey = try RecordDecoding.key(field)
             case 2: privateKey = try RecordDecoding.secret(field)
             case 3: chainKey = try RecordDecoding.secret(field)
             case 4: index = field.uint32
-            case 5: extensions = field.uint32
+            case 5: used = field.uint32
+            case 6: extensions = field.uint32
             default: throw SignalError.corruptRecord("session sender: field \(field.number)")
             }
         }
@@ -111,7 +113,7 @@ extension SessionState {
         return SendingRatchet(
             ratchetKey: KeyPair(privateKey: key, publicKey: publicKey),
             chain: ReservedChain(
-                stored: ChainKey(key: chainKey, index: index), extensions: UInt8(clamping: extensions)))
+                stored: ChainKey(key: chainKey, index: index), used: used, extensions: UInt8(clamping: extensions)))
     }
 
     private static func decodeReceiver(_ bytes: ArraySlice<UInt8>) throws -> ReceivingRatchet {

@@ -88,8 +88,7 @@ extension SessionState {
         if receivers.count > SignalLimits.receivingChains {
             receivers.removeFirst(receivers.count - SignalLimits.receivingChains)
         }
-        let sent = sender.chain.live.index
-        previousCounter = sent > 0 ? sent - 1 : 0
+        previousCounter = sender.chain.used > 0 ? sender.chain.used - 1 : 0
         sender = SendingRatchet(ratchetKey: fresh, chain: ReservedChain(born: sending))
         sender.chain.extend(&engine)
         rootKey = nextRoot
