@@ -40,10 +40,10 @@ extension DeviceEvent {
     }
 
     static func messageEdited(
-        _ info: MessageInfo, parties: MessageParties, target: MessageReference, text: String?, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, text: String?, at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
-        data.set("message_id", target.id)
+        data.set("message_id", target.messageID)
         data.set("chat", parties.chat)
         data.set("from", parties.sender)
         data.set("timestamp", info.timestamp.seconds)
@@ -52,10 +52,10 @@ extension DeviceEvent {
     }
 
     static func messageReaction(
-        _ info: MessageInfo, parties: MessageParties, target: MessageReference, emoji: String, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, emoji: String, at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
-        data.set("message_id", target.id)
+        data.set("message_id", target.messageID)
         data.set("chat", parties.chat)
         data.set("from", parties.sender)
         data.set("emoji", emoji)
@@ -65,10 +65,10 @@ extension DeviceEvent {
     }
 
     static func messageDeleted(
-        _ info: MessageInfo, parties: MessageParties, target: MessageReference, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
-        data.set("message_id", target.id)
+        data.set("message_id", target.messageID)
         data.set("from", parties.sender)
         data.set("chat", parties.chat)
         data.set("timestamp", info.timestamp.seconds)

@@ -1,13 +1,12 @@
-import Transport
 import WhatsAppProtobuf
 
 /// What a payload is, for rows and events (05-message-content, sections 3.4 and 3.5).
 package enum MessageKind: Sendable, Equatable {
     /// Something to show: its word and its text.
     case content(type: String, text: String?)
-    case reaction(target: MessageReference, emoji: String)
-    case edit(target: MessageReference, content: [UInt8], text: String?)
-    case revoke(target: MessageReference)
+    case reaction(target: MessageKey, emoji: String)
+    case edit(target: MessageKey, content: [UInt8], text: String?)
+    case revoke(target: MessageKey)
     case ephemeralSetting(seconds: Int)
     /// Machine traffic among the own devices: never shown.
     case internalTraffic
@@ -18,28 +17,12 @@ package enum MessageKind: Sendable, Equatable {
     case keyMaterial
 }
 
-/// MessageKey: which message something refers to.
-package struct MessageReference: Sendable, Equatable {
-    package var id: String
-    package var fromMe: Bool
-    package var chat: JID?
-    package var participant: JID?
-
-    package init?(_ key: ProtoMessage?) {
-        guard let key, let id = key[string: "ID"], !id.isEmpty else { return nil }
-        self.id = id
-        fromMe = key[bool: "fromMe"] ?? false
-        chat = key[string: "remoteJID"].flatMap(JID.init(_:))
-        participant = key[string: "participant"].flatMap(JID.init(_:))
-    }
-}
-
 extension MessagePayload {
     package var kind: MessageKind {
         if isKeyMaterialOnly { return .keyMaterial }
         if let body = protocolMessage { return MessagePayload.kind(ofProtocol: body) }
         if let reaction = message[message: "reactionMessage"] {
-            guard let target = MessageReference(reaction[message: "key"]) else { return .addOn(type: "reaction") }
+            guard let target = reaction[message: "key"].flatMap(MessageKey.init(_:)) else { return .addOn(type: "reaction") }
             return .reaction(target: target, emoji: reaction[string: "text"] ?? "")
         }
         for (field, word) in MessagePayload.addOns where message.has(field) { return .addOn(type: word) }
@@ -56,12 +39,12 @@ extension MessagePayload {
         let type = Int(body[int: "type"] ?? 0)
         switch type {
         case 0:
-            guard let target = MessageReference(body[message: "key"]) else { return .otherProtocol(type: type) }
+            guard let target = body[message: "key"].flatMap(MessageKey.init(_:)) else { return .otherProtocol(type: type) }
             return .revoke(target: target)
         case 3: return .ephemeralSetting(seconds: Int(body[uint: "ephemeralExpiration"] ?? 0))
         case 4, 5, 6, 7, 8, 9, 10, 16, 17, 22: return .internalTraffic
         case 14:
-            guard let target = MessageReference(body[message: "key"]), let content = body[message: "editedMessage"] else {
+            guard let target = body[message: "key"].flatMap(MessageKey.init(_:)), let content = body[message: "editedMessage"] else {
                 return .otherProtocol(type: type)
             }
             return .edit(target: target, content: content.serialized(), text: text(of: content))

@@ -15,12 +15,10 @@ package enum RetryReceipt {
 
     /// Fresh keys for the sender to build a new session on; the one-time key is committed before the receipt leaves.
     package struct Keys: Sendable {
-        package var identityPublic: [UInt8]
+        package var device: DevicePublicKeys
         package var preKeyID: UInt32
-        package var preKeyPublic: [UInt8]
-        package var signedPreKeyID: UInt32
-        package var signedPreKeyPublic: [UInt8]
-        package var signedPreKeySignature: [UInt8]
+        package var preKey: PublicKey
+        /// Serialized, with the account key.
         package var deviceIdentity: [UInt8]
     }
 
@@ -50,25 +48,14 @@ package enum RetryReceipt {
         Stanza(
             "keys",
             children: [
-                Stanza("type", bytes: [5]), Stanza("identity", bytes: keys.identityPublic),
-                Stanza(
-                    "key",
-                    children: [
-                        Stanza("id", bytes: bigEndian(keys.preKeyID, 3)), Stanza("value", bytes: keys.preKeyPublic),
-                    ]),
-                Stanza(
-                    "skey",
-                    children: [
-                        Stanza("id", bytes: bigEndian(keys.signedPreKeyID, 3)),
-                        Stanza("value", bytes: keys.signedPreKeyPublic),
-                        Stanza("signature", bytes: keys.signedPreKeySignature),
-                    ]),
+                Stanza("type", bytes: [PublicKey.typeByte]),
+                Stanza("identity", bytes: keys.device.identity.raw),
+                PreKeyStanzas.key(id: keys.preKeyID, keys.preKey),
+                PreKeyStanzas.signedKey(
+                    id: keys.device.signedPreKeyID, keys.device.signedPreKey,
+                    signature: keys.device.signedPreKeySignature),
                 Stanza("device-identity", bytes: keys.deviceIdentity),
             ])
-    }
-
-    static func bigEndian(_ value: UInt32, _ count: Int) -> [UInt8] {
-        (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> UInt32(8 * $0)) }
     }
 }
 

@@ -28,6 +28,6 @@ package enum DeviceSelection {
         let devices = all.filter { !own.isThisDevice($0) }
         let ownDevice = isLIDMode ? own.lid ?? own.pn : own.pn
         let hashed = seen.contains(ownDevice) ? all : all.filter { !own.isThisDevice($0) } + [ownDevice]
-        return (devices, DeviceHash.of(hashed))
+        return (devices, ParticipantHash.version2(hashed))
     }
 }

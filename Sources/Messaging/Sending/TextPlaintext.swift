@@ -45,26 +45,12 @@ package enum TextPlaintext {
     }
 }
 
-extension ProtoMessage {
-    /// The copy for own devices: `Message{31: {1: destination, 2: message}, 35: context}` (04, section 3.1).
-    package static func deviceSent(_ message: ProtoMessage, destination: JID) -> ProtoMessage {
-        ProtoMessage(.message) { wrapper in
-            wrapper.update("deviceSentMessage") { sent in
-                sent[string: "destinationJID"] = destination.bare.description
-                sent[message: "message"] = message
-            }
-            wrapper[message: "messageContextInfo"] = message[message: "messageContextInfo"]
-        }
-    }
-
-    /// `Message{2: {1: group, 2: distribution}}`; with `message` the distribution is added to it, as retries need it
-    /// (04, section 3.2).
-    package static func distribution(_ bytes: [UInt8], group: JID, in message: ProtoMessage? = nil) -> ProtoMessage {
-        var carrier = message ?? ProtoMessage(.message)
-        carrier.update("senderKeyDistributionMessage") { body in
-            body[string: "groupID"] = group.description
-            body[bytes: "axolotlSenderKeyDistributionMessage"] = bytes
-        }
+extension MessagePlaintext {
+    /// A message that carries the group's sender key as well, for a retry (04, section 3.2).
+    package static func with(distribution: [UInt8], group: JID, _ message: ProtoMessage) -> ProtoMessage {
+        var carrier = message
+        carrier[message: "senderKeyDistributionMessage"] =
+            senderKeyDistribution(distribution, group: group)[message: "senderKeyDistributionMessage"]
         return carrier
     }
 }

@@ -79,7 +79,7 @@ package struct OwnDevicesNotification: Sendable, Equatable {
 
     /// The list for `user` (own PN or own LID), or nil when the hash does not fit what is listed.
     package func list(for user: JID, now: Timestamp) -> UserDeviceList? {
-        if let hash, !DeviceHash.matches(DeviceHash.of(devices), hash) { return nil }
+        if let hash, !DeviceHash.matches(ParticipantHash.version2(devices), hash) { return nil }
         return UserDeviceList(
             user: user.bare.description, devices: devices.map(\.device),
             hosted: devices.filter(\.isHosted).map(\.device), hash: hash, fetchedAt: now)

@@ -1,4 +1,3 @@
-import Cryptography
 import Transport
 
 /// Trusted-contact tokens: windows, the request that issues ours, the notification that brings theirs (04, section 10).
@@ -28,11 +27,6 @@ package enum PrivacyToken {
                 children: [
                     Stanza("token", ["jid": .jid(user.bare), "t": .int(seconds), "type": "trusted_contact"])
                 ]))
-    }
-
-    /// `HMAC-SHA256(salt, "<lid user>@lid")`: the fallback when no token is known.
-    package static func companionToken(salt: [UInt8], lid: JID) -> [UInt8] {
-        HMACSHA256.authenticate(Array(lid.bare.description.utf8), key: salt)
     }
 
     /// Tokens in `<notification type="privacy_token" from [sender_lid]><tokens><token t type>bytes</token></tokens>`,

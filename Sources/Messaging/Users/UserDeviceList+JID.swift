@@ -19,7 +19,7 @@ extension UserDeviceList {
     }
 
     /// Hash over the addresses of all devices, as notifications carry it.
-    package var computedHash: String { DeviceHash.of(jids) }
+    package var computedHash: String { ParticipantHash.version2(jids) }
 }
 
 extension UserDeviceList {
