@@ -1,0 +1,77 @@
+import Foundation
+
+/// How one sandbox is started: addresses, seed, clock and where its world is kept (13, section 5.2).
+package struct SandboxConfiguration: Sendable, Equatable {
+    package enum ClockMode: String, Sendable, Codable { case real, virtual }
+
+    /// Bind address of the three listeners. `SANDBOX_ADDRESS`.
+    package var address = "127.0.0.1"
+    /// Ports; 0 means any free one. `SANDBOX_CHAT_PORT`, `SANDBOX_CONTROL_PORT`, `SANDBOX_MEDIA_PORT`.
+    package var chatPort = 7070
+    package var controlPort = 7071
+    package var mediaPort = 7072
+    /// Bearer token of the control API; `nil` asks for none. `SANDBOX_CONTROL_TOKEN`.
+    package var controlToken: String?
+    /// Seed of the default world. `SANDBOX_SEED`.
+    package var seed = "sandbox"
+    /// Clock of the default world. `SANDBOX_CLOCK`.
+    package var clock = ClockMode.real
+    /// First moment of a virtual clock, Unix seconds.
+    package var startTime: Int64 = 1_700_000_000
+    /// Folder of the world's journal; `nil` keeps the world in memory only.
+    package var dataDirectory: String?
+    /// Behaviour of the default world at its first start.
+    package var settings = WorldSettings()
+
+    package init() {}
+
+    /// Reads the `SANDBOX_…` variables. Throws ``SandboxConfigurationError`` naming the first variable that does not parse.
+    package init(environment: [String: String]) throws {
+        if let value = environment["SANDBOX_ADDRESS"], !value.isEmpty { address = value }
+        chatPort = try Self.port("SANDBOX_CHAT_PORT", environment) ?? chatPort
+        controlPort = try Self.port("SANDBOX_CONTROL_PORT", environment) ?? controlPort
+        mediaPort = try Self.port("SANDBOX_MEDIA_PORT", environment) ?? mediaPort
+        if let value = environment["SANDBOX_CONTROL_TOKEN"], !value.isEmpty { controlToken = value }
+        if let value = environment["SANDBOX_SEED"], !value.isEmpty { seed = value }
+        if let value = environment["SANDBOX_CLOCK"], !value.isEmpty {
+            guard let mode = ClockMode(rawValue: value.lowercased()) else {
+                throw SandboxConfigurationError(variable: "SANDBOX_CLOCK", reason: "must be real or virtual")
+            }
+            clock = mode
+        }
+    }
+
+    private static func port(_ name: String, _ environment: [String: String]) throws -> Int? {
+        guard let text = environment[name], !text.isEmpty else { return nil }
+        guard let value = Int(text), (0...65535).contains(value) else {
+            throw SandboxConfigurationError(variable: name, reason: "must be a port from 0 to 65535")
+        }
+        return value
+    }
+}
+
+/// A `SANDBOX_…` variable whose value cannot be used.
+package struct SandboxConfigurationError: Error, Equatable, CustomStringConvertible {
+    package let variable: String
+    package let reason: String
+    package var description: String { "\(variable) \(reason)" }
+}
+
+/// Where a started sandbox is reached.
+package struct SandboxAddresses: Sendable, Equatable {
+    /// `ws://host:port/ws/chat`.
+    package let webSocket: String
+    /// `http://host:port` of the control API; empty while no control listener runs.
+    package let control: String
+    /// `http://host:port` of the media server; empty while no media listener runs.
+    package let media: String
+    /// Root public key of the certificate chain, 64 hex digits.
+    package let rootPublicKey: String
+
+    package init(webSocket: String, control: String, media: String, rootPublicKey: String) {
+        self.webSocket = webSocket
+        self.control = control
+        self.media = media
+        self.rootPublicKey = rootPublicKey
+    }
+}
