@@ -37,20 +37,20 @@ extension World {
 
     /// Loads everything the store has. Call once, with the phones in place, before anybody can connect.
     package func load() {
-        for record in records(AccountRecord.self, under: "account/").sorted(by: { $0.order < $1.order }) {
+        for (_, record) in records(AccountRecord.self, under: "account/").sorted(by: { $0.1.order < $1.1.order }) {
             guard let account = record.account(platform: settings.phonePlatform) else { continue }
             admit(account)
             loadDevices(of: account)
             phone?.accountAppeared(account, restored: true)
         }
-        for record in records(GroupRecord.self, under: "group/").sorted(by: { $0.order < $1.order }) {
+        for (_, record) in records(GroupRecord.self, under: "group/").sorted(by: { $0.1.order < $1.1.order }) {
             groups[record.id] = record.group()
         }
         loadMemories()
     }
 
     private func loadDevices(of account: Account) {
-        for record in records(DeviceRecord.self, under: "device/\(account.phone)/").sorted(by: { $0.id < $1.id }) {
+        for (_, record) in records(DeviceRecord.self, under: "device/\(account.phone)/") {
             guard let device = record.device(of: account) else { continue }
             account.devices[device.id] = device
             for entry in store.all(under: Self.preKeyPrefix(of: device)) where entry.value.count == 35 {
@@ -100,8 +100,11 @@ extension World {
         store.put(key, Bytes(data))
     }
 
-    private func records<Record: Decodable>(_ type: Record.Type, under prefix: String) -> [Record] {
+    /// Decodable records under `prefix`, in key order.
+    func records<Record: Decodable>(_ type: Record.Type, under prefix: String) -> [(String, Record)] {
         let decoder = JSONDecoder()
-        return store.all(under: prefix).compactMap { try? decoder.decode(type, from: Data($0.value)) }
+        return store.all(under: prefix).compactMap { entry in
+            (try? decoder.decode(type, from: Data(entry.value))).map { (entry.key, $0) }
+        }
     }
 }

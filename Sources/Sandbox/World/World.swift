@@ -37,10 +37,9 @@ package final class World {
     package internal(set) var connections: OrderedDictionary<Int, ClientConnection> = [:]
 
     var turn = Turn()
-    var routes = RouteMemory()
-    var duplicates = DuplicateMemory()
+    var sent = SentMemory()
+    var answers = AnswerMemory()
     var watchers = DeviceListWatchers()
-    var tokens = PrivacyTokens()
     var rates = RateLimiter()
     var acquaintances = Acquaintances()
     var nextStanzaID: UInt64 = 1

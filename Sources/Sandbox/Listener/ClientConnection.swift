@@ -1,0 +1,320 @@
+import Cryptography
+import NIOCore
+import Transport
+
+/// One socket of a client: Noise responder, stanzas in and out, and the rule by which it ends (09, sections 4, 5, 22.3).
+///
+/// Stanzas are sealed at once, in order, and written to the socket at the end of the turn.
+@SandboxActor
+package final class ClientConnection {
+    enum Phase {
+        /// Waiting for the client's hello.
+        case opened
+        /// Hello answered, waiting for the client's finish.
+        case answered(NoiseServerHandshake)
+        case registering(PairingSession)
+        case loggedIn(Device)
+        /// The last stanza was sent; what still comes is ignored.
+        case ending
+        case closed
+    }
+
+    /// Number of the connection, unique per world and start.
+    package let id: Int
+    unowned let world: World
+    let channel: any Channel
+    var phase = Phase.opened
+    private var stream = ClientStream()
+    private var noise: NoiseTransport?
+    private var outbound: ByteBuffer?
+    private var unflushed = false
+    private var sawClose = false
+    private var lastInbound: NIODeadline
+    private var deadline: Scheduled<Void>?
+    let inboundFaults = DirectionFaults()
+    let outboundFaults = DirectionFaults()
+    var answerFault = AnswerFault()
+    /// Subscriptions to presence: by account's phone number, in the address space asked for.
+    var presenceSubscriptions: [String: AddressSpace] = [:]
+    /// How far the delivery of the queue has come.
+    var delivery = Delivery.held
+
+    init(id: Int, world: World, channel: any Channel) {
+        self.id = id
+        self.world = world
+        self.channel = channel
+        lastInbound = .now()
+    }
+
+    /// The device that logged in here.
+    package var device: Device? {
+        if case .loggedIn(let device) = phase { device } else { nil }
+    }
+
+    package var pairing: PairingSession? {
+        if case .registering(let session) = phase { session } else { nil }
+    }
+
+    var isOpen: Bool {
+        switch phase {
+        case .opened, .answered, .registering, .loggedIn: true
+        case .ending, .closed: false
+        }
+    }
+
+    // MARK: Life
+
+    func opened() {
+        world.counters.connectionsAccepted += 1
+        world.events.emit(.connectionOpened, connection: id, ["remote": .string(channel.remoteAddress?.description ?? "")])
+        expectWithin(world.settings.handshakeTimeout, "handshake")
+    }
+
+    /// Closes the socket unless ``settled()`` is called within `milliseconds` of real time.
+    func expectWithin(_ milliseconds: Int, _ what: String) {
+        deadline?.cancel()
+        deadline = SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(milliseconds))) { [weak self] in
+            SandboxActor.run {
+                guard let self, self.isOpen else { return }
+                self.world.violation("timeout", "\(what) took too long", connection: self)
+                self.close(code: .normalClosure)
+            }
+        }
+    }
+
+    func settled() {
+        deadline?.cancel()
+        deadline = nil
+    }
+
+    /// Closes a socket on which nothing came for the idle time; called once a second by the listener.
+    func checkIdle(now: NIODeadline) {
+        guard isOpen, now - lastInbound > .milliseconds(Int64(world.settings.idleTimeout)) else { return }
+        close(code: .normalClosure)
+    }
+
+    /// The channel is gone.
+    func channelClosed() {
+        settled()
+        inboundFaults.stop()
+        outboundFaults.stop()
+        let before = phase
+        phase = .closed
+        world.connections[id] = nil
+        switch before {
+        case .registering(let session): world.registrationClosed(session)
+        case .loggedIn(let device): world.connectionLost(device, self)
+        case .ending, .opened, .answered, .closed: break
+        }
+        world.events.emit(.connectionClosed, connection: id)
+    }
+
+    // MARK: Inbound
+
+    /// Bytes of binary WebSocket messages.
+    func receive(_ bytes: inout ByteBuffer) {
+        guard isOpen else { return }
+        lastInbound = .now()
+        world.counters.bytesReceived += bytes.readableBytes
+        stream.append(&bytes)
+        do {
+            while isOpen, let frame = try stream.next() {
+                world.counters.framesReceived += 1
+                receive(frame: frame)
+            }
+        } catch {
+            world.violation("bad_stream", "\(error)", connection: self)
+            abort()
+        }
+    }
+
+    private func receive(frame: ByteBuffer) {
+        switch phase {
+        case .opened: answerHello(Bytes(buffer: frame))
+        case .answered(let handshake): finish(handshake, Bytes(buffer: frame))
+        case .registering, .loggedIn: receive(sealed: frame)
+        case .ending, .closed: break
+        }
+    }
+
+    private func answerHello(_ message: Bytes) {
+        do {
+            var flaw: FaultAction.CertificateFault?
+            for action in fire(.handshake, nil) {
+                if case .badCertificate(let kind) = action { flaw = kind }
+                if case .reset = action { return reset() }
+                if case .close(let code) = action { return close(code: .init(codeNumber: code)) }
+                if case .drop = action { return }
+            }
+            var handshake = NoiseServerHandshake(
+                staticKey: world.trust.staticKey, ephemeral: .generate(random: world.random.stream("noise/ephemeral")),
+                certificateChain: world.trust.chain(flaw: flaw), prologue: ClientStream.header)
+            let answer = try handshake.receive(clientHello: message)
+            phase = .answered(handshake)
+            write(frame: answer)
+        } catch {
+            world.violation("noise", "client hello: \(error)", connection: self)
+            abort()
+        }
+    }
+
+    private func finish(_ handshake: NoiseServerHandshake, _ message: Bytes) {
+        do {
+            var handshake = handshake
+            let (clientStatic, payload) = try handshake.receive(clientFinish: message)
+            noise = try handshake.transport()
+            world.events.emit(.connectionHandshake, connection: id)
+            expectWithin(world.settings.handshakeTimeout, "pairing or login")
+            world.admit(self, clientKey: clientStatic, payload: payload)
+        } catch {
+            world.violation("noise", "client finish: \(error)", connection: self)
+            abort()
+        }
+    }
+
+    private func receive(sealed frame: ByteBuffer) {
+        let plaintext: Bytes
+        do {
+            guard let opened = try noise?.open(Bytes(buffer: frame)) else { return }
+            plaintext = opened
+        } catch {
+            // The counter of a lost or forged frame cannot be known: the direction is dead.
+            world.violation("bad_mac", "\(frame.readableBytes) bytes", connection: self)
+            return abort()
+        }
+        do {
+            let stanza = try StanzaCodec.decode(frame: plaintext)
+            world.recorder.record(
+                .clientToServer, stanza, connection: id, account: device?.account.phone, device: device.map { Int($0.id) })
+            process(stanza, raw: plaintext)
+        } catch {
+            world.violation("bad_stanza", "\(error), \(plaintext.count) bytes", connection: self)
+        }
+    }
+
+    // MARK: Outbound
+
+    /// Sends one stanza. Does nothing once the connection is ending.
+    package func send(_ stanza: Stanza) {
+        guard isOpen else { return }
+        transmit(stanza)
+    }
+
+    /// Sends `stanza` past the fault rules.
+    func write(_ stanza: Stanza) {
+        world.recorder.record(
+            .serverToClient, stanza, connection: id, account: device?.account.phone, device: device.map { Int($0.id) })
+        do {
+            write(plaintext: try StanzaCompression.encode(stanza, above: world.settings.compressAbove))
+        } catch {
+            world.violation("unencodable", "\(error)", connection: self, stanza: stanza)
+        }
+    }
+
+    /// Seals and buffers the plaintext of one frame.
+    func write(plaintext: Bytes, damage: ((inout Bytes) -> Void)? = nil) {
+        guard noise != nil else { return }
+        do {
+            guard var sealed = try noise?.seal(plaintext) else { return }
+            damage?(&sealed)
+            write(frame: sealed)
+        } catch {
+            world.violation("unsealable", "\(error)", connection: self)
+        }
+    }
+
+    /// Appends a frame body with its length; the socket gets it at the end of the turn.
+    func write(frame: Bytes) {
+        guard frame.count < 1 << 24 else { return }
+        world.counters.framesSent += 1
+        world.counters.bytesSent += frame.count + 3
+        if (outbound?.readableBytes ?? 0) + frame.count > Self.messageLimit { writeMessage() }
+        var buffer = outbound ?? channel.allocator.buffer(capacity: frame.count + 3)
+        outbound = nil
+        buffer.writeInteger(UInt8(frame.count >> 16))
+        buffer.writeInteger(UInt16(frame.count & 0xFFFF))
+        buffer.writeBytes(frame)
+        outbound = buffer
+        flushLater()
+    }
+
+    /// Bytes of several frames that share one WebSocket message.
+    private static let messageLimit = 64 << 10
+
+    private func flushLater() {
+        guard !unflushed else { return }
+        unflushed = true
+        world.flushLater(self)
+    }
+
+    /// Passes what is buffered to the channel as one WebSocket message of whole frames.
+    func passOn() { writeMessage() }
+
+    private func writeMessage() {
+        guard let buffer = outbound else { return }
+        outbound = nil
+        channel.write(ChatSocketHandler.Outbound.binary(buffer), promise: nil)
+    }
+
+    /// Passes `parts` pieces of what is buffered as separate WebSocket messages: the `split_ws` fault.
+    func splitMessage(parts: Int) {
+        guard var buffer = outbound else { return }
+        outbound = nil
+        let size = max(1, buffer.readableBytes / max(1, parts))
+        while buffer.readableBytes > 0, let piece = buffer.readSlice(length: min(size, buffer.readableBytes)) {
+            channel.write(ChatSocketHandler.Outbound.binary(piece), promise: nil)
+        }
+    }
+
+    func flush() {
+        unflushed = false
+        writeMessage()
+        channel.flush()
+    }
+
+    // MARK: End
+
+    /// Sends the last stanza and ends by the closing rule: the client's Close is awaited for 1–2 s, then the server closes.
+    /// `abrupt` closes at once.
+    package func end(with last: Stanza?, abrupt: Bool = false) {
+        guard isOpen else { return }
+        if let last { write(last) }
+        let before = phase
+        phase = .ending
+        settled()
+        switch before {
+        case .registering(let session): world.registrationClosed(session)
+        case .loggedIn(let device): world.connectionLost(device, self)
+        case .opened, .answered, .ending, .closed: break
+        }
+        let delay = abrupt ? 0 : max(1_000, world.settings.closeDelay)
+        SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(delay))) { [weak self] in
+            SandboxActor.run { self?.finishClose(code: .normalClosure) }
+        }
+    }
+
+    /// Sends a Close frame and ends the TCP connection.
+    package func close(code: CloseCode) {
+        guard isOpen else { return }
+        end(with: nil, abrupt: true)
+        finishClose(code: code)
+    }
+
+    private func finishClose(code: CloseCode) {
+        if case .closed = phase { return }
+        writeMessage()
+        channel.writeAndFlush(ChatSocketHandler.Outbound.close(code), promise: nil)
+    }
+
+    /// Ends the TCP connection without a word: what a failed handshake gets.
+    func abort() {
+        guard isOpen else { return }
+        channel.close(promise: nil)
+    }
+
+    /// Ends the TCP connection with RST.
+    package func reset() {
+        guard isOpen else { return }
+        channel.triggerUserOutboundEvent(ChatSocketHandler.Reset(), promise: nil)
+    }
+}
