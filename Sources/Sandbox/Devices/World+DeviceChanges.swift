@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Companions that come and go, and who is told (09, section 13.3; 02, sections 17.2 and 18).

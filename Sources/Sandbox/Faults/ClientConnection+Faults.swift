@@ -56,7 +56,9 @@ extension ClientConnection {
 
     /// Writes `stanza`, as the rules let it.
     func transmit(_ stanza: Stanza) {
-        if let dropped = answerFault.droppedID, stanza.tag == "iq" || stanza.tag == "ack", stanza.id == dropped { return }
+        if let dropped = answerFault.droppedID, stanza.tag == "iq" || stanza.tag == "ack", stanza.id == dropped {
+            return
+        }
         guard world.faults != nil else { return outboundFaults.pass { self.write(stanza) } }
         var stanza = stanza
         var damages: [FaultAction] = []
@@ -74,7 +76,9 @@ extension ClientConnection {
                 if let time = stanza.int("t") { stanza["t"] = String(time + seconds) }
             case .iqError(let code, let text):
                 guard stanza.tag == "iq", let id = stanza.id else { continue }
-                stanza = .error(to: Stanza("iq", ["id": .text(id), "to": stanza.attributes["from"]]), .other(code: code, text: text))
+                stanza = .error(
+                    to: Stanza("iq", ["id": .text(id), "to": stanza.attributes["from"]]), .other(code: code, text: text)
+                )
             case .ackError(let code) where stanza.tag == "ack": stanza["error"] = String(code)
             case .ackPhash(let value) where stanza.tag == "ack": stanza["phash"] = value
             case .duplicate(let count, let milliseconds): (times, gap) = (1 + max(0, count), milliseconds)

@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// The `<group>` and `<participant>` nodes (07, sections 4 and 5).

@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Who is in a group, who hears of its changes, and the versions that move with them (07, sections 2, 17, 18).

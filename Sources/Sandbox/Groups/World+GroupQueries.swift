@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// `xmlns="w:g2"` of clients (09, section 11.8; 07, sections 6 to 12): checks in the order of 07 section 6, then the call.

@@ -1,4 +1,9 @@
 import Cryptography
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 import NIOCore
 import NIOWebSocket
 
@@ -36,7 +41,7 @@ final class ChatSocketHandler: ChannelDuplexHandler {
     init(connection: ClientConnection) { self.connection = connection }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        SandboxActor.run { connection.opened() }
+        SandboxActor.run { [connection] in connection.opened() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -73,7 +78,7 @@ final class ChatSocketHandler: ChannelDuplexHandler {
     }
 
     private func deliver(_ data: ByteBuffer) {
-        SandboxActor.run {
+        SandboxActor.run { [connection] in
             var data = data
             connection.receive(&data)
         }
@@ -121,9 +126,11 @@ final class ChatSocketHandler: ChannelDuplexHandler {
         }
         // Lingering zero seconds makes the kernel drop the connection with RST.
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.channel.setOption(
-            ChannelOptions.socketOption(.so_linger), value: .init(l_onoff: 1, l_linger: 0)
-        ).whenComplete { _ in bound.value.close(promise: promise) }
+        guard let socket = context.channel as? any SocketOptionProvider else {
+            context.close(promise: promise)
+            return
+        }
+        socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in bound.value.close(promise: promise) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -131,7 +138,7 @@ final class ChatSocketHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        SandboxActor.run { connection.channelClosed() }
+        SandboxActor.run { [connection] in connection.channelClosed() }
         context.fireChannelInactive()
     }
 }

@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import OrderedCollections
 import Transport
 
 /// One socket of a client: Noise responder, stanzas in and out, and the rule by which it ends (09, sections 4, 5, 22.3).
@@ -66,7 +67,8 @@ package final class ClientConnection {
 
     func opened() {
         world.counters.connectionsAccepted += 1
-        world.events.emit(.connectionOpened, connection: id, ["remote": .string(channel.remoteAddress?.description ?? "")])
+        world.events.emit(
+            .connectionOpened, connection: id, ["remote": .string(channel.remoteAddress?.description ?? "")])
         expectWithin(world.settings.handshakeTimeout, "handshake")
     }
 
@@ -148,7 +150,7 @@ package final class ClientConnection {
             }
             var handshake = NoiseServerHandshake(
                 staticKey: world.trust.staticKey, ephemeral: .generate(random: world.random.stream("noise/ephemeral")),
-                certificateChain: world.trust.chain(flaw: flaw), prologue: ClientStream.header)
+                certificateChain: world.trust.chain(flaw: flaw))
             let answer = try handshake.receive(clientHello: message)
             phase = .answered(handshake)
             write(frame: answer)
@@ -162,7 +164,7 @@ package final class ClientConnection {
         do {
             var handshake = handshake
             let (clientStatic, payload) = try handshake.receive(clientFinish: message)
-            noise = try handshake.transport()
+            noise = try NoiseTransport(handshake.transportKeys())
             world.events.emit(.connectionHandshake, connection: id)
             expectWithin(world.settings.handshakeTimeout, "pairing or login")
             world.admit(self, clientKey: clientStatic, payload: payload)
@@ -175,7 +177,7 @@ package final class ClientConnection {
     private func receive(sealed frame: ByteBuffer) {
         let plaintext: Bytes
         do {
-            guard let opened = try noise?.open(Bytes(buffer: frame)) else { return }
+            guard let opened = try noise?.receiving.open(Bytes(buffer: frame)) else { return }
             plaintext = opened
         } catch {
             // The counter of a lost or forged frame cannot be known: the direction is dead.
@@ -185,7 +187,8 @@ package final class ClientConnection {
         do {
             let stanza = try StanzaCodec.decode(frame: plaintext)
             world.recorder.record(
-                .clientToServer, stanza, connection: id, account: device?.account.phone, device: device.map { Int($0.id) })
+                .clientToServer, stanza, connection: id, account: device?.account.phone,
+                device: device.map { Int($0.id) })
             process(stanza, raw: plaintext)
         } catch {
             world.violation("bad_stanza", "\(error), \(plaintext.count) bytes", connection: self)
@@ -215,7 +218,7 @@ package final class ClientConnection {
     func write(plaintext: Bytes, damage: ((inout Bytes) -> Void)? = nil) {
         guard noise != nil else { return }
         do {
-            guard var sealed = try noise?.seal(plaintext) else { return }
+            guard var sealed = try noise?.sending.seal(plaintext) else { return }
             damage?(&sealed)
             write(frame: sealed)
         } catch {

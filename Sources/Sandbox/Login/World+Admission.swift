@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import OrderedCollections
 import Transport
 
 /// What becomes of a connection once its handshake is through (09, section 6).
@@ -47,7 +48,8 @@ extension World {
             return .failure(
                 reason: 403,
                 [
-                    "logout_message_header": header.map { .text($0) }, "logout_message_subtext": subtext.map { .text($0) },
+                    "logout_message_header": header.map { .text($0) },
+                    "logout_message_subtext": subtext.map { .text($0) },
                 ])
         case .good, nil: break
         }

@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import OrderedCollections
 import Transport
 
 /// From an accepted login payload to a delivering connection (09, section 10.1; 01, sections 22 to 24).
@@ -40,7 +41,8 @@ extension World {
         if settings.deliverWhenPassive {
             startDelivery(to: device, on: connection)
         } else {
-            SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(settings.passiveLimit))) { [weak self, weak connection] in
+            SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(settings.passiveLimit))) {
+                [weak self, weak connection] in
                 SandboxActor.run {
                     guard let self, let connection, let device = connection.device else { return }
                     self.startDelivery(to: device, on: connection)

@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// The server's part of pairing by code (09, section 8; 02, section 9).
@@ -41,7 +42,8 @@ extension World {
             return connection.send(.error(to: iq, .itemNotFound))
         }
         if settings.codeRateLimit,
-            !rates.allow("link_code/\(number)", limit: Self.attempts, window: Self.attemptWindow, now: clock.milliseconds)
+            !rates.allow(
+                "link_code/\(number)", limit: Self.attempts, window: Self.attemptWindow, now: clock.milliseconds)
         {
             return connection.send(.error(to: iq, .rateOverLimit))
         }

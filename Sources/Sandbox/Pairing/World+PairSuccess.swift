@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 import WhatsAppProtobuf
 

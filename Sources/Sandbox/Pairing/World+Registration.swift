@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import OrderedCollections
 import Transport
 
 /// Registration connections: refs, their lifetimes, and the end of a session (09, sections 7.1 and 7.3).
@@ -110,9 +111,9 @@ extension World {
         pairings.values.last { !$0.state.isOver && $0.refs.contains(ref) }
     }
 
-    /// Live sessions in which a code for `account` is awaited, newest first.
+    /// Live sessions in which a code for `account` is awaited, newest last.
     package func pairings(waitingFor account: Account) -> [PairingSession] {
-        pairings.values.reversed().filter { !$0.state.isOver && $0.linkCode?.phone == account.phone }
+        pairings.values.filter { !$0.state.isOver && $0.linkCode?.phone == account.phone }
     }
 
     /// The scanning phone knows no companions: the client may show its refs on (W), or end (B).

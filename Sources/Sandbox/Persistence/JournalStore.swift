@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Logging
+import NIOCore
 
 /// A world's store in one file: an append-only journal of puts and deletes, rewritten when most of it is history.
 ///
@@ -195,7 +196,8 @@ package final class JournalStore: WorldStore {
         while let record = JournalRecord(bytes, at: position) {
             switch Kind(rawValue: record.kind) {
             case .put:
-                account(for: record.key, replacing: live.updateValue(record.value, forKey: record.key), by: record.value)
+                account(
+                    for: record.key, replacing: live.updateValue(record.value, forKey: record.key), by: record.value)
             case .delete:
                 account(for: record.key, replacing: live.removeValue(forKey: record.key), by: nil)
             case .deleteAll:
@@ -234,9 +236,9 @@ package final class JournalStore: WorldStore {
 
     private static nonisolated func closeFile(_ file: Int32) {
         #if canImport(Glibc)
-        _ = Glibc.close(file)
+            _ = Glibc.close(file)
         #else
-        _ = Darwin.close(file)
+            _ = Darwin.close(file)
         #endif
     }
 }

@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import OrderedCollections
 import Transport
 
 extension World {

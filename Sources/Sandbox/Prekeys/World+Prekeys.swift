@@ -1,4 +1,5 @@
 import Cryptography
+import DequeModule
 import Transport
 
 /// `xmlns="encrypt"`: count, upload, fetch, digest, rotation (09, sections 11.3 and 13.1; 02, section 15).

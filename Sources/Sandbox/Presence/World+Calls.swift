@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Call signalling: passed on, never answered by the server itself (09, sections 11.5 and 12).
@@ -7,7 +8,8 @@ extension World {
             return violation("call", "without content", connection: connection, stanza: call)
         }
         if child.tag == "link_create" {
-            let token = random.text("calls/links", count: 22, alphabet: "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789")
+            let token = random.text(
+                "calls/links", count: 22, alphabet: "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789")
             let link = Stanza("link_create", ["token": .text(token), "media": child.attributes["media"]])
             var ack = Stanza.ack(of: call, ["type": "link_create"])
             ack.content = .children([link])

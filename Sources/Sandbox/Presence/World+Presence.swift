@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Presence and chat state (09, sections 11.13 and 18; 08, sections 13 and 14).
@@ -91,7 +92,11 @@ extension World {
 
     private func pass(_ stanza: Stanza, to account: Account) {
         for device in account.devices.values {
-            if device.isPhone { tellPhone(account, stanza) } else if device.isAvailable { device.connection?.send(stanza) }
+            if device.isPhone {
+                tellPhone(account, stanza)
+            } else if device.isAvailable {
+                device.connection?.send(stanza)
+            }
         }
     }
 

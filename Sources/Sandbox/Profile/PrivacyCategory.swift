@@ -1,3 +1,5 @@
+import OrderedCollections
+
 /// The privacy settings of an account (08, section 9.1).
 struct PrivacyCategory: Sendable {
     let name: String

@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// Privacy settings, privacy tokens, blocklist (09, sections 11.9 and 18; 08, sections 9, 11, 12).

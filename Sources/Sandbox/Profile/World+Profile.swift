@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// About text, picture, default timer (09, sections 11.9 and 18; 08, sections 4, 5, 10, 15).

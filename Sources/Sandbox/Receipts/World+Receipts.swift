@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Receipts of clients and phones: what they take out of queues and to whom they go (09, sections 15.1 to 15.3;
@@ -64,7 +65,9 @@ extension World {
 
     private func forwardToAuthor(_ receipt: Stanza, id: String, to: JID, from device: Device) -> [String] {
         let isRoom = to.isGroup || to.isBroadcast
-        guard let authorJID = isRoom ? receipt.jid("participant") : to, let author = account(authorJID) else { return [] }
+        guard let authorJID = isRoom ? receipt.jid("participant") : to, let author = account(authorJID) else {
+            return []
+        }
         let attributes: StanzaAttributes
         if isRoom {
             let mode = to.isGroup ? groups[to.user]?.mode ?? .lid : .lid
@@ -75,7 +78,8 @@ extension World {
             }
             attributes = ["from": .jid(to), "participant": .jid(viewer)]
         } else {
-            let space = author.devices.values.lazy.compactMap { self.sent.entry($0, id) }.first
+            let space =
+                author.devices.values.lazy.compactMap { self.sent.entry($0, id) }.first
                 .flatMap { AddressSpace($0.to) } ?? AddressSpace(to) ?? .lid
             attributes = ["from": .jid(receiptAddress(of: device, in: space))]
         }
@@ -135,7 +139,8 @@ extension World {
         // One of Baileys' forms names only the chat; then the message memory knows who sent it.
         let remembered = device.account.devices.values.first { sent.entry($0, id) != nil && $0 !== device }
         guard let target = remembered ?? named else { return [] }
-        let chat = receipt.jid("recipient") ?? (to.isGroup || to.isBroadcast ? to : nil)
+        let chat =
+            receipt.jid("recipient") ?? (to.isGroup || to.isBroadcast ? to : nil)
             ?? sent.entry(target, id)?.to.bare
         let space = chat.flatMap { AddressSpace($0) } ?? AddressSpace(to) ?? .lid
         enqueue(

@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// One-to-one messages, peer messages and unicast resends (09, sections 14.3, 14.7, 15.3; 04, section 22.4).
@@ -114,7 +115,9 @@ extension World {
         if acquaintances.wrote(recipient.phone, sender.phone) { return true }
         guard let token = message.child("tctoken")?.bytesContent else { return false }
         let now = PrivacyToken.bucket(clock.seconds)
-        return (0..<PrivacyToken.buckets).contains { token == privacyToken(from: recipient, to: sender, bucket: now - $0) }
+        return (0..<PrivacyToken.buckets).contains {
+            token == privacyToken(from: recipient, to: sender, bucket: now - $0)
+        }
     }
 
     /// The token by which `issuer` vouches for `holder` (08, section 12.1).

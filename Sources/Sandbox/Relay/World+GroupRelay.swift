@@ -1,3 +1,4 @@
+import OrderedCollections
 import Transport
 
 /// Group and status messages (09, sections 14.4 to 14.6; 04, section 22.5).

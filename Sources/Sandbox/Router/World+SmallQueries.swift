@@ -12,7 +12,8 @@ extension World {
         case ("w:biz", true, "business_profile"): return .result(to: iq)
         case ("w:qr", false, "qr"): throw IQError.itemNotFound
         case ("w:qr", true, "qr"):
-            return request.result(Stanza("qr", ["code": .text(random.text("qr/codes", count: 14, alphabet: Self.base62))]))
+            return request.result(
+                Stanza("qr", ["code": .text(random.text("qr/codes", count: 14, alphabet: Self.base62))]))
         case ("bot", false, "bot"): return request.result(Stanza("bot", ["v": "2"]))
         case ("tos", true, _), ("w:stats", _, _): return .result(to: iq)
         case ("tos", false, _): return .result(to: iq)

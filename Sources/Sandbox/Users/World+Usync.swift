@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// `xmlns="usync"`: who is on WhatsApp, with which devices and which public face (09, section 11.4; 08, section 3).

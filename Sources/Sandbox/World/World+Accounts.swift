@@ -1,4 +1,5 @@
 import Cryptography
+import OrderedCollections
 import Transport
 
 /// What an account is made from. Only the phone number is needed.
