@@ -394,6 +394,7 @@ BEGIN
 
   GRANT USAGE ON SCHEMA sb TO sb_app, sb_engine, sb_commit, sb_system;
   GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA sb TO sb_app, sb_engine, sb_system;
+  GRANT USAGE ON ALL SEQUENCES IN SCHEMA sb TO sb_app, sb_system;
   REVOKE ALL ON schema_migrations, settings, nodes, wa_credentials, signal_identities, signal_sessions, signal_session_archive,
     signal_sender_keys, signal_sender_key_shared, signal_prekeys, app_state_keys, app_state_versions, app_state_macs,
     privacy_tokens, message_secrets, inbound_buffer, retry_buffer, signal_quarantine, device_jobs FROM sb_app;

@@ -92,9 +92,13 @@ struct ParameterEncoder {
 
         case (.timestamp(let date), .timestamptz), (.timestamp(let date), .timestamp):
             append(PostgresTimestamp.microseconds(date))
+        case (.instant(let microseconds), .timestamptz), (.instant(let microseconds), .timestamp):
+            append(PostgresTimestamp.microseconds(since1970: microseconds))
         case (.timestamp(let date), .date):
-            append(Int32(clamping: Int64((Double(PostgresTimestamp.microseconds(date)) / 86_400e6).rounded(.down))))
-        case (.timestamp, _):
+            append(PostgresTimestamp.day(PostgresTimestamp.microseconds(date)))
+        case (.instant(let microseconds), .date):
+            append(PostgresTimestamp.day(PostgresTimestamp.microseconds(since1970: microseconds)))
+        case (.timestamp, _), (.instant, _):
             throw Failure(reason: "a timestamp does not fit type \(type.rawValue)")
 
         case (.array(let elements), _):

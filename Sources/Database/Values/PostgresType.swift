@@ -70,6 +70,27 @@ enum PostgresTimestamp {
         return Int64(((date.timeIntervalSinceReferenceDate + offset) * 1_000_000).rounded())
     }
 
+    /// Microseconds from 1970-01-01 to PostgreSQL's epoch: 10,957 days.
+    private static let unixOffset: Int64 = 946_684_800_000_000
+
+    static func microseconds(since1970 microseconds: Int64) -> Int64 {
+        let (value, overflow) = microseconds.subtractingReportingOverflow(unixOffset)
+        return overflow ? .min : value
+    }
+
+    /// `Int64.min` and `.max` for `-infinity` and `infinity`.
+    static func since1970(_ microseconds: Int64) -> Int64 {
+        if microseconds == .min { return .min }
+        let (value, overflow) = microseconds.addingReportingOverflow(unixOffset)
+        return overflow ? .max : value
+    }
+
+    /// Days since PostgreSQL's epoch.
+    static func day(_ microseconds: Int64) -> Int32 {
+        let day: Int64 = 86_400_000_000
+        return Int32(clamping: microseconds >= 0 ? microseconds / day : (microseconds - day + 1) / day)
+    }
+
     static func date(_ microseconds: Int64) -> Foundation.Date {
         if microseconds == .min { return .distantPast }
         if microseconds == .max { return .distantFuture }

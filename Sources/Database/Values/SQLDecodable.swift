@@ -25,6 +25,15 @@ package struct SQLField {
         return Integer(bigEndian: bytes.loadUnaligned(as: Integer.self))
     }
 
+    /// A timestamptz, timestamp or date as Unix microseconds; `Int64.min` and `.max` for the infinities.
+    package func microsecondsSince1970() throws -> Int64 {
+        switch type {
+        case .timestamptz, .timestamp: PostgresTimestamp.since1970(try fixed(Int64.self))
+        case .date: PostgresTimestamp.since1970(Int64(try fixed(Int32.self)) * 86_400_000_000)
+        default: throw Mismatch(reason: "type \(type.rawValue) is no point in time")
+        }
+    }
+
     func expect(_ types: PostgresType...) throws {
         guard types.contains(type) else { throw Mismatch(reason: "type \(type.rawValue) was not expected") }
     }

@@ -14,6 +14,8 @@ package enum SQLValue: Sendable, Equatable {
     case bytes([UInt8])
     case uuid(UUID)
     case timestamp(Date)
+    /// A point in time in microseconds, exactly as `timestamptz` keeps it.
+    case instant(microsecondsSince1970: Int64)
     case array([SQLValue])
 }
 

@@ -1,0 +1,130 @@
+import Database
+
+/// Devices: their rows, tokens and what deleting one takes (14-storage, sections 3.2 and 9).
+enum DeviceStatements {
+    private static let columns = """
+        d.did, d.device_id, d.tenant_id, d.external_id, d.device_name, d.token_version, d.status, d.desired, d.held_reason,
+        d.held_until, d.jid, d.lid, d.push_name, d.platform, d.business_name, d.proxy_url_enc IS NOT NULL AS has_proxy,
+        d.passive, d.force_active_receipts, d.presence_wish, d.settings, d.created_at, d.updated_at, d.last_active_at
+        """
+    private static let overview = """
+        SELECT \(columns), t.customer_name,
+          CASE WHEN l.expires_at > now() THEN l.node_id END AS live_node,
+          CASE WHEN l.expires_at > now() THEN l.live_state ELSE 'none' END AS live_state,
+          coalesce(l.live_error, '') AS live_error
+        FROM sb.devices d JOIN sb.tenants t ON t.id = d.tenant_id LEFT JOIN sb.device_leases l ON l.did = d.did
+        """
+
+    static let count = Statement("devices.count", "SELECT count(*) FROM sb.devices WHERE tenant_id = $1")
+
+    static let insert = Statement(
+        "devices.insert",
+        """
+        WITH d AS (
+          INSERT INTO sb.devices (device_id, tenant_id, external_id, device_name, secret_hash)
+          VALUES ($1, $2, $3, $4, $5) RETURNING *),
+        lease AS (INSERT INTO sb.device_leases (did) SELECT did FROM d)
+        SELECT \(columns) FROM d
+        """)
+
+    static let byDeviceID = Statement(
+        "devices.by_device_id", "SELECT \(columns) FROM sb.devices d WHERE d.device_id = $1")
+
+    static let byNumber = Statement(
+        "devices.by_number", "SELECT \(columns) FROM sb.devices d WHERE d.tenant_id = $1 AND d.did = $2")
+
+    static let ofTenant = Statement(
+        "devices.of_tenant",
+        "SELECT \(columns) FROM sb.devices d WHERE d.tenant_id = $1 ORDER BY d.created_at DESC, d.did DESC")
+
+    static let idsOfTenant = Statement(
+        "devices.ids_of_tenant", "SELECT did, device_id FROM sb.devices WHERE tenant_id = $1 ORDER BY did FOR UPDATE")
+
+    static let overviews = Statement(
+        "devices.overviews",
+        """
+        \(overview)
+        WHERE ($1::text IS NULL OR d.status = $1) AND ($2::bigint IS NULL OR d.tenant_id = $2)
+          AND ($3::text IS NULL OR strpos(lower(concat_ws(' ', d.device_name, d.jid, t.customer_name, d.device_id)), lower($3)) > 0)
+        ORDER BY d.created_at DESC, d.did DESC LIMIT $4 OFFSET $5
+        """)
+
+    static let overviewByDeviceID = Statement("devices.overview", "\(overview) WHERE d.device_id = $1")
+
+    // MARK: Credentials
+
+    static let credentials = Statement(
+        "devices.credentials",
+        """
+        SELECT d.did, d.tenant_id, d.secret_hash, d.token_version, t.is_active, d.jid
+        FROM sb.devices d JOIN sb.tenants t ON t.id = d.tenant_id WHERE d.device_id = $1
+        """)
+
+    static let raiseTokenVersion = Statement(
+        "devices.raise_token_version",
+        """
+        UPDATE sb.devices SET token_version = token_version + 1, last_active_at = now(), updated_at = now()
+        WHERE device_id = $1 RETURNING did, tenant_id, token_version, jid
+        """)
+
+    // MARK: Settings
+
+    static let proxy = Statement(
+        "devices.proxy", "SELECT proxy_url_enc FROM sb.devices WHERE tenant_id = $1 AND did = $2")
+
+    static let setProxy = Statement(
+        "devices.set_proxy",
+        "UPDATE sb.devices SET proxy_url_enc = $3, updated_at = now() WHERE tenant_id = $1 AND did = $2")
+
+    static let setWish = Statement(
+        "devices.set_wish",
+        """
+        UPDATE sb.devices SET desired = $3, held_reason = $4, held_until = NULL, updated_at = now()
+        WHERE tenant_id = $1 AND did = $2
+        """)
+
+    static let setPassive = Statement(
+        "devices.set_passive",
+        "UPDATE sb.devices SET passive = $3, updated_at = now() WHERE tenant_id = $1 AND did = $2")
+
+    static let setForceActiveReceipts = Statement(
+        "devices.set_force_active_receipts",
+        "UPDATE sb.devices SET force_active_receipts = $3, updated_at = now() WHERE tenant_id = $1 AND did = $2")
+
+    static let setPush = Statement(
+        "devices.set_push",
+        """
+        UPDATE sb.devices SET push_platform = $3, push_token_enc = $4, push_registered_at = now(), updated_at = now()
+        WHERE tenant_id = $1 AND did = $2
+        """)
+
+    // MARK: Deletion
+
+    static let lock = Statement(
+        "devices.lock", "SELECT did, tenant_id FROM sb.devices WHERE device_id = $1 FOR UPDATE")
+
+    static let tombstone = Statement(
+        "devices.tombstone",
+        """
+        INSERT INTO sb.device_tombstones (device_id, did, tenant_id) VALUES ($1, $2, $3)
+        ON CONFLICT (device_id) DO NOTHING
+        """)
+
+    /// The outbox has no foreign keys, so that its partitions drop cheaply: its rows go by name.
+    static let deleteAttempts = Statement(
+        "devices.delete_attempts",
+        """
+        DELETE FROM sb.webhook_attempts a USING sb.webhook_deliveries d
+        WHERE d.did = $1 AND a.delivery_id = d.id AND a.day = d.day
+        """)
+    static let deleteDeliveries = Statement(
+        "devices.delete_deliveries", "DELETE FROM sb.webhook_deliveries WHERE did = $1")
+    static let deleteEvents = Statement("devices.delete_events", "DELETE FROM sb.webhook_events WHERE did = $1")
+    static let deleteHourly = Statement(
+        "devices.delete_hourly",
+        "DELETE FROM sb.webhook_hourly h USING sb.webhooks w WHERE w.did = $1 AND h.webhook_id = w.id")
+    static let deleteWebhooks = Statement("devices.delete_webhooks", "DELETE FROM sb.webhooks WHERE did = $1")
+    static let delete = Statement("devices.delete", "DELETE FROM sb.devices WHERE did = $1 AND tenant_id = $2")
+    static let announceLease = Statement(
+        "leases.announce", "SELECT pg_notify('sb_lease', json_build_object('did', $1::bigint)::text)")
+}

@@ -1,0 +1,165 @@
+import Database
+import Foundation
+import Messaging
+
+/// Devices: creation within the quota, tokens, settings, deletion. Every call names the tenant and device it works on,
+/// except the operator's lists.
+package struct DeviceRepository: Sendable {
+    private let pool: ConnectionPool
+
+    package init(_ database: StorageDatabase) { pool = database.system }
+
+    // MARK: Creation
+
+    /// Makes a device with its lease row. The tenant's row is locked while its devices are counted, so that parallel calls
+    /// never overshoot `max_devices`. Throws ``DeviceCreationError``.
+    ///
+    /// - Parameter secretHash: SHA-256 of the device secret.
+    package func create(
+        _ tenant: TenantScope, deviceID: UUID, name: String, externalID: String? = nil, secretHash: [UInt8]
+    ) async throws -> DeviceRecord {
+        do {
+            return try await pool.withTransaction { transaction in
+                guard
+                    let limits = try await transaction.query(TenantStatements.lock, [.int(tenant.tenantID)]).first
+                else { throw DeviceCreationError.unknownTenant }
+                guard try limits["is_active"] == true else { throw DeviceCreationError.tenantInactive }
+                let count: Int =
+                    try await transaction.query(DeviceStatements.count, [.int(tenant.tenantID)]).first?[0] ?? 0
+                guard count < (try limits["max_devices"] as Int) else { throw DeviceCreationError.limitReached }
+                let results = try await transaction.pipeline([
+                    DeviceStatements.insert(
+                        .uuid(deviceID), .int(tenant.tenantID), SQLValue(externalID), .text(name), .bytes(secretHash)),
+                    AuthFeedStatements.record("device", .int(tenant.tenantID), .uuid(deviceID), 1, true),
+                ])
+                guard let row = results.first?.rows.first else { throw StorageError.missingRow("devices.insert") }
+                return try DeviceRecord(row)
+            }
+        } catch let error as DatabaseError where error.constraint == "devices_tenant_id_external_id_key" {
+            throw DeviceCreationError.externalIDTaken
+        }
+    }
+
+    // MARK: Reading
+
+    package func device(_ deviceID: UUID) async throws -> DeviceRecord? {
+        try await pool.query(DeviceStatements.byDeviceID, [.uuid(deviceID)]).first.map(DeviceRecord.init)
+    }
+
+    package func device(_ scope: DeviceScope) async throws -> DeviceRecord? {
+        try await pool.query(DeviceStatements.byNumber, [.int(scope.tenantID), .int(scope.did)]).first
+            .map(DeviceRecord.init)
+    }
+
+    /// All devices of a tenant, newest first.
+    package func devices(_ tenant: TenantScope) async throws -> [DeviceRecord] {
+        try await pool.query(DeviceStatements.ofTenant, [.int(tenant.tenantID)]).map(DeviceRecord.init)
+    }
+
+    /// Devices with customer and live state, newest first: the operator's lists.
+    package func overviews(_ filter: DeviceFilter = DeviceFilter()) async throws -> [DeviceOverview] {
+        try await pool.query(
+            DeviceStatements.overviews,
+            [
+                SQLValue(filter.status?.rawValue), SQLValue(filter.tenantID), SQLValue(filter.text),
+                SQLValue(filter.limit), SQLValue(filter.offset),
+            ]
+        ).map(DeviceOverview.init)
+    }
+
+    package func overview(_ deviceID: UUID) async throws -> DeviceOverview? {
+        try await pool.query(DeviceStatements.overviewByDeviceID, [.uuid(deviceID)]).first.map(DeviceOverview.init)
+    }
+
+    // MARK: Tokens
+
+    package func credentials(_ deviceID: UUID) async throws -> DeviceCredentialRecord? {
+        try await pool.query(DeviceStatements.credentials, [.uuid(deviceID)]).first.map { row in
+            DeviceCredentialRecord(
+                did: try row["did"], tenantID: try row["tenant_id"], secretHash: try row["secret_hash"],
+                tokenVersion: try row["token_version"], tenantIsActive: try row["is_active"], jid: try row["jid"])
+        }
+    }
+
+    /// Invalidates every token of a device, on every node. Returns the new version and the JID to put into the next token;
+    /// nil when there is no such device.
+    package func raiseTokenVersion(_ deviceID: UUID) async throws -> (version: Int, jid: String?)? {
+        try await pool.withTransaction { transaction in
+            guard let row = try await transaction.query(DeviceStatements.raiseTokenVersion, [.uuid(deviceID)]).first
+            else { return nil }
+            let version: Int = try row["token_version"]
+            _ = try await transaction.query(
+                AuthFeedStatements.record,
+                ["device", .int(try row["tenant_id"]), .uuid(deviceID), SQLValue(version), true])
+            return (version, try row["jid"])
+        }
+    }
+
+    // MARK: Settings
+
+    /// The sealed proxy URL; nil when the device has none of its own.
+    package func sealedProxy(_ scope: DeviceScope) async throws -> [UInt8]? {
+        try await pool.query(DeviceStatements.proxy, [.int(scope.tenantID), .int(scope.did)]).first?[0]
+    }
+
+    /// Sets or clears the sealed proxy URL. False when there is no such device.
+    package func setProxy(_ scope: DeviceScope, sealed: [UInt8]?) async throws -> Bool {
+        try await change(DeviceStatements.setProxy, scope, [SQLValue(sealed)])
+    }
+
+    /// Says whether the cluster should run the device, and tells every node.
+    package func setWish(_ scope: DeviceScope, _ wish: DeviceWish, heldReason: String? = nil) async throws -> Bool {
+        let results = try await pool.pipeline([
+            BoundStatement(
+                DeviceStatements.setWish,
+                [.int(scope.tenantID), .int(scope.did), .text(wish.rawValue), SQLValue(heldReason)]),
+            DeviceStatements.announceLease(.int(scope.did)),
+        ])
+        return results.first?.affectedRows == 1
+    }
+
+    package func setPassive(_ scope: DeviceScope, _ passive: Bool) async throws -> Bool {
+        try await change(DeviceStatements.setPassive, scope, [.bool(passive)])
+    }
+
+    package func setForceActiveReceipts(_ scope: DeviceScope, _ force: Bool) async throws -> Bool {
+        try await change(DeviceStatements.setForceActiveReceipts, scope, [.bool(force)])
+    }
+
+    package func setPush(_ scope: DeviceScope, platform: String, sealedToken: [UInt8]?) async throws -> Bool {
+        try await change(DeviceStatements.setPush, scope, [.text(platform), SQLValue(sealedToken)])
+    }
+
+    private func change(_ statement: Statement, _ scope: DeviceScope, _ values: [SQLValue]) async throws -> Bool {
+        try await pool.execute(statement, [.int(scope.tenantID), .int(scope.did)] + values) == 1
+    }
+
+    // MARK: Deletion
+
+    /// Deletes a device and everything of it in one transaction, and tells every node: its tokens are void, and whoever
+    /// runs it can write no more. False when there is no such device.
+    package func delete(_ deviceID: UUID) async throws -> Bool {
+        try await pool.withTransaction { transaction in
+            guard let row = try await transaction.query(DeviceStatements.lock, [.uuid(deviceID)]).first else {
+                return false
+            }
+            try await Self.delete(
+                did: try row["did"], deviceID: deviceID, tenantID: try row["tenant_id"], in: transaction)
+            return true
+        }
+    }
+
+    static func delete(did: Int64, deviceID: UUID, tenantID: Int64, in transaction: Transaction) async throws {
+        _ = try await transaction.pipeline([
+            DeviceStatements.tombstone(.uuid(deviceID), .int(did), .int(tenantID)),
+            AuthFeedStatements.record("device_deleted", .int(tenantID), .uuid(deviceID), nil, false),
+            DeviceStatements.announceLease(.int(did)),
+            DeviceStatements.deleteAttempts(.int(did)),
+            DeviceStatements.deleteDeliveries(.int(did)),
+            DeviceStatements.deleteEvents(.int(did)),
+            DeviceStatements.deleteHourly(.int(did)),
+            DeviceStatements.deleteWebhooks(.int(did)),
+            DeviceStatements.delete(.int(did), .int(tenantID)),
+        ])
+    }
+}
