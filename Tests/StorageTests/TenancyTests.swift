@@ -118,10 +118,16 @@ struct TenancyRepositoryTests {
             let raised = try await devices.raiseTokenVersion(device.deviceID)
             #expect(raised?.version == 2)
             _ = try await devices.delete(device.deviceID)
-            let changes = try await feed.changes(after: snapshot.position)
-            #expect(changes.changes.contains(.device(deviceID: device.deviceID, did: nil, tenantID: tenant.id, tokenVersion: 2)))
-            #expect(changes.changes.last == .deviceDeleted(deviceID: device.deviceID, tenantID: tenant.id))
-            #expect(changes.position > snapshot.position)
+            let changes = try await feed.entries(after: snapshot.lastID)
+            #expect(changes.entries.contains(.deviceGone(device.deviceID)))
+            guard case .tenant(let present)? = changes.entries.first else {
+                Issue.record("the tenant is missing")
+                return
+            }
+            #expect(present.id == tenant.id && present.keys.count == 1)
+            #expect(changes.lastID > snapshot.lastID)
+            _ = try await TenantRepository(fixture.database).delete(tenant.id)
+            #expect(try await feed.entries(after: changes.lastID).entries == [.tenantGone(tenant.id)])
         }
     }
 

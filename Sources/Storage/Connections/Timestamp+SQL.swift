@@ -11,3 +11,5 @@ extension Timestamp: SQLDecodable {
         Timestamp(microseconds: try field.microsecondsSince1970())
     }
 }
+
+extension Timestamp: SQLElement {}

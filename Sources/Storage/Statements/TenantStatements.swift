@@ -95,20 +95,36 @@ enum AuthFeedStatements {
     static let lastID = Statement("auth.last_id", "SELECT coalesce(max(id), 0) FROM sb.auth_changes")
 
     static let devices = Statement(
-        "auth.devices",
+        "auth.devices", "SELECT device_id, did, tenant_id, token_version FROM sb.devices")
+
+    private static let tenantColumns = """
+        t.id, t.is_active, t.max_devices, t.rate_limit_per_hour, k.key_hashes, k.key_expiries
         """
-        SELECT d.device_id, d.did, d.tenant_id, d.token_version, t.is_active
-        FROM sb.devices d JOIN sb.tenants t ON t.id = d.tenant_id
+    private static let keys = """
+        SELECT coalesce(array_agg(key_hash ORDER BY id), '{}') AS key_hashes,
+          coalesce(array_agg(expires_at ORDER BY id), '{}') AS key_expiries
+        FROM sb.api_keys WHERE tenant_id = t.id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        """
+
+    static let tenants = Statement(
+        "auth.tenants", "SELECT \(tenantColumns) FROM sb.tenants t CROSS JOIN LATERAL (\(keys)) k")
+
+    /// The devices that entries above `$1` are about, as they are now; NULLs for one that is gone.
+    static let changedDevices = Statement(
+        "auth.changed_devices",
+        """
+        SELECT c.device_id, d.did, d.tenant_id, d.token_version FROM
+          (SELECT DISTINCT device_id FROM sb.auth_changes WHERE id > $1 AND device_id IS NOT NULL) c
+          LEFT JOIN sb.devices d USING (device_id)
         """)
 
-    /// Changes above `$1`, less the last 1000 ids or 60 s: ids become visible out of order.
-    static let changes = Statement(
-        "auth.changes",
+    /// The tenants that entries above `$1` are about, as they are now; NULLs for one that is gone.
+    static let changedTenants = Statement(
+        "auth.changed_tenants",
         """
-        SELECT c.id, c.kind, c.tenant_id, c.device_id, c.token_version, c.is_active, d.did
-        FROM sb.auth_changes c LEFT JOIN sb.devices d ON d.device_id = c.device_id
-        WHERE c.id > $1 - 1000 AND (c.id > $1 OR c.at > now() - interval '60 seconds')
-        ORDER BY c.id
+        SELECT c.tenant_id AS changed, \(tenantColumns) FROM
+          (SELECT DISTINCT tenant_id FROM sb.auth_changes WHERE id > $1) c
+          LEFT JOIN sb.tenants t ON t.id = c.tenant_id LEFT JOIN LATERAL (\(keys)) k ON true
         """)
 
     static let expire = Statement(
