@@ -37,7 +37,7 @@ struct MiscVectors {
             case "message id":
                 let user = try vector.string("user")
                 let id = try MessageID.make(
-                    user: user.isEmpty ? nil : user, time: Int64(vector.int("unix")),
+                    seconds: Int64(vector.int("unix")), user: user.isEmpty ? nil : user,
                     random: vector.hex("random16"))
                 #expect(try id == vector.string("id"))
             case "cstoken":
