@@ -47,7 +47,8 @@ package struct ContentMedia: Sendable, Equatable {
     /// For rows, API answers and webhooks; never the key.
     package var json: ProtoJSON {
         .members([
-            "type": .string(type), "mimetype": mimetype.map { .string($0) }, "file_length": fileLength.map { .integer($0) },
+            "type": .string(type), "mimetype": mimetype.map { .string($0) },
+            "file_length": fileLength.map { .integer($0) },
             "file_name": fileName.map { .string($0) }, "caption": caption.map { .string($0) },
             "file_sha256": fileSHA256.map { .string(Base64.encode($0)) }, "seconds": seconds.map { .integer($0) },
             "width": width.map { .integer($0) }, "height": height.map { .integer($0) },

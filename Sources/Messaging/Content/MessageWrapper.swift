@@ -66,7 +66,9 @@ package enum MessageWrapper: String, Sendable, CaseIterable {
         var removed: [MessageWrapper] = []
         while removed.count < maximumCount {
             let present = message.presentFields.map(\.name)
-            guard let wrapper = wrappers.first(where: { present.contains($0.rawValue) && $0.content(of: message) != nil }),
+            guard
+                let wrapper = wrappers.first(where: { present.contains($0.rawValue) && $0.content(of: message) != nil }
+                ),
                 var inner = wrapper.content(of: message)
             else { break }
             if !inner.has("messageContextInfo"), let context = message[message: "messageContextInfo"] {

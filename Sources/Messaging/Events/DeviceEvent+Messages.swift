@@ -21,20 +21,11 @@ extension DeviceEvent {
         data.set("push_name", ifPresent: info.pushName)
         data.set("sender_alt", ifPresent: parties.senderAlternative)
         data.set("is_group", info.isGroup)
-        data.set("is_edit", payload.flags.contains(.edit))
-        data.set("is_ephemeral", payload.flags.contains(.ephemeral))
-        data.set("is_view_once", payload.flags.contains(.viewOnce))
         data.set("is_offline", info.isOffline)
         if retryCount > 0 { data.set("retry_count", retryCount) }
-        let context = payload.context
-        if let quoted = context.quotedID {
-            var quote = JSONObject()
-            quote.set("message_id", quoted)
-            quote.set("sender", ifPresent: context.quotedSender)
-            data.set("quoted", quote)
+        for member in payload.content.members where member.name != "type" && member.name != "text" {
+            data.set(member.name, raw: member.value.text)
         }
-        if !context.mentions.isEmpty { data.set("mentions", context.mentions) }
-        data.set("message", raw: payload.message.json())
         return DeviceEvent(
             type: "message.received", dedupeKey: key("message.received", info, parties), data: data.bytes, at: at)
     }

@@ -142,10 +142,11 @@ package struct OutgoingStanza: Sendable {
         copies.contains { $0.type == "pkmsg" } ? [Stanza("device-identity", bytes: deviceIdentity)] : []
     }
 
+    /// `<meta/>` of polls and events, `<biz>` of business kinds.
     private var meta: [Stanza] {
         if let type = traits.pollType { return [Stanza("meta", ["polltype": .text(type)])] }
         if let type = traits.eventType { return [Stanza("meta", ["event_type": .text(type)])] }
-        return []
+        return traits.business.map { [Stanza("biz", children: [$0])] } ?? []
     }
 
     private static func reporting(_ token: [UInt8]) -> Stanza {

@@ -1,6 +1,10 @@
+import Transport
 import WhatsAppProtobuf
 
 /// Attributes that follow from the content of a message (04-message-pipeline, sections 8.2 to 8.5; 05, section 2.2).
+///
+/// Where the reference client and the web client differ, the reference's values hold, but for the kinds it has no rule for:
+/// locations, video notes, sticker packs, later polls and events.
 package struct StanzaTraits: Sendable, Equatable {
     /// `type` of `<message>`.
     package var type = "text"
@@ -11,88 +15,95 @@ package struct StanzaTraits: Sendable, Equatable {
     package var hidesDecryptFailure = false
     /// `polltype` of `<meta>`.
     package var pollType: String?
+    /// `event_type` of `<meta>`.
     package var eventType: String?
+    /// The child of `<biz>`.
+    package var business: Stanza?
 
     package init() {}
 
+    /// Of a message as built, its wrappers around it.
     package init(_ outer: ProtoMessage) {
-        let message = StanzaTraits.unwrapped(outer)
-        edit = StanzaTraits.edit(of: message, outer: outer)
-        hidesDecryptFailure = edit != nil && edit != "8"
-        if message.has("reactionMessage") || message.has("encReactionMessage") {
+        let message = MessageWrapper.unwrap(outer, MessageWrapper.transparentForStanza).message
+        let inner = MessageWrapper.edited.content(of: message) ?? message
+        switch ContentKind(of: inner) {
+        case .protocolMessage: protocolMessage(inner[message: "protocolMessage"])
+        case .reaction:
             type = "reaction"
             hidesDecryptFailure = true
-        } else if message.has("pollUpdateMessage") {
+            if inner[message: "reactionMessage"]?[string: "text"] ?? "" == "" { edit = "7" }
+        case .encryptedReaction: (type, hidesDecryptFailure) = ("reaction", true)
+        case .poll: (type, pollType) = ("poll", "creation")
+        case .pollVote:
             (type, pollType) = ("poll", "vote")
-            hidesDecryptFailure = message[message: "pollUpdateMessage"]?.has("vote") ?? false
-        } else if StanzaTraits.polls.contains(where: message.has) {
-            (type, pollType) = ("poll", "creation")
-        } else if message.has("eventMessage") {
-            (type, eventType) = ("event", "creation")
-        } else if message.has("encEventResponseMessage") {
-            (type, eventType) = ("event", "response")
-            hidesDecryptFailure = true
-        } else if message.has("pinInChatMessage") || message.has("keepInChatMessage") {
-            hidesDecryptFailure = true
-        } else if let media = StanzaTraits.mediaType(of: message) {
-            (type, mediaType) = ("media", media)
+            hidesDecryptFailure = inner[message: "pollUpdateMessage"]?.has("vote") ?? false
+        case .pollResult: pollType = "result_snapshot"
+        case .event: (type, eventType) = ("event", "creation")
+        case .eventResponse: (type, eventType, hidesDecryptFailure) = ("event", "response", true)
+        case .secretEncrypted: secretEncrypted(inner[message: "secretEncryptedMessage"])
+        case .pin: (edit, hidesDecryptFailure) = ("2", true)
+        case .keep: keep(inner[message: "keepInChatMessage"])
+        case .historyNotice: hidesDecryptFailure = true
+        default: content(inner)
         }
     }
 
-    private static let polls = [
-        "pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5",
+    private mutating func protocolMessage(_ body: ProtoMessage?) {
+        guard let body else { return }
+        switch body[int: "type"] ?? 0 {
+        case 0 where body.has("key"):
+            edit = body[message: "key"]?[bool: "fromMe"] == true ? "7" : "8"
+            hidesDecryptFailure = edit == "7"
+        case 14 where body.has("editedMessage"): (edit, hidesDecryptFailure) = ("1", true)
+        // Timer sync, welcome request, member label.
+        case 4, 18, 30: hidesDecryptFailure = true
+        default: break
+        }
+    }
+
+    private mutating func secretEncrypted(_ body: ProtoMessage?) {
+        switch body?[enumName: "secretEncType"] {
+        case "EVENT_EDIT": (type, eventType, edit, hidesDecryptFailure) = ("event", "edit", "1", true)
+        case "POLL_EDIT", "POLL_ADD_OPTION": (type, pollType, hidesDecryptFailure) = ("poll", "edit", true)
+        case "MESSAGE_EDIT": (edit, hidesDecryptFailure) = ("1", true)
+        default: break
+        }
+    }
+
+    private mutating func keep(_ body: ProtoMessage?) {
+        hidesDecryptFailure = true
+        if body?[message: "key"]?[bool: "fromMe"] == true, body?[enumName: "keepType"] == "UNDO_KEEP_FOR_ALL" {
+            edit = "7"
+        }
+    }
+
+    /// Kinds of media and of business messages.
+    private mutating func content(_ message: ProtoMessage) {
+        guard let (field, kind) = ContentKind.field(of: message) else { return }
+        switch kind {
+        case .text where field == "extendedTextMessage":
+            mediaType = message[message: field]?.has("title") == true ? "url" : nil
+        case .video: mediaType = message[message: field]?[bool: "gifPlayback"] == true ? "gif" : "video"
+        case .audio: mediaType = message[message: field]?[bool: "PTT"] == true ? "ptt" : "audio"
+        case .location: mediaType = message[message: field]?[bool: "isLive"] == true ? "livelocation" : "location"
+        case .list:
+            mediaType = "list"
+            let isProducts = message[message: field]?[enumName: "listType"] == "PRODUCT_LIST"
+            business = Stanza("list", ["v": "2", "type": isProducts ? "product_list" : "single_select"])
+        case .listResponse: (mediaType, business) = ("list_response", Stanza("list_response"))
+        case .interactiveResponse:
+            (mediaType, business) = ("native_flow_response", Stanza("interactive_response"))
+        case .buttonReply where field == "buttonsResponseMessage":
+            (mediaType, business) = ("buttons_response", Stanza("buttons_response"))
+        case .buttons: business = Stanza("buttons")
+        default: mediaType = StanzaTraits.mediaTypes[kind]
+        }
+        if mediaType != nil { type = "media" }
+    }
+
+    private static let mediaTypes: [ContentKind: String] = [
+        .image: "image", .videoNote: "ptv", .document: "document", .sticker: "sticker", .stickerPack: "sticker_pack",
+        .liveLocation: "livelocation", .contact: "vcard", .contactsArray: "contact_array", .product: "product",
+        .order: "order",
     ]
-
-    private static let wrappers = [
-        "ephemeralMessage", "viewOnceMessage", "viewOnceMessageV2", "viewOnceMessageV2Extension",
-        "lottieStickerMessage", "documentWithCaptionMessage", "groupMentionedMessage", "botInvokeMessage",
-        "associatedChildMessage",
-    ]
-
-    private static func unwrapped(_ message: ProtoMessage) -> ProtoMessage {
-        var message = message
-        for _ in 0..<8 {
-            guard let inner = wrappers.lazy.compactMap({ message[message: $0]?[message: "message"] }).first else { break }
-            message = inner
-        }
-        return message
-    }
-
-    private static func edit(of message: ProtoMessage, outer: ProtoMessage) -> String? {
-        let inner = message[message: "editedMessage"]?[message: "message"] ?? message
-        if let body = inner[message: "protocolMessage"] {
-            switch body[int: "type"] ?? 0 {
-            case 14 where body.has("editedMessage"): return "1"
-            case 0 where body.has("key"): return body[message: "key"]?[bool: "fromMe"] == true ? "7" : "8"
-            default: return nil
-            }
-        }
-        if let reaction = message[message: "reactionMessage"], reaction[string: "text"] ?? "" == "" { return "7" }
-        if message.has("pinInChatMessage") { return "2" }
-        if let keep = message[message: "keepInChatMessage"], keep[message: "key"]?[bool: "fromMe"] == true,
-            keep[int: "keepType"] == 2
-        {
-            return "7"
-        }
-        return nil
-    }
-
-    private static let media: [(field: String, type: String)] = [
-        ("imageMessage", "image"), ("documentMessage", "document"), ("stickerMessage", "sticker"),
-        ("stickerPackMessage", "sticker_pack"), ("ptvMessage", "ptv"), ("contactMessage", "vcard"),
-        ("contactsArrayMessage", "contact_array"), ("groupInviteMessage", "url"), ("locationMessage", "location"),
-        ("liveLocationMessage", "livelocation"), ("listMessage", "list"), ("listResponseMessage", "list_response"),
-        ("buttonsResponseMessage", "buttons_response"), ("orderMessage", "order"), ("productMessage", "product"),
-        ("interactiveResponseMessage", "native_flow_response"),
-    ]
-
-    private static func mediaType(of message: ProtoMessage) -> String? {
-        if let text = message[message: "extendedTextMessage"] {
-            let matched = text[string: "matchedText"] ?? ""
-            return matched.allSatisfy(\.isWhitespace) ? nil : "url"
-        }
-        if let video = message[message: "videoMessage"] { return video[bool: "gifPlayback"] == true ? "gif" : "video" }
-        if let audio = message[message: "audioMessage"] { return audio[bool: "PTT"] == true ? "ptt" : "audio" }
-        return media.first { message.has($0.field) }?.type
-    }
 }

@@ -15,32 +15,22 @@ package enum TextPlaintext {
     package static func make(
         text: String, quote: QuotedMessage?, mentions: [JID], ephemeralSeconds: Int, secret: [UInt8]?
     ) -> ProtoMessage {
-        ProtoMessage(.message) { message in
-            if quote == nil, mentions.isEmpty, ephemeralSeconds == 0 {
-                message[string: "conversation"] = text
-            } else {
+        var context = ContentContext()
+        context.quote = quote.map { quoted in
+            ContentContext.Quote(messageID: quoted.id, author: quoted.sender, chat: nil, message: quoted.message)
+        }
+        context.mentions = mentions
+        context.expiration = ephemeralSeconds
+        return ProtoMessage(.message) { message in
+            if let info = context.protobuf {
                 message.update("extendedTextMessage") { body in
                     body[string: "text"] = text
-                    body[message: "contextInfo"] = context(
-                        quote: quote, mentions: mentions, ephemeralSeconds: ephemeralSeconds)
+                    body[message: "contextInfo"] = info
                 }
+            } else {
+                message[string: "conversation"] = text
             }
             if let secret { message.update("messageContextInfo") { $0[bytes: "messageSecret"] = secret } }
-        }
-    }
-
-    private static func context(quote: QuotedMessage?, mentions: [JID], ephemeralSeconds: Int) -> ProtoMessage {
-        ProtoMessage(.contextInfo) { info in
-            if let quote {
-                info[string: "stanzaID"] = quote.id
-                info[string: "participant"] = quote.sender.bare.description
-                // A quoted message travels without its own context; one that is not stored as an empty message.
-                var quoted = quote.message ?? ProtoMessage(.message) { $0[string: "conversation"] = "" }
-                quoted.clear("messageContextInfo")
-                info[message: "quotedMessage"] = quoted
-            }
-            if !mentions.isEmpty { info[strings: "mentionedJID"] = mentions.map(\.bare.description) }
-            if ephemeralSeconds > 0 { info[uint: "expiration"] = UInt64(ephemeralSeconds) }
         }
     }
 }
