@@ -35,6 +35,16 @@ package struct CompanionApproval: Sendable, Equatable {
     /// The serialized `ADVSignedDeviceIdentityHMAC`: content of `<device-identity>` in `pair-success`.
     package let container: Bytes
 
+    /// An approval made earlier.
+    package init(
+        keyIndex: UInt32, companionIdentity: Bytes, signedIdentity: DeviceIdentity.Signed, container: Bytes
+    ) {
+        self.keyIndex = keyIndex
+        self.companionIdentity = companionIdentity
+        self.signedIdentity = signedIdentity
+        self.container = container
+    }
+
     /// Signs `companion` as number `details.keyIndex` of the account. `random` is the 64 bytes of the XEdDSA signature.
     package init(
         approving companion: Companion, details: DeviceIdentity.Details, account: KeyPair, random: Bytes

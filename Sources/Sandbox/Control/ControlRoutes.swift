@@ -1,0 +1,80 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The routes of the control API, each one line of path and a handler on the world's thread.
+struct ControlRoutes {
+    typealias Handler = @SandboxActor @Sendable (ControlCall) async throws -> ControlAnswer
+    typealias JSONHandler = @SandboxActor @Sendable (ControlCall) async throws -> JSONValue
+
+    let router: Router<BasicRequestContext>
+    let host: any ControlHost
+
+    /// Adds `/v1` + `path`; parameters are written `:name`.
+    func on(_ method: HTTPRequest.Method, _ path: String, takesBytes: Bool = false, answer handler: @escaping Handler) {
+        let names = path.split(separator: "/").filter { $0.hasPrefix(":") }.map { String($0.dropFirst()) }
+        let host = self.host
+        router.on("/v1\(path)", method: method) { request, context -> Response in
+            let parsed = try await ControlRequest(
+                request, parameters: names, context: context, takesBytes: takesBytes)
+            return try await Self.run(handler, parsed, host).response
+        }
+    }
+
+    /// The same for calls that answer JSON.
+    func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping JSONHandler) {
+        on(method, path, answer: { call in .json(try await handler(call)) })
+    }
+
+    /// Calls of the specification that wait for their capability.
+    func later(_ what: String, _ calls: [(HTTPRequest.Method, String)]) {
+        for (method, path) in calls {
+            on(method, path, answer: { _ in throw ControlError.notImplemented(what) })
+        }
+    }
+
+    @SandboxActor
+    private static func run(
+        _ handler: Handler, _ request: ControlRequest, _ host: any ControlHost
+    ) async throws -> ControlAnswer {
+        try await handler(ControlCall(host: host, request))
+    }
+
+    /// Every route of 09-sandbox-server, section 24.
+    func addAll() {
+        addWorlds()
+        addAccounts()
+        addLinking()
+        addDevices()
+        addMessages()
+        addGroups()
+        addStanzas()
+        addFaults()
+        addEvents()
+        addOperations()
+        addLater()
+    }
+
+    private func addLater() {
+        later("a call", [(.post, "/accounts/:account/call")])
+        later(
+            "seeded history",
+            [
+                (.get, "/accounts/:account/chats"), (.post, "/accounts/:account/chats"),
+                (.post, "/accounts/:account/history/push"),
+            ])
+        later(
+            "app state",
+            [
+                (.post, "/accounts/:account/appstate"), (.get, "/accounts/:account/appstate/:collection"),
+                (.post, "/accounts/:account/appstate/rotate-key"), (.post, "/accounts/:account/appstate/corrupt"),
+            ])
+        later("pairing by passkey", [(.post, "/accounts/:account/confirm-passkey")])
+        later(
+            "a newsletter",
+            [
+                (.post, "/newsletters"), (.post, "/newsletters/:newsletter/messages"),
+                (.post, "/newsletters/:newsletter/subscribers"), (.get, "/newsletters/:newsletter"),
+            ])
+    }
+}

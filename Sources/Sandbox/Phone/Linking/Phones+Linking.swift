@@ -1,0 +1,126 @@
+import Cryptography
+import OrderedCollections
+import Transport
+
+/// Why a phone does not link what it was shown.
+package enum LinkingError: Error, Equatable {
+    case unreadableQR(LinkingQRText.ParsingError)
+    /// No open registration shows this reference.
+    case unknownReference
+    /// Noise or identity key are not those of the connection that shows the QR code.
+    case keyMismatch(String)
+    case tooManyCompanions
+    case unreadableCode
+    /// No companion waits for a code of this account.
+    case noCodeExpected
+    case cryptography(String)
+}
+
+/// How entering a code ended.
+package enum CodeOutcome: Sendable, Equatable {
+    case approved(LinkedCompanion)
+    case wrongCode
+    case failed(String)
+}
+
+/// The companion that a phone approved; it becomes a device once its own signature arrived.
+package struct LinkedCompanion: Sendable, Equatable {
+    package let session: Int
+    package let deviceID: UInt16
+    package let keyIndex: UInt32
+}
+
+extension Phones {
+    /// Scans a QR code with the phone of `account` (09-sandbox-server, section 7.2).
+    package func scan(_ text: String, with account: Account) throws -> LinkedCompanion {
+        let qr: LinkingQRText
+        do {
+            qr = try LinkingQRText(text)
+        } catch {
+            throw LinkingError.unreadableQR(error)
+        }
+        guard let session = world.pairing(ref: qr.reference) else { throw LinkingError.unknownReference }
+        guard session.noiseKey.raw == qr.noisePublic else { throw LinkingError.keyMismatch("noise key") }
+        guard session.registration.identityKey.raw == qr.identityPublic else {
+            throw LinkingError.keyMismatch("identity key")
+        }
+        return try approve(session, for: account, advSecret: qr.advSecret)
+    }
+
+    /// Signs the companion of `session` and lets the server send `pair-success`.
+    private func approve(
+        _ session: PairingSession, for account: Account, advSecret: Bytes
+    ) throws -> LinkedCompanion {
+        let numbers: CompanionNumbers
+        do {
+            numbers = try world.nextCompanionNumbers(for: account)
+        } catch WorldError.tooManyCompanions {
+            world.sendDowngrade(session)
+            throw LinkingError.tooManyCompanions
+        }
+        let phone = phone(of: account)
+        let time = UInt64(clamping: world.clock.seconds)
+        let signatures = phone.random("signatures")
+        let approval = CompanionApproval(
+            approving: .init(identityPublic: session.registration.identityKey.raw, advSecret: advSecret),
+            details: .init(rawID: account.advRawID, timestamp: time, keyIndex: numbers.keyIndex),
+            account: account.identity, random: signatures.bytes(64))
+        let list = KeyIndexList(
+            rawID: account.advRawID, timestamp: time, currentIndex: numbers.keyIndex,
+            validIndexes: numbers.validIndexes
+        ).signed(by: account.identity, random: signatures.bytes(64))
+        try world.sendPairSuccess(
+            session, to: account, numbers: numbers, approval: approval, keyIndexList: (list, Int64(clamping: time)))
+        return LinkedCompanion(session: session.id, deviceID: numbers.deviceID, keyIndex: numbers.keyIndex)
+    }
+
+    // MARK: Code (09-sandbox-server, section 8)
+
+    /// Types a code into the phone of `account`. `done` is called once, when the companion's bundle was opened or the
+    /// session ended. The key derivation (some 100 ms) runs here, on the world's thread.
+    package func enterCode(
+        _ text: String, with account: Account, done: @escaping (CodeOutcome) -> Void
+    ) throws {
+        guard let code = LinkCode(typed: text) else { throw LinkingError.unreadableCode }
+        guard let session = world.pairings(waitingFor: account).last, let request = session.linkCode else {
+            throw LinkingError.noCodeExpected
+        }
+        let source = phone(of: account).random("link-code")
+        let pairing: LinkCodePairing
+        do {
+            pairing = try LinkCodePairing(
+                code: code, wrappedCompanionEphemeral: request.wrappedEphemeral,
+                randomness: .init(
+                    ephemeral: KeyPair(privateKey: PrivateKey(raw: source.bytes(32))), salt: source.bytes(32),
+                    iv: source.bytes(16)))
+        } catch {
+            throw LinkingError.cryptography(String(describing: error))
+        }
+        try world.sendPrimaryHello(
+            session, wrappedEphemeral: pairing.wrappedEphemeral, identity: account.identity.publicKey)
+        codePairings[session.id]?.done(.failed("replaced_by_another_code"))
+        codePairings[session.id] = (account, pairing, done)
+    }
+
+    package func linkCodeFinished(_ session: PairingSession, wrappedBundle: Bytes, companionIdentity: Bytes) {
+        guard let entry = codePairings.removeValue(forKey: session.id) else { return }
+        do {
+            let secret = try entry.pairing.finish(
+                wrappedBundle: wrappedBundle, companionIdentity: companionIdentity, account: entry.account.identity)
+            guard companionIdentity == session.registration.identityKey.raw else {
+                throw LinkCodePairing.FinishError.identityMismatch
+            }
+            entry.done(.approved(try approve(session, for: entry.account, advSecret: secret)))
+        } catch LinkCodePairing.FinishError.wrongCode {
+            world.rejectCode(session)
+            entry.done(.wrongCode)
+        } catch {
+            world.failPairing(session, reason: "identity_mismatch")
+            entry.done(.failed(String(describing: error)))
+        }
+    }
+
+    package func pairingEnded(_ session: PairingSession) {
+        codePairings.removeValue(forKey: session.id)?.done(.failed(session.state.word))
+    }
+}
