@@ -22,7 +22,7 @@ package final class ClientConnection {
 
     /// Number of the connection, unique per world and start.
     package let id: Int
-    unowned let world: World
+    let world: World
     let channel: any Channel
     var phase = Phase.opened
     private var stream = ClientStreamDecoder()

@@ -10,7 +10,10 @@ struct HostileInputTests {
     @Test("a wrong header, a wrong dictionary version and garbage instead of a hello end the connection")
     func badHeaders() async throws {
         try await TestSandbox.with { sandbox in
-            for bytes in [Bytes("GET / HTTP".utf8), [0x57, 0x41, 0x06, 0x02, 0, 0, 1, 0], [0x57, 0x41, 0x06, 0x03, 0, 0, 3, 1, 2, 3]] {
+            for bytes in [
+                Bytes("GET / HTTP".utf8), [0x57, 0x41, 0x06, 0x02, 0, 0, 1, 0],
+                [0x57, 0x41, 0x06, 0x03, 0, 0, 3, 1, 2, 3],
+            ] {
                 let socket = try await RawSocket.connect(sandbox.target.url)
                 try await socket.send(bytes)
                 var ended = false

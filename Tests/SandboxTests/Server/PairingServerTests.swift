@@ -66,7 +66,8 @@ struct PairingServerTests {
             let account = try await sandbox.account("12025550100")
             let companion = Companion()
             let (client, refs) = try await sandbox.register(companion)
-            try await sandbox.phone.scan(companion.qr(ref: refs[0]), with: account, secret: Bytes(repeating: 9, count: 32))
+            try await sandbox.phone.scan(
+                companion.qr(ref: refs[0]), with: account, secret: Bytes(repeating: 9, count: 32))
             let success = try await client.next("pair-success") { $0.child("pair-success") != nil }
             #expect(throws: TestFailure.self) { try companion.answer(pairSuccess: success) }
             try await client.send(
@@ -75,7 +76,7 @@ struct PairingServerTests {
                     children: [Stanza("error", ["code": "401", "text": "hmac-mismatch"])]))
             #expect(await client.ended())
             #expect(await account.companions.isEmpty)
-            #expect(await sandbox.world.pairings.values.last?.state == .failed("hmac-mismatch"))
+            #expect(await sandbox.world.pairingSessions.last?.state == .failed("hmac-mismatch"))
         }
     }
 
@@ -160,7 +161,8 @@ struct PairingServerTests {
             let client = try await sandbox.online(companion)
             let answer = try await client.query(
                 "set", "md",
-                Stanza("remove-companion-device", ["jid": .jid(try #require(companion.jid)), "reason": "user_initiated"]))
+                Stanza(
+                    "remove-companion-device", ["jid": .jid(try #require(companion.jid)), "reason": "user_initiated"]))
             #expect(answer.type == "result")
             let error = try await client.next("stream error") { $0.tag == "stream:error" }
             #expect(error["code"] == "401" && error.child("conflict")?["type"] == "device_removed")
@@ -178,5 +180,7 @@ struct PairingServerTests {
 extension SandboxActor {
     /// Runs `body` on the sandbox's thread.
     @SandboxActor
-    static func run<Result: Sendable>(on world: World, _ body: @SandboxActor (World) -> Result) -> Result { body(world) }
+    static func run<Result: Sendable>(on world: World, _ body: @SandboxActor (World) -> Result) -> Result {
+        body(world)
+    }
 }

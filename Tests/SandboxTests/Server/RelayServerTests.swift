@@ -10,7 +10,8 @@ struct RelayServerTests {
         return [jid?.bare, jid].compactMap(\.self)
     }
 
-    @Test("a direct message reaches phone and companion of the other side, and the sender's own phone, each with its enc")
+    @Test(
+        "a direct message reaches phone and companion of the other side, and the sender's own phone, each with its enc")
     func direct() async throws {
         try await TestSandbox.with { sandbox in
             let ada = try await sandbox.account("12025550100")
@@ -43,7 +44,7 @@ struct RelayServerTests {
             #expect(receipt.attributes["from"] == .jid(try #require(two.lid?.bare)))
             #expect(receipt.id == "M1" && receipt["type"] == nil && receipt.int("t") != nil)
             _ = try await receiver.next("ack of the receipt") { $0.tag == "ack" && $0["class"] == "receipt" }
-            #expect(await bob.devices[1]?.queueLength == 0)
+            #expect(await bob.device(1)?.queueLength == 0)
         }
     }
 
@@ -126,7 +127,7 @@ struct RelayServerTests {
                 if round == 1 {
                     for message in messages { try await receiver.send(message.deliveryReceipt) }
                     _ = try await receiver.next("last ack") { $0.tag == "ack" && $0.id == "M999" }
-                    #expect(await bob.devices[1]?.queueLength == 0)
+                    #expect(await bob.device(1)?.queueLength == 0)
                 }
                 await receiver.drop()
             }
@@ -240,7 +241,8 @@ struct RelayServerTests {
 
             let key = Stanza("enc", ["v": "2", "type": "pkmsg"], bytes: [4])
             let message = Stanza(
-                "message", ["id": "G1", "to": .jid(id), "type": "text", "addressing_mode": "lid", "phash": "2:AAAAAAAA"],
+                "message",
+                ["id": "G1", "to": .jid(id), "type": "text", "addressing_mode": "lid", "phash": "2:AAAAAAAA"],
                 children: [
                     Stanza("enc", ["v": "2", "type": "skmsg"], bytes: [5]),
                     Stanza(

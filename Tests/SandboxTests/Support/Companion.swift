@@ -63,10 +63,12 @@ final class Companion: @unchecked Sendable {
     }
 
     func qr(ref: String) -> String {
-        "https://wa.me/settings/linked_devices#" + [
-            ref, Base64.encode(noiseKey.publicKey.raw), Base64.encode(identity.publicKey.raw), Base64.encode(advSecret),
-            "1",
-        ].joined(separator: ",")
+        "https://wa.me/settings/linked_devices#"
+            + [
+                ref, Base64.encode(noiseKey.publicKey.raw), Base64.encode(identity.publicKey.raw),
+                Base64.encode(advSecret),
+                "1",
+            ].joined(separator: ",")
     }
 
     /// The upload request with `count` new one-time keys.

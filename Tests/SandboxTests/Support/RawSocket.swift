@@ -38,7 +38,8 @@ final class RawSocket: Sendable {
                 }
             }
             .connect(host: host, port: port).get()
-        var request = "GET \(parts.path)?\(parts.query ?? "") HTTP/1.1\r\nHost: \(host):\(port)\r\nUpgrade: websocket\r\n"
+        var request =
+            "GET \(parts.path)?\(parts.query ?? "") HTTP/1.1\r\nHost: \(host):\(port)\r\nUpgrade: websocket\r\n"
         request += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         for header in headers { request += "\(header.key): \(header.value)\r\n" }
         try await channel.writeAndFlush(ByteBuffer(string: request + "\r\n"))

@@ -122,7 +122,9 @@ extension Stanza {
                     children: devices.map { jid in
                         Stanza(
                             "to", ["jid": .jid(jid)],
-                            children: [Stanza("enc", ["v": "2", "type": .text(type)], bytes: body + [UInt8(jid.device)])])
+                            children: [
+                                Stanza("enc", ["v": "2", "type": .text(type)], bytes: body + [UInt8(jid.device)])
+                            ])
                     })
             ])
     }
