@@ -13,14 +13,9 @@ package final class WorldHall {
     package private(set) var worlds: OrderedDictionary<String, World> = [:]
     package private(set) var addresses = SandboxAddresses(webSocket: "", control: "", media: "", rootPublicKey: "")
 
-    private let prepare: @SandboxActor @Sendable (World) -> Void
-
-    nonisolated init(
-        configuration: SandboxConfiguration, logger: Logger, prepare: @escaping @SandboxActor @Sendable (World) -> Void
-    ) {
+    nonisolated init(configuration: SandboxConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        self.prepare = prepare
     }
 
     func open() async throws -> SandboxAddresses {
@@ -34,7 +29,6 @@ package final class WorldHall {
             id: "default", seed: configuration.seed, clock: configuration.clock, startTime: configuration.startTime,
             settings: configuration.settings, store: store)
         worlds["default"] = world
-        prepare(world)
         world.load()
         let listener = try await ChatListener.start(
             address: configuration.address, port: configuration.chatPort,

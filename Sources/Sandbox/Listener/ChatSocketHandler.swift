@@ -78,7 +78,10 @@ final class ChatSocketHandler: ChannelDuplexHandler {
     }
 
     private func deliver(_ data: ByteBuffer) {
-        SandboxActor.run { [connection] in connection.receive(data) }
+        SandboxActor.run { [connection] in
+            var data = data
+            connection.receive(&data)
+        }
     }
 
     private func answerClose(context: ChannelHandlerContext, data: ByteBuffer) {

@@ -104,10 +104,7 @@ extension World {
         }
     }
 
-    // MARK: For the phone and the control API
-
-    /// Known registrations, newest last.
-    package var pairingSessions: [PairingSession] { Array(pairings.values) }
+    // MARK: For the phone
 
     /// The live session that shows `ref`.
     package func pairing(ref: String) -> PairingSession? {
