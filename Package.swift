@@ -142,7 +142,7 @@ let package = Package(
             "MessagingTests",
             ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
         .target(
-            name: "TestSupport", dependencies: ["Database", "Cryptography", nioCore, nioPosix, nioHTTP1], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["Database"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("DatabaseTests", ["Database", "TestSupport", nioCore, nioPosix]),
         tests(
             "StorageTests",
@@ -153,7 +153,10 @@ let package = Package(
             ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport"]),
         tests(
             "WebhooksTests",
-            ["Webhooks", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix, logging]),
+            [
+                "Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", "TestSupport", hummingbird,
+                nioCore, nioPosix,
+            ]),
         tests(
             "GatewayTests",
             ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", "TestSupport", hummingbirdTesting]),
@@ -166,6 +169,6 @@ let package = Package(
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
                 nioCore,
             ]),
-        tests("EndToEndTests", ["switchboard", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
+        tests("EndToEndTests", ["switchboard", "Cryptography", asyncHTTPClient, nioCore, nioPosix, nioHTTP1]),
     ]
 )

@@ -59,8 +59,10 @@ package struct SecretBlocks: Sendable, CustomStringConvertible {
 
     /// Uniquely owned memory with room for `capacity` entries.
     private mutating func writable(_ capacity: Int) -> UnsafeMutableRawPointer {
-        if let storage, storage.capacity >= capacity, isKnownUniquelyReferenced(&self.storage) { return storage.base }
+        // Uniqueness first: a binding of the storage would be a second reference.
+        let unique = isKnownUniquelyReferenced(&storage)
         let current = storage?.capacity ?? 0
+        if unique, current >= capacity, let base = storage?.base { return base }
         let fresh = Storage(capacity: current >= capacity ? current : max(capacity, 2 * current, 4))
         if let storage { fresh.base.copyMemory(from: storage.base, byteCount: count * SecretBlocks.blockCount) }
         storage = fresh

@@ -27,17 +27,49 @@ struct ChainKey: Sendable, Equatable {
 
     /// The position `steps` messages further on.
     func advanced(by steps: UInt32, _ engine: inout HMACEngine) -> ChainKey {
-        var chain = self
-        for _ in 0..<steps { chain = chain.next(&engine) }
-        return chain
+        guard steps > 0 else { return self }
+        return ChainKey(
+            key: SecretBytes(count: ChainKey.count) { key in
+                self.key.withUnsafeBytes { key.copyMemory(from: $0) }
+                for _ in 0..<steps { ChainKey.step(key, &engine) }
+            }, index: index &+ steps)
+    }
+
+    /// The position `steps` messages further on, and the seeds of the messages in between.
+    func advanced(by steps: UInt32, collecting seeds: inout SkippedKeys, _ engine: inout HMACEngine) -> ChainKey {
+        guard steps > 0 else { return self }
+        seeds.reserveCapacity(Int(steps))
+        return ChainKey(
+            key: SecretBytes(count: ChainKey.count) { key in
+                self.key.withUnsafeBytes { key.copyMemory(from: $0) }
+                for step in 0..<steps {
+                    seeds.append(index &+ step) { seed in
+                        engine.setKey(UnsafeRawBufferPointer(key))
+                        ChainKey.authenticate(ChainKey.seedConstant, into: seed, &engine)
+                    }
+                    ChainKey.authenticate(ChainKey.nextConstant, into: key, &engine)
+                }
+            }, index: index &+ steps)
+    }
+
+    /// Replaces a key by the next one, in place.
+    private static func step(_ key: UnsafeMutableRawBufferPointer, _ engine: inout HMACEngine) {
+        engine.setKey(UnsafeRawBufferPointer(key))
+        authenticate(nextConstant, into: key, &engine)
+    }
+
+    private static func authenticate(
+        _ constant: UInt8, into output: UnsafeMutableRawBufferPointer, _ engine: inout HMACEngine
+    ) {
+        engine.begin()
+        withUnsafeBytes(of: constant) { engine.update($0) }
+        engine.finish(output)
     }
 
     private func output(_ constant: UInt8, _ engine: inout HMACEngine) -> SecretBytes {
         SecretBytes(count: ChainKey.count) { output in
             key.withUnsafeBytes { engine.setKey($0) }
-            engine.begin()
-            withUnsafeBytes(of: constant) { engine.update($0) }
-            engine.finish(output)
+            ChainKey.authenticate(constant, into: output, &engine)
         }
     }
 }

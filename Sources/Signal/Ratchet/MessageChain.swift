@@ -38,10 +38,7 @@ struct MessageChain: Sendable {
             // Seeds that the limit would push out at once are not derived at all.
             let kept = min(gap, UInt32(SignalLimits.skippedKeys))
             chain = chain.advanced(by: gap - kept, &engine)
-            for _ in 0..<kept {
-                chain.seed(&engine).withUnsafeBytes { stepped.append(chain.index, $0) }
-                chain = chain.next(&engine)
-            }
+                .advanced(by: kept, collecting: &stepped, &engine)
         }
         let seed = chain.seed(&engine)
         return Step(seed: seed, change: .advanced(to: chain.next(&engine), over: stepped))
@@ -62,12 +59,8 @@ struct MessageChain: Sendable {
         guard earlier.index < end else { return }
         let gap = end - earlier.index
         let kept = min(gap, UInt32(SignalLimits.skippedKeys))
-        var chain = earlier.advanced(by: gap - kept, &engine)
         var seeds = SkippedKeys()
-        for _ in 0..<kept {
-            chain.seed(&engine).withUnsafeBytes { seeds.append(chain.index, $0) }
-            chain = chain.next(&engine)
-        }
+        _ = earlier.advanced(by: gap - kept, &engine).advanced(by: kept, collecting: &seeds, &engine)
         skipped.prepend(seeds)
     }
 }

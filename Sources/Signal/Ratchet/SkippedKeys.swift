@@ -29,8 +29,18 @@ struct SkippedKeys: Sendable {
 
     /// Appends the seed of a counter above all that are here.
     mutating func append(_ counter: UInt32, _ seed: UnsafeRawBufferPointer) {
+        append(counter) { $0.copyMemory(from: seed) }
+    }
+
+    /// The same with a seed that `initialize` writes in place (32 bytes).
+    mutating func append(_ counter: UInt32, _ initialize: (UnsafeMutableRawBufferPointer) -> Void) {
         counters.append(counter)
-        seeds.append { $0.copyMemory(from: seed) }
+        seeds.append(initialize)
+    }
+
+    mutating func reserveCapacity(_ capacity: Int) {
+        counters.reserveCapacity(capacity)
+        seeds.reserveCapacity(capacity)
     }
 
     /// Appends keys whose counters are above all that are here, and drops the oldest beyond the limit.

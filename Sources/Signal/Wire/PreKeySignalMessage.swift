@@ -38,6 +38,9 @@ package struct PreKeySignalMessage: Sendable, Equatable {
         guard let baseKey, let identityKey, let inner, let signedPreKeyID else {
             throw SignalError.invalidMessage("PreKeySignalMessage: incomplete")
         }
+        // X25519 ignores the top bit of a key, so two spellings of a base key would name one session as two, and a
+        // message without one-time prekey could be replayed once. No honest key has the bit set.
+        guard baseKey.withUnsafeBytes({ $0[31] & 0x80 == 0 }) else { throw SignalError.invalidKey }
         self.preKeyID = preKeyID == 0 ? nil : preKeyID
         self.baseKey = baseKey
         self.identityKey = identityKey
