@@ -12,10 +12,14 @@ package final class SandboxServer: Sendable {
     private let logger: Logger
     private let hall: WorldHall
 
-    package init(configuration: SandboxConfiguration, logger: Logger = Logger(label: "sandbox")) {
+    /// `prepare`: gives a new world its phones, before anything is loaded into it.
+    package init(
+        configuration: SandboxConfiguration, logger: Logger = Logger(label: "sandbox"),
+        prepare: @escaping @SandboxActor @Sendable (World) -> Void = { _ in }
+    ) {
         self.configuration = configuration
         self.logger = logger
-        hall = WorldHall(configuration: configuration, logger: logger)
+        hall = WorldHall(configuration: configuration, logger: logger, prepare: prepare)
     }
 
     /// Loads the default world and listens. Throws what binding a port throws, and ``JournalStore/Failure``.

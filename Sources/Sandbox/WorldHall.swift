@@ -13,9 +13,14 @@ package final class WorldHall {
     package private(set) var worlds: OrderedDictionary<String, World> = [:]
     package private(set) var addresses = SandboxAddresses(webSocket: "", control: "", media: "", rootPublicKey: "")
 
-    nonisolated init(configuration: SandboxConfiguration, logger: Logger) {
+    private let prepare: @SandboxActor @Sendable (World) -> Void
+
+    nonisolated init(
+        configuration: SandboxConfiguration, logger: Logger, prepare: @escaping @SandboxActor @Sendable (World) -> Void
+    ) {
         self.configuration = configuration
         self.logger = logger
+        self.prepare = prepare
     }
 
     func open() async throws -> SandboxAddresses {
@@ -29,6 +34,7 @@ package final class WorldHall {
             id: "default", seed: configuration.seed, clock: configuration.clock, startTime: configuration.startTime,
             settings: configuration.settings, store: store)
         worlds["default"] = world
+        prepare(world)
         world.load()
         let listener = try await ChatListener.start(
             address: configuration.address, port: configuration.chatPort,

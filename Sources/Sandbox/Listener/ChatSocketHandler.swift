@@ -78,10 +78,7 @@ final class ChatSocketHandler: ChannelDuplexHandler {
     }
 
     private func deliver(_ data: ByteBuffer) {
-        SandboxActor.run { [connection] in
-            var data = data
-            connection.receive(&data)
-        }
+        SandboxActor.run { [connection] in connection.receive(data) }
     }
 
     private func answerClose(context: ChannelHandlerContext, data: ByteBuffer) {

@@ -22,10 +22,10 @@ package final class ClientConnection {
 
     /// Number of the connection, unique per world and start.
     package let id: Int
-    unowned let world: World
+    let world: World
     let channel: any Channel
     var phase = Phase.opened
-    private var stream = ClientStream()
+    private var stream = ClientStreamDecoder()
     private var noise: NoiseTransport?
     private var outbound: ByteBuffer?
     private var unflushed = false
@@ -114,15 +114,14 @@ package final class ClientConnection {
     // MARK: Inbound
 
     /// Bytes of binary WebSocket messages.
-    func receive(_ bytes: inout ByteBuffer) {
+    func receive(_ bytes: ByteBuffer) {
         guard isOpen else { return }
         lastInbound = .now()
         world.counters.bytesReceived += bytes.readableBytes
-        stream.append(&bytes)
         do {
-            while isOpen, let frame = try stream.next() {
+            try stream.decode(bytes) { frame in
                 world.counters.framesReceived += 1
-                receive(frame: frame)
+                if isOpen { receive(frame: frame) }
             }
         } catch {
             world.violation("bad_stream", "\(error)", connection: self)
@@ -153,7 +152,7 @@ package final class ClientConnection {
                 certificateChain: world.trust.chain(flaw: flaw))
             let answer = try handshake.receive(clientHello: message)
             phase = .answered(handshake)
-            write(frame: answer)
+            append { try FrameEncoder.encode(answer, into: &$0) }
         } catch {
             world.violation("noise", "client hello: \(error)", connection: self)
             abort()
@@ -175,15 +174,15 @@ package final class ClientConnection {
     }
 
     private func receive(sealed frame: ByteBuffer) {
-        let plaintext: Bytes
+        var opened = frame
         do {
-            guard let opened = try noise?.receiving.open(Bytes(buffer: frame)) else { return }
-            plaintext = opened
+            try noise?.receiving.open(&opened)
         } catch {
             // The counter of a lost or forged frame cannot be known: the direction is dead.
             world.violation("bad_mac", "\(frame.readableBytes) bytes", connection: self)
             return abort()
         }
+        let plaintext = Bytes(buffer: opened)
         do {
             let stanza = try StanzaCodec.decode(frame: plaintext)
             world.recorder.record(
@@ -207,41 +206,46 @@ package final class ClientConnection {
     func write(_ stanza: Stanza) {
         world.recorder.record(
             .serverToClient, stanza, connection: id, account: device?.account.phone, device: device.map { Int($0.id) })
-        do {
-            write(plaintext: try StanzaCompression.encode(stanza, above: world.settings.compressAbove))
-        } catch {
-            world.violation("unencodable", "\(error)", connection: self, stanza: stanza)
+        guard let limit = world.settings.compressAbove else {
+            return append { buffer in try noise?.encode(stanza, into: &buffer) }
         }
+        guard let plaintext = try? StanzaCompression.encode(stanza, above: limit) else {
+            return world.violation("unencodable", stanza.tag, connection: self, stanza: stanza)
+        }
+        write(plaintext: plaintext)
     }
 
-    /// Seals and buffers the plaintext of one frame.
+    /// Seals the plaintext of one frame; `damage` may change the ciphertext.
     func write(plaintext: Bytes, damage: ((inout Bytes) -> Void)? = nil) {
-        guard noise != nil else { return }
-        do {
-            guard var sealed = try noise?.sending.seal(plaintext) else { return }
+        append { buffer in
+            guard var sealed = try self.noise?.sending.seal(plaintext) else { return }
             damage?(&sealed)
-            write(frame: sealed)
-        } catch {
-            world.violation("unsealable", "\(error)", connection: self)
+            try FrameEncoder.encode(sealed, into: &buffer)
         }
     }
 
-    /// Appends a frame body with its length; the socket gets it at the end of the turn.
-    func write(frame: Bytes) {
-        guard frame.count < 1 << 24 else { return }
-        world.counters.framesSent += 1
-        world.counters.bytesSent += frame.count + 3
-        if (outbound?.readableBytes ?? 0) + frame.count > Self.messageLimit { writeMessage() }
-        var buffer = outbound ?? channel.allocator.buffer(capacity: frame.count + 3)
+    /// Lets `body` append one frame to what the socket gets at the end of the turn.
+    private func append(_ body: (inout ByteBuffer) throws -> Void) {
+        var buffer = outbound ?? channel.allocator.buffer(capacity: 1024)
         outbound = nil
-        buffer.writeInteger(UInt8(frame.count >> 16))
-        buffer.writeInteger(UInt16(frame.count & 0xFFFF))
-        buffer.writeBytes(frame)
+        let before = buffer.readableBytes
+        do {
+            try body(&buffer)
+        } catch {
+            world.violation("unsendable", "\(error)", connection: self)
+        }
+        guard buffer.readableBytes > before else {
+            if before > 0 { outbound = buffer }
+            return
+        }
+        world.counters.framesSent += 1
+        world.counters.bytesSent += buffer.readableBytes - before
         outbound = buffer
+        if buffer.readableBytes > Self.messageLimit { passOn() }
         flushLater()
     }
 
-    /// Bytes of several frames that share one WebSocket message.
+    /// Bytes of frames after which a WebSocket message is full.
     private static let messageLimit = 64 << 10
 
     private func flushLater() {
@@ -251,9 +255,7 @@ package final class ClientConnection {
     }
 
     /// Passes what is buffered to the channel as one WebSocket message of whole frames.
-    func passOn() { writeMessage() }
-
-    private func writeMessage() {
+    func passOn() {
         guard let buffer = outbound else { return }
         outbound = nil
         channel.write(ChatSocketHandler.Outbound.binary(buffer), promise: nil)
@@ -271,7 +273,7 @@ package final class ClientConnection {
 
     func flush() {
         unflushed = false
-        writeMessage()
+        passOn()
         channel.flush()
     }
 
@@ -305,7 +307,7 @@ package final class ClientConnection {
 
     private func finishClose(code: CloseCode) {
         if case .closed = phase { return }
-        writeMessage()
+        passOn()
         channel.writeAndFlush(ChatSocketHandler.Outbound.close(code), promise: nil)
     }
 
@@ -319,5 +321,12 @@ package final class ClientConnection {
     package func reset() {
         guard isOpen else { return }
         channel.triggerUserOutboundEvent(ChatSocketHandler.Reset(), promise: nil)
+    }
+}
+
+extension NoiseTransport {
+    /// Appends a frame with `stanza` sealed in place.
+    fileprivate mutating func encode(_ stanza: Stanza, into buffer: inout ByteBuffer) throws {
+        try FrameEncoder.encode(stanza, with: &sending, into: &buffer)
     }
 }

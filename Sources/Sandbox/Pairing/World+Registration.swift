@@ -104,7 +104,10 @@ extension World {
         }
     }
 
-    // MARK: For the phone
+    // MARK: For the phone and the control API
+
+    /// Known registrations, newest last.
+    package var pairingSessions: [PairingSession] { Array(pairings.values) }
 
     /// The live session that shows `ref`.
     package func pairing(ref: String) -> PairingSession? {

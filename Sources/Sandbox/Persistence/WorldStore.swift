@@ -6,7 +6,7 @@ import Cryptography
 /// the phones. Nothing is read back while the world runs; ``all(under:)`` serves loading. Writes of one turn of the loop
 /// become durable together, before any frame written in that turn reaches its socket.
 @SandboxActor
-package protocol WorldStore: AnyObject {
+package protocol WorldStore: AnyObject, Sendable {
     /// Called at the first put or delete after a commit.
     var whenDirty: (@SandboxActor () -> Void)? { get set }
     /// Everything stored under keys that begin with `prefix`, in key order.

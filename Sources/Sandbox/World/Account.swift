@@ -117,6 +117,8 @@ package final class Account {
         }
     }
 
+    /// Device `id` of the account, 0 being the phone.
+    package func device(_ id: UInt16) -> Device? { devices[id] }
     /// The phone itself.
     package var primary: Device? { devices[0] }
     /// Linked devices by id.

@@ -3,7 +3,7 @@ import Transport
 /// Decides, at fixed points of the server, what goes wrong (09, section 23). Implemented by the fault engine; a world
 /// without one behaves faultlessly.
 @SandboxActor
-package protocol FaultInjector: AnyObject {
+package protocol FaultInjector: AnyObject, Sendable {
     /// The actions of the rules that fire here, in creation order. Each call counts as one match of each rule asked.
     func fire(at point: FaultPoint) -> [FaultAction]
 }

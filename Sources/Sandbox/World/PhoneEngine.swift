@@ -16,7 +16,7 @@ import Transport
 /// - ``World/devices(of:in:)``, ``World/takeBundle(for:)``
 /// - ``World/notify(_:to:)`` for notifications to devices
 @SandboxActor
-package protocol PhoneEngine: AnyObject {
+package protocol PhoneEngine: AnyObject, Sendable {
     /// A new account, or one that came back from the journal when the world was loaded (`restored`). For a new one the
     /// server has already made the identity (``Account/identity``), device 0's registration id and its signed prekey with id 1
     /// (``Account/phonePreKey`` has the private half).
