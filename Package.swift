@@ -142,7 +142,7 @@ let package = Package(
             "MessagingTests",
             ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
         .target(
-            name: "TestSupport", dependencies: ["Database"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["Database", "Cryptography", nioCore, nioPosix, nioHTTP1], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("DatabaseTests", ["Database", "TestSupport", nioCore, nioPosix]),
         tests(
             "StorageTests",
@@ -153,10 +153,7 @@ let package = Package(
             ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport"]),
         tests(
             "WebhooksTests",
-            [
-                "Webhooks", "Tenancy", "AdminAuth", "Database", "Storage", "Cryptography", "TestSupport", hummingbird,
-                nioCore, nioPosix,
-            ]),
+            ["Webhooks", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix, logging]),
         tests(
             "GatewayTests",
             ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", "TestSupport", hummingbirdTesting]),
@@ -169,6 +166,6 @@ let package = Package(
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
                 nioCore,
             ]),
-        tests("EndToEndTests", ["switchboard", "Cryptography", asyncHTTPClient, nioCore, nioPosix, nioHTTP1]),
+        tests("EndToEndTests", ["switchboard", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
     ]
 )

@@ -93,7 +93,8 @@ private actor Templates {
         if let task = made[key] { return try await task.value }
         let task = Task {
             let name = "template_\(UUID().uuidString.replacing("-", with: "").lowercased())"
-            let connection = try await DedicatedConnection.open(DatabaseConfiguration(uri: server, searchPath: "public"))
+            let connection = try await DedicatedConnection.open(
+                DatabaseConfiguration(uri: server, searchPath: "public"))
             try await connection.script("CREATE DATABASE \(name)")
             await connection.close()
             try await Migrator(migrations).run(DatabaseConfiguration(uri: TestDatabase.uri(server, database: name)))

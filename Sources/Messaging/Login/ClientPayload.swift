@@ -2,32 +2,6 @@ import Cryptography
 import Transport
 import WhatsAppProtobuf
 
-/// A version of the web client, `2.3000.1045649367`.
-package struct ClientVersion: Sendable, Hashable, CustomStringConvertible {
-    package var primary: UInt32
-    package var secondary: UInt32
-    package var tertiary: UInt32
-
-    package init(_ primary: UInt32, _ secondary: UInt32, _ tertiary: UInt32) {
-        self.primary = primary
-        self.secondary = secondary
-        self.tertiary = tertiary
-    }
-
-    /// Three decimal numbers with dots between them; nil for anything else.
-    package init?(_ text: String) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        let numbers = parts.compactMap { UInt32($0) }
-        guard parts.count == 3, numbers.count == 3 else { return nil }
-        self.init(numbers[0], numbers[1], numbers[2])
-    }
-
-    package var description: String { "\(primary).\(secondary).\(tertiary)" }
-
-    /// MD5 of the dotted text: what a registration sends as build hash.
-    package var buildHash: Bytes { MD5Digest.hash(Bytes(description.utf8)) }
-}
-
 /// How the companion shows itself on the phone (02-pairing-login, section 4).
 package struct CompanionProperties: Sendable, Equatable {
     /// The device name on the phone's list of linked devices.

@@ -9,41 +9,47 @@ package enum FrameEncoder {
         buffer.writeBytes(body)
     }
 
-    /// Appends a frame that holds `stanza` (flag byte 0) encrypted in place, without a buffer of its own.
+    /// Appends a frame that holds `stanza` (flag byte 0), encrypted in place.
     ///
     /// - Throws: ``StanzaError`` or ``NoiseError``; after a ``StanzaError`` nothing is appended and the cipher is unused.
     package static func encode(
         _ stanza: Stanza, with cipher: inout NoiseCipher, into buffer: inout ByteBuffer
     ) throws {
-        try seal(with: &cipher, into: &buffer) { buffer in try StanzaCodec.encodeFrame(stanza, into: &buffer) }
+        try StanzaCodec.withEncoded(stanza, prefix: 1) { plaintext in
+            Result { () throws(NoiseError) in try cipher.seal(frame: plaintext, into: &buffer) }
+        }.get()
     }
 
-    /// Appends a frame that holds `plaintext` (flag byte included) encrypted in place.
+    /// Appends a frame that holds `plaintext` (flag byte included), encrypted in place.
     package static func encode(
         plaintext: Bytes, with cipher: inout NoiseCipher, into buffer: inout ByteBuffer
     ) throws {
         guard plaintext.count <= StanzaLimits.encodedBytes else { throw FrameError.frameTooLarge(plaintext.count) }
-        try seal(with: &cipher, into: &buffer) { buffer in buffer.writeBytes(plaintext) }
+        try plaintext.withUnsafeBufferPointer { plaintext in
+            Result { () throws(NoiseError) in try cipher.seal(frame: plaintext, into: &buffer) }
+        }.get()
     }
 
-    private static func seal(
-        with cipher: inout NoiseCipher, into buffer: inout ByteBuffer, _ write: (inout ByteBuffer) throws -> Void
-    ) throws {
-        let start = buffer.writerIndex
-        buffer.writeRepeatingByte(0, count: 3)
-        do { try write(&buffer) } catch {
-            buffer.moveWriterIndex(to: start)
-            throw error
-        }
-        try cipher.seal(&buffer, from: start + 3)
-        let length = buffer.writerIndex - start - 3
-        buffer.setInteger(UInt8(truncatingIfNeeded: length >> 16), at: start)
-        buffer.setInteger(UInt16(truncatingIfNeeded: length), at: start + 1)
-    }
+    /// Bytes of the frame around a plaintext of `count` bytes.
+    static func size(plaintext count: Int) -> Int { 3 + count + NoiseCipher.tagCount }
 
     private static func writeLength(_ length: Int, into buffer: inout ByteBuffer) throws(FrameError) {
         guard length <= FrameDecoder.maximumFrame else { throw .frameTooLarge(length) }
         buffer.writeInteger(UInt8(truncatingIfNeeded: length >> 16))
         buffer.writeInteger(UInt16(truncatingIfNeeded: length))
+    }
+}
+
+extension NoiseCipher {
+    /// Appends a frame that holds `plaintext`, encrypted in place; at most ``StanzaLimits/encodedBytes``.
+    mutating func seal(
+        frame plaintext: UnsafeBufferPointer<UInt8>, into buffer: inout ByteBuffer
+    ) throws(NoiseError) {
+        let length = plaintext.count + NoiseCipher.tagCount
+        buffer.writeInteger(UInt8(truncatingIfNeeded: length >> 16))
+        buffer.writeInteger(UInt16(truncatingIfNeeded: length))
+        let start = buffer.writerIndex
+        buffer.writeBytes(plaintext)
+        try seal(&buffer, from: start)
     }
 }

@@ -49,8 +49,8 @@ package enum StanzaCodec {
         try withEncoded(stanza, prefix: prefix) { _ = buffer.writeBytes($0) }
     }
 
-    /// Runs `body` on the encoded stanza. Up to a kilobyte is written on the stack.
-    private static func withEncoded<R>(
+    /// Runs `body` on the encoded stanza with `prefix` zero bytes in front. Up to a kilobyte is written on the stack.
+    static func withEncoded<R>(
         _ stanza: Stanza, prefix: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R
     ) throws(StanzaError) -> R {
         let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1024) { memory in

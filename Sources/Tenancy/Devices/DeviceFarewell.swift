@@ -1,0 +1,21 @@
+import Messaging
+
+/// What happens to the session of a device that was deleted: it is unlinked at WhatsApp when that is still possible,
+/// then stopped (10-rest-api, section 3.7).
+enum DeviceFarewell {
+    private static let patience = Duration.seconds(10)
+
+    /// Starts in the background: the answer does not wait for WhatsApp.
+    static func begin(did: Int64, _ sessions: any SessionDirectory) {
+        guard let session = sessions.running(did: did) else { return }
+        Task {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await session.logout() }
+                group.addTask { try? await Task.sleep(for: patience) }
+                _ = await group.next()
+                group.cancelAll()
+            }
+            await sessions.stop(did: did)
+        }
+    }
+}
