@@ -49,9 +49,9 @@ package final class Account {
     package enum PasskeyPolicy: String, Sendable, Codable { case off, required }
 
     /// Phone number, digits only; the key of the account.
-    package let phone: String
+    package nonisolated let phone: String
     /// 15 decimal digits.
-    package let lid: String
+    package nonisolated let lid: String
     /// Signs companions, and is the Signal identity of device 0. Replaced when the account registers again.
     package internal(set) var identity: KeyPair
     /// Signed prekey (id 1) of device 0.
@@ -106,11 +106,11 @@ package final class Account {
     }
 
     /// `<digits>@s.whatsapp.net`.
-    package var pn: JID { .user(phone) }
+    package nonisolated var pn: JID { .user(phone) }
     /// `<15 digits>@lid`.
-    package var lidJID: JID { .lid(lid) }
+    package nonisolated var lidJID: JID { .lid(lid) }
 
-    package func jid(in space: AddressSpace, device: UInt16 = 0) -> JID {
+    package nonisolated func jid(in space: AddressSpace, device: UInt16 = 0) -> JID {
         switch space {
         case .pn: JID(user: phone, server: .user, device: device)
         case .lid: JID(user: lid, server: .lid, device: device)

@@ -26,7 +26,7 @@ package final class Group {
     }
 
     /// 18 decimal digits.
-    package let id: String
+    package nonisolated let id: String
     /// Phone number digits of the creating account.
     package let creator: String
     package let created: Int64
@@ -64,5 +64,5 @@ package final class Group {
     }
 
     /// `<18 digits>@g.us`.
-    package var jid: JID { .group(id) }
+    package nonisolated var jid: JID { .group(id) }
 }
