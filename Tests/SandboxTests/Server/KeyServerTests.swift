@@ -12,7 +12,8 @@ struct KeyServerTests {
         return list.child("user")
     }
 
-    @Test("keys are handed out once, oldest first; below ten the owner is told once; without one the bundle still comes")
+    @Test(
+        "keys are handed out once, oldest first; below ten the owner is told once; without one the bundle still comes")
     func fetchAndRefill() async throws {
         try await TestSandbox.with { sandbox in
             let one = try await sandbox.pair(try await sandbox.account("12025550100"))
@@ -47,7 +48,8 @@ struct KeyServerTests {
             #expect(digest.child("list")?.children("id").count == 5)
             let input =
                 companion.identity.publicKey.raw + companion.signedPreKey.publicKey.raw
-                + (digest.child("skey", "signature")?.bytesContent ?? []) + companion.oneTimePreKeys.flatMap(\.publicKey.raw)
+                + (digest.child("skey", "signature")?.bytesContent ?? [])
+                + companion.oneTimePreKeys.flatMap(\.publicKey.raw)
             #expect(digest.child("hash")?.bytesContent == SHA1Digest.hash(input))
 
             try await client.send(
@@ -63,7 +65,8 @@ struct KeyServerTests {
                         Stanza(
                             "skey",
                             children: [
-                                Stanza("id", bytes: [0, 0, 2]), Stanza("value", bytes: KeyPair.generate().publicKey.raw),
+                                Stanza("id", bytes: [0, 0, 2]),
+                                Stanza("value", bytes: KeyPair.generate().publicKey.raw),
                                 Stanza("signature", bytes: Bytes(repeating: 1, count: 64)),
                             ])
                     ]))

@@ -60,7 +60,9 @@ struct StanzaVectorTests {
     private static func cases() throws -> [(String, Stanza)] {
         let folder = ProcessInfo.processInfo.environment["SWITCHBOARD_VECTORS"] ?? "../shared/vectors"
         let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/stanzas.json"))
-        guard let cases = JSONValue.parse(data)?["cases"]?.arrayValue else { throw TestFailure("stanzas.json has no cases") }
+        guard let cases = JSONValue.parse(data)?["cases"]?.arrayValue else {
+            throw TestFailure("stanzas.json has no cases")
+        }
         return cases.flatMap { entry in
             (entry["stanzas"]?.arrayValue ?? []).compactMap { item in
                 guard item["from"]?.stringValue == "client", let node = item["node"].flatMap(stanza) else { return nil }
