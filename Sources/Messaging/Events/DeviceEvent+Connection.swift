@@ -144,7 +144,9 @@ extension DeviceEvent {
         make("offline.sync_completed", own: own, dedupe: moment(at), at: at) { $0.set("count", count) }
     }
 
-    static func identityChange(own: String, target: JID, isImplicit: Bool, stanzaID: String, at: Timestamp) -> DeviceEvent {
+    static func identityChange(own: String, target: JID, isImplicit: Bool, stanzaID: String, at: Timestamp)
+        -> DeviceEvent
+    {
         make("identity.change", own: own, dedupe: "\(target) \(stanzaID)", at: at) { data in
             data.set("target", target.bare.description)
             data.set("timestamp", at.rfc3339)

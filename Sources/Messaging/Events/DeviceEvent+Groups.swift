@@ -2,7 +2,9 @@ import Transport
 
 /// Events of `w:gp2` notifications (11-webhooks, section 9.7).
 extension DeviceEvent {
-    static func group(_ notification: GroupNotification, own: OwnAddresses, stanzaID: String, at: Timestamp) -> [DeviceEvent] {
+    static func group(_ notification: GroupNotification, own: OwnAddresses, stanzaID: String, at: Timestamp)
+        -> [DeviceEvent]
+    {
         var events: [DeviceEvent] = []
         let group = notification.group.description
         func event(_ type: String, _ fill: (inout JSONObject) -> Void) {

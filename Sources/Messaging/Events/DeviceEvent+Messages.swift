@@ -39,7 +39,8 @@ extension DeviceEvent {
         data.set("from", parties.sender)
         data.set("timestamp", info.timestamp.seconds)
         data.set("text", text ?? "")
-        return DeviceEvent(type: "message.edited", dedupeKey: key("message.edited", info, parties), data: data.bytes, at: at)
+        return DeviceEvent(
+            type: "message.edited", dedupeKey: key("message.edited", info, parties), data: data.bytes, at: at)
     }
 
     static func messageReaction(
@@ -89,7 +90,9 @@ extension DeviceEvent {
             data: data.bytes, at: at)
     }
 
-    static func messageSent(id: String, chat: String, timestamp: Timestamp, origin: String, at: Timestamp) -> DeviceEvent {
+    static func messageSent(id: String, chat: String, timestamp: Timestamp, origin: String, at: Timestamp)
+        -> DeviceEvent
+    {
         var data = JSONObject()
         data.set("message_id", id)
         data.set("chat", chat)
@@ -119,7 +122,9 @@ extension DeviceEvent {
     }
 
     /// One per message id of a receipt; nil for receipts that are no news to people.
-    static func receipt(_ receipt: IncomingReceipt, entry: IncomingReceipt.Entry, chat: String, at: Timestamp) -> DeviceEvent? {
+    static func receipt(_ receipt: IncomingReceipt, entry: IncomingReceipt.Entry, chat: String, at: Timestamp)
+        -> DeviceEvent?
+    {
         let type: String
         switch receipt.kind {
         case .delivered: type = "message.delivered"

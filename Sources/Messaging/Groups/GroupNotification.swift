@@ -38,7 +38,9 @@ package struct GroupNotification: Sendable, Equatable {
         let participants = node.children("participant").compactMap(GroupInfo.Participant.init(node:))
         switch node.tag {
         case "create":
-            guard let group = node.child("group").flatMap({ GroupInfo(node: $0, defaultMode: mode) }) else { return nil }
+            guard let group = node.child("group").flatMap({ GroupInfo(node: $0, defaultMode: mode) }) else {
+                return nil
+            }
             return .created(group, reason: node["reason"] ?? "", type: node.type ?? "")
         case "add": return .added(participants, reason: node["reason"] ?? "")
         case "remove", "leave": return .removed(participants, reason: node["reason"] ?? "")

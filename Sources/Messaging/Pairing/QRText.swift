@@ -18,18 +18,18 @@ package enum ClientType: String, Sendable, CaseIterable {
     case androidPhone = "e"
     case androidAmbiguous = "f"
 
-    /// The type that goes with a DeviceProps platformType (02, section 4); web clients of no known browser are `otherWeb`.
-    package init(platformType: Int) {
+    /// The type that goes with a platform name of DeviceProps (02, section 4); other web clients are `otherWeb`.
+    package init(platform: String) {
         self =
-            switch platformType {
-            case 1: .chrome
-            case 2: .firefox
-            case 3: .internetExplorer
-            case 4: .opera
-            case 5: .safari
-            case 6: .edge
-            case 16: .androidPhone
-            case 21: .uwp
+            switch platform {
+            case "CHROME": .chrome
+            case "FIREFOX": .firefox
+            case "IE": .internetExplorer
+            case "OPERA": .opera
+            case "SAFARI": .safari
+            case "EDGE": .edge
+            case "ANDROID_PHONE": .androidPhone
+            case "UWP": .uwp
             default: .otherWeb
             }
     }

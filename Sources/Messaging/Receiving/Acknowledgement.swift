@@ -24,7 +24,7 @@ package enum Acknowledgement {
 
     /// Type of the delivery receipt for a message that was handled.
     package static func receiptType(for info: MessageInfo, isActive: Bool) -> String? {
-        if info.isFromMe { return info.isPeer || info.type == "peer_msg" ? "peer_msg" : "sender" }
+        if info.isFromMe { return info.type == "peer_msg" ? "peer_msg" : "sender" }
         return isActive ? nil : "inactive"
     }
 

@@ -22,7 +22,9 @@ package enum DeviceSelection {
     }
 
     /// For a group: everybody's devices without hosted ones, device 99 and this one. The hash covers this one too.
-    package static func group(lists: [UserDeviceList], own: OwnAddresses, isLIDMode: Bool) -> (devices: [JID], phash: String) {
+    package static func group(lists: [UserDeviceList], own: OwnAddresses, isLIDMode: Bool) -> (
+        devices: [JID], phash: String
+    ) {
         var seen: Set<JID> = []
         let all = lists.flatMap(\.jids).filter { !$0.isHosted && $0.device != 99 && seen.insert($0).inserted }
         let devices = all.filter { !own.isThisDevice($0) }

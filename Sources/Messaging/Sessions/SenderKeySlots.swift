@@ -121,7 +121,8 @@ package struct SenderKeySlots: Sendable {
 
     /// Moves a sender's record from its PN to its LID name; an existing LID record wins.
     package mutating func migrate(
-        from old: SenderKeyName, to new: SenderKeyName, revisions: (Int64, Int64), draft: inout SignalDraft, now: Timestamp
+        from old: SenderKeyName, to new: SenderKeyName, revisions: (Int64, Int64), draft: inout SignalDraft,
+        now: Timestamp
     ) {
         guard let source = slots[old], !source.record.isEmpty else { return }
         if slots[new]?.record.isEmpty ?? true {
@@ -146,7 +147,9 @@ package struct SenderKeySlots: Sendable {
     ) {
         let row = SenderKeyImage(
             group: name.group, sender: name.sender.description, rev: revision, record: image.record)
-        if let position = draft.changes.senderKeys.firstIndex(where: { $0.group == row.group && $0.sender == row.sender }) {
+        if let position = draft.changes.senderKeys.firstIndex(where: {
+            $0.group == row.group && $0.sender == row.sender
+        }) {
             draft.changes.senderKeys[position] = row
             draft.senderKeyReceipts.removeAll { $0.name == name }
         } else {

@@ -188,7 +188,9 @@ package struct SessionSlots: Sendable {
     }
 
     /// Moves a device's records from its PN to its LID address (03, section 12.3). Both must be loaded.
-    package mutating func migrate(from old: SignalAddress, to new: SignalAddress, draft: inout SignalDraft, now: Timestamp) {
+    package mutating func migrate(
+        from old: SignalAddress, to new: SignalAddress, draft: inout SignalDraft, now: Timestamp
+    ) {
         guard let source = slots[old], !source.record.isEmpty || source.identity != nil else { return }
         var target = slots[new] ?? Slot(record: SessionRecord(), identity: nil, imageTicket: nil, lastUse: now)
         if target.record.isEmpty {

@@ -81,7 +81,9 @@ extension ChangeSet {
     /// Bytes this set holds in the queue, roughly: what backpressure counts (16, section 2.4).
     package var approximateSize: Int {
         var size = 256
-        for image in sessions { size += 128 + (image.record?.count ?? 0) + image.archived.reduce(0) { $0 + $1.record.count } }
+        for image in sessions {
+            size += 128 + (image.record?.count ?? 0) + image.archived.reduce(0) { $0 + $1.record.count }
+        }
         for image in senderKeys { size += 128 + (image.record?.count ?? 0) }
         for row in messages { size += 256 + (row.body?.utf8.count ?? 0) + (row.content?.count ?? 0) }
         for row in retries { size += 128 + row.plaintext.count }

@@ -1,0 +1,121 @@
+import Cryptography
+
+/// One registration connection from `pair-device` to the restart: which QR is on show, which code is pending, whether the
+/// reply went out (02-pairing-login, sections 6, 9 and 19). Pure; a requested code does not stop the QR, and the end of the
+/// refs ends both.
+package struct RegistrationFlow: Sendable {
+    package enum Phase: Sendable, Equatable {
+        case awaitingRefs
+        case showing(QRRotation)
+        /// The reply to pair-success is out (or being stored): 515 follows.
+        case confirming(jid: String)
+        case failed(SessionError)
+    }
+
+    /// A code that was asked for.
+    package struct CodeAttempt: Sendable {
+        package var code: String
+        package var phone: String
+        package var ephemeral: PrivateKey
+        package var ref: [UInt8]
+        /// primary_hello came this often; at most three are answered.
+        package var hellos = 0
+    }
+
+    package private(set) var phase = Phase.awaitingRefs
+    package var code: CodeAttempt?
+    private let noisePublic: [UInt8]
+    private let identityPublic: [UInt8]
+    private var advSecret: SecretBytes
+    private let clientType: ClientType
+
+    package init(noisePublic: [UInt8], identityPublic: [UInt8], advSecret: SecretBytes, clientType: ClientType) {
+        self.noisePublic = noisePublic
+        self.identityPublic = identityPublic
+        self.advSecret = advSecret
+        self.clientType = clientType
+    }
+
+    /// Texts of all refs and the first to show; nil when the server sent none or pairing is past that.
+    package mutating func pairDevice(refs: [String], now: Timestamp) -> (codes: [String], first: QRCode)? {
+        switch phase {
+        case .awaitingRefs, .showing: break
+        case .confirming, .failed: return nil
+        }
+        guard let rotation = QRRotation(refs: refs, now: now) else { return nil }
+        phase = .showing(rotation)
+        return (refs.map(text), qrCode(rotation))
+    }
+
+    package enum TimerAction: Sendable, Equatable {
+        case show(QRCode)
+        case end(SessionError)
+        case nothing
+    }
+
+    /// To be called when the code on show expires.
+    package mutating func timerFired(at now: Timestamp) -> TimerAction {
+        guard case .showing(var rotation) = phase else { return .nothing }
+        switch rotation.timerFired(at: now) {
+        case .show:
+            phase = .showing(rotation)
+            return .show(qrCode(rotation))
+        case .exhausted:
+            phase = .failed(.pairingTimedOut)
+            return .end(.pairingTimedOut)
+        }
+    }
+
+    /// The code on show.
+    package var current: QRCode? {
+        guard case .showing(let rotation) = phase else { return nil }
+        return qrCode(rotation)
+    }
+
+    /// When the refs run out, and a pairing code with them.
+    package var end: Timestamp? {
+        guard case .showing(let rotation) = phase else { return nil }
+        return rotation.end
+    }
+
+    /// Code pairing replaced the secret: codes on show would not pair any more.
+    package mutating func replaceSecret(_ secret: SecretBytes) { advSecret = secret }
+
+    package mutating func confirm(jid: String) { phase = .confirming(jid: jid) }
+    package mutating func fail(_ error: SessionError) { phase = .failed(error) }
+
+    package var isConfirming: Bool { if case .confirming = phase { true } else { false } }
+
+    /// What the end of the socket means here.
+    package var errorOnClose: SessionError? {
+        switch phase {
+        case .awaitingRefs, .showing: .pairingInterrupted
+        case .confirming: nil
+        case .failed(let error): error
+        }
+    }
+
+    private func qrCode(_ rotation: QRRotation) -> QRCode {
+        QRCode(
+            text: text(rotation.current), expiresAt: rotation.expiresAt, index: rotation.index,
+            count: rotation.refs.count)
+    }
+
+    private func text(_ ref: String) -> String {
+        QRText.make(
+            ref: ref, noisePublic: noisePublic, identityPublic: identityPublic, advSecret: advSecret,
+            clientType: clientType)
+    }
+}
+
+/// A phone number for code pairing (02, section 9.4).
+package enum PairingPhone {
+    /// Digits only. Throws `invalidPhone` when at most six remain or the number starts with 0.
+    package static func digits(of text: String) throws(SessionError) -> String {
+        let digits = text.filter { $0.isASCII && $0.isNumber }
+        guard digits.utf8.count > 6 else { throw .invalidPhone("phone number too short") }
+        guard digits.first != "0" else { throw .invalidPhone("phone number must be in international format") }
+        guard digits.utf8.count <= 17 else { throw .invalidPhone("phone number too long") }
+        return digits
+    }
+}

@@ -1,0 +1,139 @@
+import Logging
+import Cryptography
+import Signal
+import Transport
+
+extension DeviceSession {
+    /// After `<success>`: asks the count, fills up when the server or we run low (02-pairing-login, section 13.1).
+    func preKeysAtLogin() async {
+        do {
+            guard let count = PreKeyStanzas.count(in: try await query { PreKeyStanzas.count(id: $0) }) else { return }
+            let local = try await load { try await store.uploadedPreKeyCount(did: did) }
+            if case .upload(let amount) = preKeyUpkeep.atLogin(serverCount: count, localCount: local) {
+                try await uploadPreKeys(amount)
+                _ = try? await query { PreKeyStanzas.count(id: $0) }
+            }
+        } catch { logger.warning("prekeys at login failed", metadata: ["error": "\(error)"]) }
+    }
+
+    /// The server counted down to `count`.
+    func preKeysRunLow(count: Int) async {
+        var decision = preKeyUpkeep.notified(count: count, now: now)
+        do {
+            if decision == .askCount {
+                let answer = try await query { PreKeyStanzas.count(id: $0) }
+                decision = preKeyUpkeep.counted(PreKeyStanzas.count(in: answer) ?? .max)
+            }
+            if case .upload(let amount) = decision { try await uploadPreKeys(amount) }
+        } catch { logger.warning("prekey refill failed", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Uploads `count` keys: stored ones that were never confirmed first, fresh ones for the rest. Keys and counter are
+    /// durable before the server sees an id; they are marked after its answer (14-storage, section 6, "Prekeys").
+    func uploadPreKeys(_ count: Int) async throws {
+        guard !preKeyUpkeep.isUploading else { return }
+        preKeyUpkeep.began()
+        var finishedAt: Timestamp?
+        defer { preKeyUpkeep.finished(at: finishedAt) }
+        var keys = try await load { try await store.preKeysToUpload(did: did, limit: count) }.map {
+            OneTimePreKey(id: $0.id, keyPair: KeyPair(privateKey: try PrivateKey($0.privateKey)))
+        }
+        if keys.count < count {
+            var draft = makeDraft()
+            keys += makePreKeys(count - keys.count, uploaded: false, draft: &draft)
+            try await commit(draft)
+        }
+        guard let own = self.keys?.publicKeys else { throw SessionError.notPaired }
+        let uploaded = keys.map { (id: $0.id, publicKey: $0.keyPair.publicKey) }
+        _ = try await query { PreKeyStanzas.upload(id: $0, device: own, preKeys: uploaded) }
+        record { $0.uploadedPreKeys = uploaded.map(\.id) }
+        finishedAt = now
+    }
+
+    /// Fresh one-time keys with the next ids, in the draft that makes them durable.
+    func makePreKeys(_ count: Int, uploaded: Bool, draft: inout SignalDraft) -> [OneTimePreKey] {
+        guard var changed = credentials else { return [] }
+        // The counter names the next id; the generator wants the one before.
+        let last = changed.nextPreKeyID == 1 ? 0 : changed.nextPreKeyID - 1
+        let keys = OneTimePreKey.generate(count, after: last, random: AnyRandom(configuration.random))
+        guard let newest = keys.last else { return [] }
+        changed.nextPreKeyID = SignalNumbers.preKeyID(after: newest.id)
+        credentials = changed
+        draft.changes.newPreKeys += keys.map {
+            PreKeyRow(id: $0.id, privateKey: $0.keyPair.privateKey.secret, uploaded: uploaded)
+        }
+        draft.changes.nextPreKeyID = changed.nextPreKeyID
+        return keys
+    }
+
+    /// The private half of a one-time key a pkmsg names; nil when it is gone.
+    func oneTimePreKey(id: UInt32) async throws -> KeyPair? {
+        guard !pendingUsedPreKeys.contains(id) else { return nil }
+        let secret = try await load { try await store.preKey(did: did, id: id) }
+        guard !pendingUsedPreKeys.contains(id) else { return nil }
+        return secret.flatMap { try? KeyPair(privateKey: PrivateKey($0)) }
+    }
+
+    // MARK: Digest and rotation
+
+    private static let digestSeconds: Int64 = 7 * 86_400
+    private static let rotationSeconds: Int64 = 30 * 86_400
+
+    /// Once a week of this process: does the server hold what we hold? If not, everything is uploaded again.
+    func checkDigestIfDue() async {
+        if let last = lastDigestCheck, now.seconds - last.seconds < Self.digestSeconds { return }
+        lastDigestCheck = now
+        await checkDigest()
+    }
+
+    func checkDigest() async {
+        do {
+            let answer = try await query { PreKeyStanzas.digest(id: $0) }
+            guard let digest = PreKeyDigest(answer: answer), let own = keys?.publicKeys else { return }
+            var listed: [PublicKey]? = []
+            for id in digest.preKeyIDs.prefix(2000) {
+                guard let key = try await oneTimePreKey(id: id) else {
+                    listed = nil
+                    break
+                }
+                listed?.append(key.publicKey)
+            }
+            if !digest.matches(own, preKeys: listed) { try await uploadPreKeys(PreKeyUpkeep.refillCount) }
+        } catch SessionError.serverRefused(404, _) {
+            try? await uploadPreKeys(PreKeyUpkeep.initialCount)
+        } catch { logger.info("digest check failed", metadata: ["error": "\(error)"]) }
+    }
+
+    /// A new signed prekey every 30 days; the old one stays for pkmsgs in flight (02, section 15.6).
+    func rotateSignedPreKeyIfDue() async {
+        guard let current = credentials, let identity = keys?.identity.keyPair,
+            now.seconds - current.signedPreKey.createdAt.seconds >= Self.rotationSeconds
+        else { return }
+        let id = current.signedPreKey.id >= 0xFF_FFFE ? 1 : current.signedPreKey.id + 1
+        let fresh = SignedPreKey.generate(id: id, identity: identity, random: AnyRandom(configuration.random))
+        var changed = current
+        changed.previousSignedPreKey = current.signedPreKey
+        changed.signedPreKey = SignedPreKeyRow(fresh, createdAt: now)
+        do {
+            var draft = makeDraft()
+            draft.changes.credentials = .store(changed)
+            credentials = changed
+            keys = try OwnKeys(changed)
+            try await commit(draft)
+            _ = try await query {
+                PreKeyStanzas.rotate(id: $0, keyID: id, fresh.keyPair.publicKey, signature: fresh.signature)
+            }
+        } catch SessionError.serverRefused(409, _) {
+            await checkDigest()
+        } catch { logger.warning("signed prekey rotation failed", metadata: ["error": "\(error)"]) }
+    }
+}
+
+/// A random source of any kind where a generic one is asked for.
+struct AnyRandom: RandomSource {
+    private let source: any RandomSource
+
+    init(_ source: any RandomSource) { self.source = source }
+
+    func bytes(_ count: Int) -> [UInt8] { source.bytes(count) }
+}

@@ -1,0 +1,204 @@
+import Logging
+import Cryptography
+import Signal
+import Transport
+import WhatsAppProtobuf
+
+extension DeviceSession {
+    /// What one decrypted payload changes: key material, internal traffic, rows and events. Synchronous: part of the
+    /// stretch that decrypted it.
+    func interpret(
+        _ plaintext: [UInt8], info: MessageInfo, parties: DeviceEvent.MessageParties, senderKey: SenderKeyName,
+        outcome: inout MessageOutcome, draft: inout SignalDraft
+    ) {
+        let payload: MessagePayload
+        do {
+            payload = try MessagePayload(parsing: plaintext, isFromMe: info.isFromMe)
+        } catch {
+            outcome.isBadProtobuf = true
+            return
+        }
+        outcome.isBadProtobuf = false
+        learnSenderKey(payload, info: info, senderKey: senderKey, draft: &draft)
+        var parties = parties
+        if info.isFromMe, let destination = payload.deviceSentDestination, !info.chat.isGroup {
+            parties.chat = canonicalInMemory(destination)
+        }
+        if let secret = payload.secret {
+            draft.changes.messageSecrets.append(
+                MessageSecretRow(chat: parties.chat, sender: parties.sender, messageID: info.id, secret: secret))
+        }
+        if info.isPeer { outcome.internalReceipts.append("peer_msg") }
+        switch payload.kind {
+        case .keyMaterial: break
+        case .internalTraffic:
+            if info.isFromMe { internalTraffic(payload, info: info, outcome: &outcome, draft: &draft) }
+        case .otherProtocol: break
+        case .content(let type, let text):
+            store(payload, type: type, text: text, info: info, parties: parties, outcome: outcome, draft: &draft)
+        case .addOn(let type):
+            draft.changes.events.append(
+                .messageReceived(
+                    info, parties: parties, payload: payload, type: type, text: nil, retryCount: outcome.retryCount,
+                    at: now))
+        case .reaction(let target, let emoji):
+            draft.changes.events.append(
+                .messageReceived(
+                    info, parties: parties, payload: payload, type: "reaction", text: emoji,
+                    retryCount: outcome.retryCount, at: now))
+            draft.changes.events.append(
+                .messageReaction(info, parties: parties, target: target, emoji: emoji, at: now))
+        case .edit(let target, let content, let text):
+            edit(target, content: content, text: text, info: info, parties: parties, payload: payload, draft: &draft)
+        case .revoke(let target):
+            revoke(target, info: info, parties: parties, draft: &draft)
+        case .ephemeralSetting(let seconds):
+            draft.changes.chats.append(
+                ChatUpdate(
+                    chat: parties.chat, kind: chatKind(info.chat), ephemeral: (max(0, seconds), info.timestamp)))
+        }
+        learnPushName(info, parties: parties, draft: &draft)
+    }
+
+    private func canonicalInMemory(_ chat: JID) -> String {
+        let chat = chat.withoutHosting.bare
+        guard chat.server == .user, let lid = lids.lid(pn: chat.user) else { return chat.description }
+        return JID.lid(lid).description
+    }
+
+    private func learnSenderKey(
+        _ payload: MessagePayload, info: MessageInfo, senderKey: SenderKeyName, draft: inout SignalDraft
+    ) {
+        guard let distribution = payload.distribution, info.chat.isGroup || info.from.isBroadcast else { return }
+        do {
+            let message = try SenderKeyDistributionMessage(parsing: distribution.bytes)
+            try senderKeys.process(
+                message, from: senderKey, revision: sessions.nextRevision(), draft: &draft, now: now)
+        } catch { logger.info("sender key refused", metadata: ["group": "\(info.from)", "error": "\(error)"]) }
+    }
+
+    private func store(
+        _ payload: MessagePayload, type: String, text: String?, info: MessageInfo,
+        parties: DeviceEvent.MessageParties, outcome: MessageOutcome, draft: inout SignalDraft
+    ) {
+        let keepsContent = configuration.storesContent
+        draft.changes.messages.append(
+            MessageRow(
+                chat: parties.chat, messageID: info.id, fromMe: info.isFromMe, timestamp: info.timestamp,
+                sender: parties.sender, senderAlternative: parties.senderAlternative,
+                pushName: keepsContent ? info.pushName : nil, serverID: info.serverID, type: type,
+                body: keepsContent ? text : nil, content: keepsContent ? payload.message.serialized() : nil,
+                quotedID: payload.context.quotedID, status: info.isFromMe ? .sent : .delivered, origin: .live))
+        draft.changes.chats.append(
+            ChatUpdate(
+                chat: parties.chat, kind: chatKind(info.chat), lastMessage: (info.id, info.timestamp),
+                unreadIncrement: info.isFromMe ? 0 : 1))
+        draft.changes.events.append(
+            .messageReceived(
+                info, parties: parties, payload: payload, type: type, text: text, retryCount: outcome.retryCount,
+                at: now))
+        if info.isFromMe {
+            draft.changes.events.append(
+                .messageSent(
+                    id: info.id, chat: parties.chat, timestamp: info.timestamp, origin: "other_device", at: now))
+        }
+    }
+
+    /// Only the author may edit (04, section 13.6): the row of an own message changes for own edits, of another's for
+    /// theirs.
+    private func edit(
+        _ target: MessageKey, content: [UInt8], text: String?, info: MessageInfo,
+        parties: DeviceEvent.MessageParties, payload: MessagePayload, draft: inout SignalDraft
+    ) {
+        guard target.fromMe else { return }
+        let keepsContent = configuration.storesContent
+        draft.changes.messageUpdates.append(
+            MessageUpdate(
+                chat: parties.chat, messageID: target.messageID, fromMe: info.isFromMe,
+                edit: MessageEdit(
+                    body: keepsContent ? text : nil, content: keepsContent ? content : nil, at: info.timestamp)))
+        draft.changes.events.append(
+            .messageReceived(
+                info, parties: parties, payload: payload, type: "edit", text: text, retryCount: 0, at: now))
+        draft.changes.events.append(.messageEdited(info, parties: parties, target: target, text: text, at: now))
+    }
+
+    private func revoke(
+        _ target: MessageKey, info: MessageInfo, parties: DeviceEvent.MessageParties, draft: inout SignalDraft
+    ) {
+        // Another's message may be revoked only by an admin, in a group, with the stanza's consent.
+        guard target.fromMe || (info.chat.isGroup && info.edit == "8") else { return }
+        let isOwnTarget =
+            target.fromMe ? info.isFromMe : target.participant.map { own?.contains(user: $0) ?? false } ?? false
+        draft.changes.messageUpdates.append(
+            MessageUpdate(
+                chat: parties.chat, messageID: target.messageID, fromMe: isOwnTarget, deletedAt: info.timestamp))
+        draft.changes.events.append(.messageDeleted(info, parties: parties, target: target, at: now))
+    }
+
+    /// A push name that differs from the one seen last in this process.
+    private func learnPushName(_ info: MessageInfo, parties: DeviceEvent.MessageParties, draft: inout SignalDraft) {
+        guard !info.isFromMe, let name = info.pushName, pushNames[parties.sender] != name else { return }
+        let old = pushNames[parties.sender]
+        pushNames[parties.sender] = name
+        draft.changes.contacts.append(ContactUpdate(jid: parties.sender, pushName: name))
+        if let old {
+            draft.changes.events.append(
+                .pushNameUpdate(
+                    own: ownNumber, target: info.sender, alternative: info.senderAlternative, old: old, new: name,
+                    at: now))
+        }
+    }
+
+    // MARK: Traffic among the own devices
+
+    /// Key shares, history notifications, LID mappings (04, section 14).
+    private func internalTraffic(
+        _ payload: MessagePayload, info: MessageInfo, outcome: inout MessageOutcome, draft: inout SignalDraft
+    ) {
+        guard let body = payload.protocolMessage else { return }
+        if let share = body[message: "appStateSyncKeyShare"] {
+            let keys = share[messages: "keys"].compactMap(AppStateKeyRow.init)
+            draft.changes.appStateKeys += keys
+            if let newest = keys.last {
+                draft.changes.jobs.append(
+                    JobRow(kind: .appStateSync, key: Hex.encode(newest.keyID), payload: [], createdAt: now))
+            }
+        }
+        if let history = body[message: "historySyncNotification"] {
+            draft.changes.jobs.append(
+                JobRow(kind: .historySync, key: info.id, payload: history.serialized(), createdAt: now))
+            outcome.internalReceipts.append("hist_sync")
+        }
+        if let mapping = body[message: "lidMigrationMappingSyncMessage"]?[bytes: "encodedMappingPayload"] {
+            learnMigration(mapping, draft: &draft)
+        }
+    }
+
+    private func learnMigration(_ bytes: [UInt8], draft: inout SignalDraft) {
+        guard let payload = try? ProtoMessage(.lidMigrationMapping, parsing: bytes) else { return }
+        let pairs = payload[messages: "pnToLidMappings"].compactMap { entry -> LIDPair? in
+            guard let pn = entry[uint: "pn"], let lid = entry[uint: "latestLid"] ?? entry[uint: "assignedLid"] else {
+                return nil
+            }
+            return LIDPair(lid: String(lid), pn: String(pn))
+        }
+        learn(pairs, in: &draft.changes)
+        if let time = payload[uint: "chatDbMigrationTimestamp"], var changed = credentials {
+            changed.lidMigrationTimestamp = Int64(clamping: time)
+            credentials = changed
+            draft.changes.credentials = .store(changed)
+        }
+    }
+}
+
+extension AppStateKeyRow {
+    init?(_ key: ProtoMessage) {
+        guard let id = key[message: "keyID"]?[bytes: "keyID"], let data = key[message: "keyData"],
+            let secret = data[bytes: "keyData"], secret.count == 32
+        else { return nil }
+        self.init(
+            keyID: id, keyData: SecretBytes(secret), fingerprint: data[message: "fingerprint"]?.serialized() ?? [],
+            timestamp: data[int: "timestamp"] ?? 0)
+    }
+}

@@ -1,0 +1,52 @@
+import Transport
+
+extension DeviceSession {
+    /// A `<receipt>`: rows, states and events, then the ack (04-message-pipeline, section 15.4).
+    func handleReceipt(_ stanza: Stanza) async throws {
+        guard let own, let receipt = IncomingReceipt(stanza, own: own, now: now) else {
+            return send(Acknowledgement.ack(stanza, refusal: .parsing), after: tickets.newest)
+        }
+        if receipt.kind == .retry { return try await handleRetry(stanza, receipt) }
+        let chat = try await canonicalChat(receipt.chat, alternative: receiptAlternative(stanza))
+        var recipients: [String] = []
+        for entry in receipt.entries { recipients.append(try await canonicalChat(entry.sender)) }
+
+        var draft = makeDraft()
+        learnPairs(of: stanza, in: &draft.changes)
+        for (entry, recipient) in zip(receipt.entries, recipients) {
+            if receipt.isFromMe, receipt.kind == .read || receipt.kind == .readSelf {
+                // Read on another own device.
+                draft.changes.chats.append(ChatUpdate(chat: chat, kind: chatKind(receipt.chat), markRead: true))
+            } else if let kind = receipt.receiptKind, let status = receipt.status, !receipt.isFromMe {
+                draft.changes.receipts.append(
+                    ReceiptRow(chat: chat, messageID: entry.messageID, recipient: recipient, kind: kind, at: entry.at))
+                draft.changes.messageUpdates.append(
+                    MessageUpdate(chat: chat, messageID: entry.messageID, fromMe: true, status: status))
+            }
+            if let event = DeviceEvent.receipt(receipt, entry: entry, chat: chat, at: now) {
+                draft.changes.events.append(event)
+            }
+        }
+        let ticket = submit(draft, isInbound: true)
+        send(Acknowledgement.ack(stanza), after: ticket)
+    }
+
+    /// The LID a receipt from a number may name.
+    private func receiptAlternative(_ stanza: Stanza) -> JID? {
+        stanza.jid("recipient_lid") ?? stanza.jid("peer_recipient_lid") ?? stanza.jid("sender_lid")
+    }
+
+    private func learnPairs(of stanza: Stanza, in changes: inout ChangeSet) {
+        guard let from = stanza.from else { return }
+        let person = stanza.jid("participant") ?? from
+        let alternative =
+            person.isLID
+            ? stanza.jid("participant_pn") ?? stanza.jid("sender_pn")
+            : stanza.jid("participant_lid") ?? stanza.jid("sender_lid")
+        guard let alternative, person.isPerson, alternative.isPerson, person.isLID != alternative.isLID else { return }
+        let pair =
+            person.isLID
+            ? LIDPair(lid: person.user, pn: alternative.user) : LIDPair(lid: alternative.user, pn: person.user)
+        learn([pair], in: &changes)
+    }
+}

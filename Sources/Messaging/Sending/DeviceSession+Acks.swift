@@ -1,0 +1,191 @@
+import NIOCore
+import Transport
+import WhatsAppProtobuf
+
+extension DeviceSession {
+    /// The server's ack of a message; false when nobody waits for it.
+    func acknowledged(_ ack: SendAck) -> Bool {
+        guard let pending = pendingSends[ack.messageID] else { return false }
+        if let error = ack.error {
+            rejected(pending, error: error)
+        } else {
+            accepted(pending, ack)
+        }
+        return true
+    }
+
+    private func accepted(_ pending: PendingSend, _ ack: SendAck) {
+        pendingSends[pending.id] = nil
+        let timestamp = ack.timestamp ?? now
+        let result = SendResult(
+            messageID: pending.id, chat: pending.chat, timestamp: timestamp, serverID: ack.serverID)
+        let event = DeviceEvent.messageSent(
+            id: pending.id, chat: pending.chat, timestamp: timestamp, origin: "api", at: now)
+        var draft = makeDraft()
+        draft.changes.messageUpdates.append(
+            MessageUpdate(
+                chat: pending.chat, messageID: pending.id, fromMe: true, status: .sent, serverTimestamp: timestamp,
+                serverID: ack.serverID))
+        draft.changes.settledSends.append(MessageName(chat: pending.chat, messageID: pending.id))
+        draft.changes.senderKeyMarks = pending.marks
+        draft.changes.events.append(event)
+        if let idempotency = pending.idempotency {
+            draft.changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.success(result)))
+        }
+        if !pending.marks.isEmpty { keyMarks[pending.to.description]?.formUnion(pending.marks) }
+        if let phash = ack.phash, pending.phash.map({ !DeviceHash.matches($0, phash) }) ?? true {
+            forgetDevices(of: pending.to, draft: &draft)
+        }
+        if ack.refreshesLID { dropDeviceList(of: pending.to, draft: &draft) }
+        if pending.isGroup, let mode = ack.addressingMode,
+            groups.peek(pending.to.description)?.info.addressingMode != mode
+        {
+            forgetGroup(pending.to, in: &draft.changes)
+        }
+        let ticket = submit(draft)
+        let to = pending.to
+        Task {
+            do {
+                try await committed(ticket)
+                pending.promise?.succeed(result)
+            } catch { pending.promise?.fail(SessionError.storageUnavailable) }
+            if !to.isGroup { await issuePrivacyTokenIfDue(to: to) }
+        }
+    }
+
+    private func rejected(_ pending: PendingSend, error: Int) {
+        let failure = SessionError.sendRejected(code: error, messageID: pending.id)
+        switch SendAck.reaction(to: error, isGroup: pending.isGroup) {
+        case .rebuildGroup where !pending.wasRebuilt: rebuild(pending, failure)
+        case .rebuildGroup, .fail, .failTemporarily: failSend(pending.id, failure)
+        case .failAndForgetGroup:
+            record { forgetGroup(pending.to, in: &$0) }
+            failSend(pending.id, failure)
+        case .failAndForgetDevices:
+            var draft = makeDraft()
+            forgetDevices(of: pending.to, draft: &draft)
+            submit(draft)
+            failSend(pending.id, failure)
+        case .failAndIssueToken:
+            failSend(pending.id, failure)
+            let (to, at) = (pending.to, now.seconds)
+            Task { await issuePrivacyToken(to: to, at: at) }
+        }
+    }
+
+    /// What we believe about the devices of a chat is wrong: the next send asks again.
+    private func forgetDevices(of to: JID, draft: inout SignalDraft) {
+        guard to.isGroup else { return dropDeviceList(of: to, draft: &draft) }
+        for participant in groups.peek(to.description)?.info.participants ?? [] {
+            if let jid = JID(participant.jid) { dropDeviceList(of: jid, draft: &draft) }
+        }
+        forgetGroup(to, in: &draft.changes)
+    }
+
+    /// The group's addressing mode was stale: everything anew under the same id, once (04, section 11.3).
+    private func rebuild(_ pending: PendingSend, _ failure: SessionError) {
+        record { forgetGroup(pending.to, in: &$0) }
+        pendingSends[pending.id]?.wasRebuilt = true
+        pendingSends[pending.id]?.stanza = nil
+        Task {
+            do {
+                let content = try ProtoMessage(.message, parsing: pending.plaintext)
+                try await build(
+                    id: pending.id, content: content, target: SendTarget(jid: pending.to), intent: tickets.newest)
+            } catch { failSend(pending.id, failure) }
+        }
+    }
+
+    // MARK: Failure
+
+    /// A send that will not happen: row, event, answer.
+    func failSend(_ id: String, _ error: SessionError) {
+        guard let pending = pendingSends.removeValue(forKey: id) else { return }
+        let code: Int? = if case .sendRejected(let code, _) = error { code } else { nil }
+        let event = DeviceEvent.messageFailed(id: id, chat: pending.chat, error: error.word, code: code, at: now)
+        record { changes in
+            changes.messageUpdates.append(
+                MessageUpdate(chat: pending.chat, messageID: id, fromMe: true, status: .failed))
+            changes.settledSends.append(MessageName(chat: pending.chat, messageID: id))
+            changes.events.append(event)
+            if let idempotency = pending.idempotency {
+                changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.failure(error)))
+            }
+        }
+        pending.promise?.fail(error)
+    }
+
+    /// The session ends: callers hear why; rows stay pending for the next owner unless the device was unlinked.
+    func failPendingSends(_ error: SessionError) {
+        let pending = pendingSends.values.sorted { $0.order < $1.order }
+        pendingSends = [:]
+        _ = gate.removeAll()
+        for send in pending { send.promise?.fail(error) }
+    }
+
+    /// Sends past their time are failures, though the message may have gone out.
+    func expireSends() {
+        let expired = pendingSends.values.filter { $0.sendBy < now }.sorted { $0.order < $1.order }
+        for send in expired { failSend(send.id, .sendTimedOut(messageID: send.id)) }
+    }
+
+    // MARK: Repetition
+
+    /// After a reconnect: what was not acknowledged goes out again, identical and in its old order, before anything newer
+    /// (04, section 11.4).
+    func repeatPendingSends() {
+        expireSends()
+        for send in pendingSends.values.sorted(by: { $0.order < $1.order }) {
+            guard let stanza = send.stanza, send.ticket <= tickets.watermark else { continue }
+            self.send(stanza, after: send.ticket, messageID: send.id)
+        }
+    }
+
+    /// Intents that an earlier process left without a result: encrypted anew under the same id while their time lasts, else
+    /// failed (14-storage, section 6).
+    func resumeUnsettledSends() async throws {
+        let rows = try await load { try await store.unsettledSends(did: did) }
+        for row in rows where pendingSends[row.messageID] == nil {
+            guard let to = JID(row.chat), let sendBy = row.sendBy else { continue }
+            sendOrder += 1
+            pendingSends[row.messageID] = PendingSend(
+                id: row.messageID, chat: row.chat, to: to, order: sendOrder, sendBy: sendBy, plaintext: row.plaintext,
+                isResumed: true)
+        }
+        expireSends()
+    }
+
+    /// Builds what was resumed without a stanza; called when ready.
+    func buildResumedSends() async {
+        for send in pendingSends.values.sorted(by: { $0.order < $1.order }) where send.isResumed {
+            do {
+                let content = try ProtoMessage(.message, parsing: send.plaintext)
+                let pn = send.to.isLID ? try await pn(of: send.to) : nil
+                try await build(
+                    id: send.id, content: content, target: SendTarget(jid: send.to, pn: pn), intent: tickets.newest)
+                pendingSends[send.id]?.isResumed = false
+            } catch let error as SessionError
+                where error == .notConnected || error == .disconnected || error == .timedOut
+            {
+                return
+            } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
+        }
+    }
+}
+
+extension SessionError {
+    /// Short word for events.
+    var word: String {
+        switch self {
+        case .sendRejected(let code, _): "server returned error \(code)"
+        case .sendTimedOut: "timed out waiting for message send response"
+        case .recipientNotRegistered: "recipient is not registered"
+        case .recipientUnreachable: "recipient has no reachable device"
+        case .notInGroup: "not in group"
+        case .groupNotFound: "group not found"
+        case .storageUnavailable: "storage unavailable"
+        case .timedOut: "info query timed out"
+        default: "not connected"
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import Logging
+import Cryptography
+import Signal
+import Transport
+import WhatsAppProtobuf
+
+extension DeviceSession {
+    private static let maximumAnswers = 5
+
+    /// Acks a retry receipt, then answers it beside the lane: the answer may need a bundle.
+    func handleRetry(_ stanza: Stanza, _ receipt: IncomingReceipt) async throws {
+        guard let request = RetryRequest(stanza) else {
+            return send(Acknowledgement.ack(stanza, refusal: .parsing), after: tickets.newest)
+        }
+        let chat = try await canonicalChat(receipt.chat)
+        let event = DeviceEvent.retryRequested(
+            id: request.messageID, chat: chat, sender: request.requester, count: request.count, at: now)
+        var draft = makeDraft()
+        draft.changes.events.append(event)
+        let ticket = submit(draft, isInbound: true)
+        send(Acknowledgement.ack(stanza), after: ticket)
+        let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
+        let answered = answeredRetries[key] ?? 0
+        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, !retryJobs.contains(key) else {
+            return
+        }
+        answeredRetries[key] = answered + 1
+        retryJobs.insert(key)
+        Task {
+            defer { retryJobs.remove(key) }
+            do {
+                try await resend(request, chat: receipt.chat)
+            } catch {
+                logger.info("retry not answered", metadata: ["message": "\(request.messageID)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func resend(_ request: RetryRequest, chat: JID) async throws {
+        guard let row = try await keptMessage(request.messageID, chat: chat), let own else { return }
+        let message = try ProtoMessage(.message, parsing: row.plaintext)
+        let address = try await signalAddress(of: request.requester)
+        try await loadSessions([address])
+        try await renewSession(request, address: address)
+        guard sessions.hasSession(address) else { return }
+        let group = chat.isGroup ? chat : nil
+        if let group {
+            guard try await mayReceive(request.requester, group: group) else { return }
+            if let name = ownSenderKey(group) { try await loadSenderKey(name) }
+        }
+
+        // From here to the submission nothing suspends.
+        var draft = makeDraft()
+        var content = message
+        var mark: SenderKeyMark?
+        if let group, let name = ownSenderKey(group),
+            let key = senderKeys.distribution(
+                of: name, random: AnyRandom(configuration.random), revision: sessions.nextRevision(), draft: &draft)
+        {
+            content = MessagePlaintext.with(distribution: key.bytes, group: group, message)
+            mark = SenderKeyMark(group: group.description, address: address.description, keyID: key.keyID)
+            keyMarks[group.description]?.remove(
+                SenderKeyMark(group: group.description, address: address.description, keyID: key.keyID))
+            draft.changes.senderKeyMarkRemovals.append(
+                .device(group: group.description, address: address.description))
+        } else if group == nil, own.contains(user: request.requester) {
+            content = MessagePlaintext.deviceSent(message, to: JID(row.chat) ?? chat) ?? message
+        }
+        let padded = MessagePadding.pad(content.serialized(), random: configuration.random.bytes(1)[0])
+        let ciphertext = try sessions.encrypt(padded, to: address, draft: &draft, now: now)
+        submit(draft)
+        let copy = EncryptedCopy(
+            device: request.requester, type: ciphertext.type.encType, ciphertext: ciphertext.bytes)
+        let target: OutgoingStanza.ResendTarget =
+            if let group {
+                .group(group, participant: request.requester, isLIDMode: request.requester.isLID)
+            } else {
+                .direct(device: request.from, recipient: own.contains(user: request.from) ? request.recipient : nil)
+            }
+        let stanza = OutgoingStanza(
+            id: request.messageID, to: chat, traits: StanzaTraits(message), deviceIdentity: deviceIdentity
+        ).resend(copy: copy, target: target, count: request.count, timestamp: request.timestamp)
+        send(stanza, after: draft.cover, lane: row.chat)
+        if let mark { noteResent(mark) }
+    }
+
+    /// The kept plaintext, under the chat as named or in its other namespace.
+    private func keptMessage(_ id: String, chat: JID) async throws -> RetryRow? {
+        var chats = [chat.bare.description]
+        if chat.server == .user, let lid = try await lid(of: chat) { chats.append(lid.description) }
+        if chat.isLID, let pn = try await pn(of: chat) { chats.append(pn.description) }
+        let names = chats
+        return try await load { try await store.retry(did: did, chats: names, messageID: id) }
+    }
+
+    /// Step 5 of 04, section 12.2: a session the requester can read.
+    private func renewSession(_ request: RetryRequest, address: SignalAddress) async throws {
+        let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
+        let baseKey = sessions.baseKey(address)
+        let isUnchanged = baseKey != nil && retryBaseKeys[key] == baseKey
+        if request.count == 2 { retryBaseKeys[key] = baseKey }
+        let change = RetryRequest.sessionChange(
+            hasBundle: request.bundle != nil, storedRegistrationID: sessions.registrationID(address),
+            receivedRegistrationID: request.registrationID, hasSession: sessions.hasSession(address),
+            isBaseKeyUnchanged: isUnchanged, count: request.count)
+        switch change {
+        case .keep: break
+        case .build:
+            guard let bundle = request.bundle, let identity = keys?.identity else { return }
+            var draft = makeDraft()
+            let verdict = try sessions.start(
+                bundle: bundle, at: address, own: identity, random: AnyRandom(configuration.random), draft: &draft,
+                now: now)
+            if verdict == .changed { identityChanged(request.requester, draft: &draft) }
+            submit(draft)
+        case .fetch:
+            try await ensureSessions([(request.requester, address)], refresh: true)
+        }
+    }
+
+    /// Whether a device's user is in the group. A stranger who asks gets nothing, and nobody keeps a key it may hold.
+    private func mayReceive(_ requester: JID, group: JID) async throws -> Bool {
+        if own?.contains(user: requester) == true { return true }
+        if try await isMember(requester, of: try await self.group(group)) { return true }
+        if try await isMember(requester, of: try await fetchGroup(group)) { return true }
+        guard let name = ownSenderKey(group) else { return false }
+        try await loadSenderKey(name)
+        var draft = makeDraft()
+        rotateSenderKey(group, draft: &draft)
+        submit(draft)
+        return false
+    }
+
+    private func isMember(_ device: JID, of info: GroupInfo) async throws -> Bool {
+        let user = device.withoutHosting.bare
+        let other = user.isLID ? try await pn(of: user) : try await lid(of: user)
+        let names = Set([user.description, other?.description].compactMap(\.self))
+        return info.participants.contains { participant in
+            [participant.jid, participant.phoneNumber, participant.lid].contains { $0.map(names.contains) ?? false }
+        }
+    }
+
+    /// The resend carried our key: the device holds it. A lost mark costs one redundant copy, so it is not waited for.
+    private func noteResent(_ mark: SenderKeyMark) {
+        keyMarks[mark.group]?.insert(mark)
+        record { $0.senderKeyMarks.append(mark) }
+    }
+}

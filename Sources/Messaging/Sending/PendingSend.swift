@@ -1,0 +1,39 @@
+import NIOCore
+import Transport
+
+/// A message between its intent and its ack (04-message-pipeline, sections 11.1 to 11.4).
+struct PendingSend: Sendable {
+    let id: String
+    /// Canonical chat, as in the rows.
+    let chat: String
+    /// `to` of the stanza.
+    let to: JID
+    let order: UInt64
+    /// After this nothing is repeated.
+    let sendBy: Timestamp
+    /// As encoded, for identical repetition; nil while it is being built.
+    var stanza: Stanza?
+    /// Commits the stanza waits for.
+    var ticket = CommitTicket.none
+    var wasWritten = false
+    /// What becomes true with the ack: devices that hold our group key now.
+    var marks: [SenderKeyMark] = []
+    /// The message without wrappers, for a rebuild.
+    var plaintext: [UInt8]
+    /// Hash over the devices as we counted them.
+    var phash: String?
+    var wasRebuilt = false
+    var idempotency: Idempotency?
+    /// The caller's; nil when it gave up or never was there.
+    var promise: EventLoopPromise<SendResult>?
+    /// Left by an earlier process and not built yet.
+    var isResumed = false
+
+    var isGroup: Bool { to.isGroup }
+}
+
+/// Names one answer to retry receipts, for the limit per device and message.
+struct RetryAnswerKey: Hashable, Sendable {
+    var device: JID
+    var messageID: String
+}

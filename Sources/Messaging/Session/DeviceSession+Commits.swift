@@ -1,0 +1,157 @@
+import Logging
+import NIOCore
+import Transport
+
+extension DeviceSession {
+    /// An empty draft carrying the next ticket. Must be submitted (or dropped) before anything suspends.
+    func makeDraft() -> SignalDraft {
+        SignalDraft(ticket: tickets.next, changes: ChangeSet(did: configuration.did, epoch: configuration.epoch))
+    }
+
+    /// Submits what a draft holds and returns the ticket that what depends on it must wait for: the draft's own, or with
+    /// nothing to write the newest one before.
+    @discardableResult
+    func submit(_ draft: SignalDraft, isInbound: Bool = false) -> CommitTicket {
+        guard !draft.changes.isEmpty else { return tickets.newest }
+        let ticket = tickets.submitted()
+        precondition(ticket == draft.ticket, "a draft was kept across another submission")
+        if isInbound { inboundSubmitted() }
+        let (sessionReceipts, senderKeyReceipts) = (draft.sessionReceipts, draft.senderKeyReceipts)
+        let used = draft.changes.usedPreKeys
+        pendingUsedPreKeys.formUnion(used)
+        commits.submit(draft.changes).whenComplete { result in
+            self.assumeIsolated { session in
+                session.settled(ticket, result, isInbound: isInbound) {
+                    session.sessions.committed(sessionReceipts)
+                    session.senderKeys.committed(senderKeyReceipts)
+                    session.pendingUsedPreKeys.subtract(used)
+                }
+            }
+        }
+        return ticket
+    }
+
+    /// Submits and waits until it is durable. Throws `SessionError.storageUnavailable`.
+    func commit(_ draft: SignalDraft) async throws {
+        let ticket = submit(draft)
+        try await committed(ticket)
+    }
+
+    /// Submits one change outside the Signal state.
+    @discardableResult
+    func record(_ fill: (inout ChangeSet) -> Void) -> CommitTicket {
+        var draft = makeDraft()
+        fill(&draft.changes)
+        return submit(draft)
+    }
+
+    /// Waits for a ticket.
+    func committed(_ ticket: CommitTicket) async throws {
+        if ticket <= tickets.watermark { return }
+        let promise = eventLoop.makePromise(of: Void.self)
+        commitWaiters.append((ticket, promise))
+        do { try await promise.futureResult.get() } catch { throw SessionError.storageUnavailable }
+    }
+
+    private func settled(
+        _ ticket: CommitTicket, _ result: Result<Void, any Error>, isInbound: Bool, _ apply: () -> Void
+    ) {
+        if isInbound { inboundSettled() }
+        switch result {
+        case .success:
+            apply()
+            tickets.done(ticket)
+            resumeCommitWaiters()
+            for frame in gate.release(watermark: tickets.watermark) { write(frame) }
+        case .failure(let error):
+            commitFailed(error as? CommitError ?? .unavailable, ticket: ticket)
+        }
+    }
+
+    private func resumeCommitWaiters() {
+        guard !commitWaiters.isEmpty else { return }
+        let done = commitWaiters.filter { $0.ticket <= tickets.watermark }
+        commitWaiters.removeAll { $0.ticket <= tickets.watermark }
+        for waiter in done { waiter.promise.succeed() }
+    }
+
+    /// Nothing that waited may leave; what is in memory and was not stored goes with it, so that the server's redelivery
+    /// finds the state the store has (16, sections 1.8 and 2.1).
+    private func commitFailed(_ error: CommitError, ticket: CommitTicket) {
+        logger.error("commit failed", metadata: ["error": "\(error)"])
+        for waiter in commitWaiters { waiter.promise.fail(error) }
+        commitWaiters = []
+        forgetUncommitted()
+        switch error {
+        case .fenced: end(.leaseLost, announce: false)
+        case .rejected(let reason): end(.storage(reason), announce: false)
+        case .unavailable: loseConnection(.ladder(minimum: 5), reason: "storage unavailable")
+        case .closed: end(.leaseLost, announce: false)
+        }
+    }
+
+    /// Drops every cached record: the next use loads what is stored.
+    func forgetUncommitted() {
+        _ = gate.removeAll()
+        sessions.removeAll()
+        senderKeys.removeAll()
+        lids.removeAll()
+        deviceLists.removeAll()
+        groups.removeAll()
+        keyMarks.removeAll()
+        tokens.removeAll()
+        pendingUsedPreKeys = []
+        lane.removeAll()
+    }
+
+    // MARK: The gate
+
+    /// Writes a stanza once `ticket` is durable; frames of one lane keep their order.
+    func send(_ stanza: Stanza, after ticket: CommitTicket, lane: String? = nil, messageID: String? = nil) {
+        let frame = OutgoingFrame(stanza: stanza, messageID: messageID)
+        if let frame = gate.enqueue(frame, lane: lane, after: ticket, watermark: tickets.watermark) { write(frame) }
+    }
+
+    /// Writes a stanza that depends on nothing.
+    func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
+
+    private func write(_ frame: OutgoingFrame) {
+        if let id = frame.messageID {
+            guard pendingSends[id] != nil else { return }
+            guard case .open(let connection, .ready) = link else { return }
+            pendingSends[id]?.wasWritten = true
+            connection.send(frame.stanza).whenFailure { _ in }
+            return
+        }
+        guard case .open(let connection, _) = link else { return }
+        connection.send(frame.stanza).whenFailure { _ in }
+    }
+
+    // MARK: Backpressure
+
+    private static let pauseAt = 128
+
+    private func inboundSubmitted() {
+        unsettledInbound += 1
+        updateReading()
+    }
+
+    private func inboundSettled() {
+        unsettledInbound -= 1
+        updateReading()
+    }
+
+    /// Stops reading the socket while too much is received and not committed, and resumes at half (16, section 2.4).
+    func updateReading() {
+        guard case .open(let connection, _) = link else { return }
+        let load = unsettledInbound + lane.count
+        if !isReadingPaused, load >= Self.pauseAt || lane.bytes >= 512 * 1024 || commits.pendingBytes > 8 << 20 {
+            isReadingPaused = true
+            connection.setReading(false)
+        } else if isReadingPaused, load <= Self.pauseAt / 2, lane.bytes <= 256 * 1024 {
+            isReadingPaused = false
+            pings.excuse(at: now)
+            connection.setReading(true)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import NIOCore
+import Transport
+
+extension DeviceSession {
+    /// Sends a request and returns its answer, checked for an error.
+    ///
+    /// Throws `notConnected`, `timedOut`, `disconnected`, `serverRefused`, `malformedAnswer`.
+    func query(timeout: Int64? = nil, _ build: (String) -> Stanza) async throws -> Stanza {
+        let answer = try await exchange(timeout: timeout, build)
+        return try IQ.result(of: answer)
+    }
+
+    private func exchange(timeout: Int64?, _ build: (String) -> Stanza) async throws -> Stanza {
+        guard case .open(let connection, _) = link else { throw SessionError.notConnected }
+        let id = ids.next()
+        let stanza = build(id)
+        let limit = timeout ?? configuration.timeouts.query
+        return try await withCheckedThrowingContinuation { continuation in
+            let timeout = eventLoop.scheduleTask(in: .seconds(limit)) {
+                self.assumeIsolated { $0.failQuery(id, .timedOut) }
+            }
+            queries[id] = PendingQuery(continuation: continuation, timeout: timeout)
+            connection.send(stanza).whenFailure { _ in }
+        }
+    }
+
+    /// Completes the request a stanza answers; false when it answers none.
+    func completeQuery(_ stanza: Stanza) -> Bool {
+        guard let id = stanza.id, let pending = queries.removeValue(forKey: id) else { return false }
+        pending.timeout.cancel()
+        pending.continuation.resume(returning: stanza)
+        return true
+    }
+
+    private func failQuery(_ id: String, _ error: SessionError) {
+        guard let pending = queries.removeValue(forKey: id) else { return }
+        pending.timeout.cancel()
+        pending.continuation.resume(throwing: error)
+    }
+
+    func failQueries(_ error: SessionError) {
+        for id in Array(queries.keys) { failQuery(id, error) }
+    }
+
+    /// A fresh id for a `sid` or a request that nobody waits for.
+    func nextID() -> String { ids.next() }
+
+    /// Runs `body` unless the same thing is being fetched: then waits for that and returns.
+    func sharedFlight(_ key: FlightKey, _ body: () async throws -> Void) async throws {
+        if flights[key] != nil {
+            await withCheckedContinuation { flights[key, default: []].append($0) }
+            return
+        }
+        flights[key] = []
+        defer {
+            let waiters = flights.removeValue(forKey: key) ?? []
+            for waiter in waiters { waiter.resume() }
+        }
+        try await body()
+    }
+}

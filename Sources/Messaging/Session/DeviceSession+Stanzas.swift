@@ -1,0 +1,220 @@
+import Logging
+import Transport
+
+extension DeviceSession {
+    /// One stanza from the socket of link `number`. Answers and the stream's own stanzas are handled at once, the durable
+    /// class in order (01-transport, section 13).
+    func received(_ stanza: Stanza, number: UInt64) {
+        guard number == linkNumber, case .open(_, let phase) = link else { return }
+        if case .ending = phase, stanza.tag != "stream:error", stanza.tag != "failure" { return }
+        switch stanza.tag {
+        case "iq":
+            if !completeQuery(stanza) { serverRequest(stanza) }
+        case "ack":
+            if let ack = SendAck(stanza), acknowledged(ack) { return }
+            _ = completeQuery(stanza)
+        case "success": loginSucceeded(LoginSuccess(stanza))
+        case "failure": streamEnded(StreamVerdict(failure: stanza, now: now))
+        case "stream:error": streamError(stanza)
+        case "xmlstreamend": break
+        case "ib": bulletin(stanza)
+        case "message", "appdata", "status", "receipt", "call": enqueue(stanza)
+        case "notification":
+            if stanza.type == "link_code_companion_reg" || stanza.type == "companion_reg_refresh" {
+                pairingNotification(stanza)
+            } else {
+                enqueue(stanza)
+            }
+        case "error": logger.warning("the server refused a stanza", metadata: ["code": "\(stanza["code"] ?? "")"])
+        default: break
+        }
+    }
+
+    /// Puts a stanza of the durable class in the lane.
+    func enqueue(_ stanza: Stanza) {
+        lane.append(stanza, linkNumber: linkNumber)
+        updateReading()
+        guard !lane.isRunning else { return }
+        lane.isRunning = true
+        Task { await drainLane() }
+    }
+
+    private func drainLane() async {
+        defer { lane.isRunning = false }
+        while let entry = lane.next() {
+            // What came over a connection that is gone comes again.
+            guard entry.linkNumber == linkNumber else { continue }
+            await handle(entry.stanza)
+            updateReading()
+        }
+    }
+
+    private func handle(_ stanza: Stanza) async {
+        let key = "\(stanza.tag) \(stanza["from"] ?? "") \(stanza.id ?? "")"
+        if stanza["offline"] != nil { offlineStanzaReceived() }
+        do {
+            switch stanza.tag {
+            case "message", "appdata": try await handleMessage(stanza)
+            case "receipt": try await handleReceipt(stanza)
+            case "notification": try await handleNotification(stanza)
+            case "ib": offlineEnded(stanza)
+            default: send(Acknowledgement.ack(stanza), after: tickets.newest)
+            }
+            lane.handled(key)
+        } catch {
+            logger.error("handling a stanza failed", metadata: ["tag": "\(stanza.tag)", "error": "\(error)"])
+            handlingFailed(stanza, key: key)
+        }
+    }
+
+    /// Nothing is acked, so the server delivers again after a reconnect; the third failure of one stanza is refused
+    /// (04, section 13.7).
+    private func handlingFailed(_ stanza: Stanza, key: String) {
+        if lane.failed(key) {
+            send(Acknowledgement.ack(stanza, refusal: .unhandled), after: tickets.newest)
+            return
+        }
+        forgetUncommitted()
+        loseConnection(.ladder(minimum: 1), reason: "a stanza could not be handled")
+    }
+
+    private func serverRequest(_ stanza: Stanza) {
+        if stanza.child("pair-device") != nil { return pairDevice(stanza) }
+        if stanza.child("pair-success") != nil { return pairSuccess(stanza) }
+        if let pong = LoginStanzas.pong(stanza) { sendNow(pong) }
+    }
+
+    // MARK: The end of the stream
+
+    private func streamError(_ stanza: Stanza) {
+        if StreamVerdict.isUnknown(stanza) {
+            let event = DeviceEvent.streamError(
+                own: ownNumber, code: stanza["code"] ?? stanza.firstChild?.tag ?? "", at: now)
+            record { $0.events.append(event) }
+        }
+        streamEnded(StreamVerdict(streamError: stanza))
+    }
+
+    private func streamEnded(_ verdict: StreamVerdict) {
+        switch verdict {
+        case .restart:
+            if case .open(_, .registering) = link, registration?.isConfirming != true {
+                return loseConnection(.idle, reason: "stream restart while pairing")
+            }
+            registration = nil
+            loseConnection(.immediately, reason: "restart required")
+        case .retry(let after, let reason): loseConnection(.ladder(minimum: after), reason: reason)
+        case .outdated: clientOutdated()
+        case .end(let reason):
+            if case .open(_, .registering) = link {
+                registrationClosed(.serverRefused(code: 0, text: reason.word))
+                return loseConnection(.idle, reason: reason.word)
+            }
+            end(reason)
+        }
+    }
+
+    /// Login refused with 405: asks the host for a newer version and tries once more (01, section 27).
+    private func clientOutdated() {
+        let isPairing = if case .open(_, .registering) = link { true } else { false }
+        let event = DeviceEvent.clientOutdated(own: ownNumber, at: now)
+        record { $0.events.append(event) }
+        guard !didRefreshVersion else { return outdatedForGood(isPairing: isPairing) }
+        didRefreshVersion = true
+        closeConnection()
+        link = .connecting(number: linkNumber, isPairing: isPairing)
+        let number = linkNumber
+        Task {
+            let version = await host.newerVersion(than: configuration.clientVersion)
+            guard case .connecting(number, _) = link else { return }
+            guard let version else { return outdatedForGood(isPairing: isPairing) }
+            configuration.clientVersion = version
+            dial(pairing: isPairing)
+        }
+    }
+
+    private func outdatedForGood(isPairing: Bool) {
+        if isPairing {
+            registrationClosed(.clientOutdated)
+            closeConnection()
+            becomeIdle(error: "client outdated")
+        } else {
+            end(.clientOutdated)
+        }
+    }
+
+    // MARK: Bulletins
+
+    /// `<ib>` with one child (01-transport, section 22).
+    private func bulletin(_ stanza: Stanza) {
+        guard let child = stanza.firstChild else { return }
+        switch child.tag {
+        case "offline_preview": offlinePreview(child)
+        case "offline": enqueue(stanza)
+        case "dirty": dirty(child)
+        case "edge_routing":
+            guard let info = child.child("routing_info")?.bytesContent, var changed = credentials,
+                changed.routingInfo != info, changed.isPaired
+            else { return }
+            changed.routingInfo = info
+            credentials = changed
+            record { $0.credentials = .store(changed) }
+        case "downgrade_webclient":
+            let event = DeviceEvent.scannedWithoutMultidevice(own: ownNumber, at: now)
+            record { $0.events.append(event) }
+            announce(.scannedWithoutMultidevice)
+        default: break
+        }
+    }
+
+    private func offlinePreview(_ node: Stanza) {
+        let count = max(0, node.int("count") ?? 0)
+        let event = DeviceEvent.offlinePreview(
+            own: ownNumber, total: count, appData: node.int("appdata") ?? 0, messages: node.int("message") ?? 0,
+            notifications: node.int("notification") ?? 0, receipts: node.int("receipt") ?? 0, at: now)
+        record { $0.events.append(event) }
+        guard offline.preview(count: count) else { return }
+        requestOfflineBatch()
+        scheduleOfflineSilence()
+    }
+
+    private func requestOfflineBatch() {
+        offline.requested()
+        sendNow(LoginStanzas.offlineBatch(count: OfflineDrain.batchCount))
+    }
+
+    private func offlineStanzaReceived() {
+        guard offline.isDraining else { return }
+        if offline.received() { requestOfflineBatch() }
+        scheduleOfflineSilence()
+    }
+
+    private func scheduleOfflineSilence() {
+        schedule(.offline, seconds: OfflineDrain.silence) { $0.offline.finished() }
+    }
+
+    /// The end marker, in lane order: everything before it is submitted.
+    private func offlineEnded(_ stanza: Stanza) {
+        offline.finished()
+        cancel(.offline)
+        let event = DeviceEvent.offlineCompleted(
+            own: ownNumber, count: stanza.child("offline")?.int("count") ?? 0, at: now)
+        record { $0.events.append(event) }
+    }
+
+    /// Cached data of a kind is stale: forget it, and tell the server that we know.
+    private func dirty(_ node: Stanza) {
+        guard let type = node.type else { return }
+        switch type {
+        case "groups", "communities": groups.removeAll()
+        case "account_sync":
+            privacySettings = nil
+            forgetOwnDevices()
+        default: break
+        }
+        let timestamp = node["timestamp"]
+        Task {
+            _ = try? await query { LoginStanzas.cleanDirtyBits(id: $0, type: type, timestamp: timestamp) }
+        }
+    }
+}

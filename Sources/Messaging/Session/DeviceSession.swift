@@ -1,0 +1,180 @@
+import Cryptography
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Transport
+
+/// One linked device: its connection, its Signal state, its messages.
+///
+/// The actor's executor is the event loop of its socket, so what the socket brings is handled without a hop and without a
+/// lock. Rules for everything in here: records are loaded first (that suspends) and then used in one stretch that does not;
+/// a change set is submitted in the stretch that made it; what depends on a commit waits in the gate, not in a task.
+package actor DeviceSession: DeviceClient {
+    package nonisolated let eventLoop: any EventLoop
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    var configuration: DeviceSessionConfiguration
+    let store: any DeviceStore
+    let commits: any CommitQueue
+    let connector: any SessionConnector
+    let host: any SessionHost
+    private let published = NIOLockedValueBox(ConnectionState())
+
+    // Connection
+    var link = Link.idle
+    /// Number of the newest connection attempt; callbacks of older ones are ignored.
+    var linkNumber: UInt64 = 0
+    var ladder = ReconnectLadder()
+    var pings: PingSchedule
+    var timers: [SessionTimer: Scheduled<Void>] = [:]
+    var ids: StanzaIDs
+    var queries: [String: PendingQuery] = [:]
+    var readyWaiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+    var nextWaiter: UInt64 = 0
+    /// Server time minus ours, milliseconds.
+    var clockOffset: Int64 = 0
+    var isActivePresence = false
+    var didRefreshVersion = false
+    var offline = OfflineDrain()
+    var privacySettings: [String: String]?
+
+    // Identity
+    var credentials: DeviceCredentials?
+    var keys: OwnKeys?
+    var own: OwnAddresses?
+    var registration: RegistrationFlow?
+    var loginSubscribers: [UInt64: AsyncStream<LoginUpdate>.Continuation] = [:]
+    var registrationWaiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+
+    // Commits
+    var tickets = CommitTickets()
+    var gate = FrameGate<OutgoingFrame>()
+    var commitWaiters: [(ticket: CommitTicket, promise: EventLoopPromise<Void>)] = []
+    var unsettledInbound = 0
+    var isReadingPaused = false
+
+    // Signal and users
+    var sessions: SessionSlots
+    var senderKeys = SenderKeySlots()
+    var lids = LIDMap()
+    /// Holds the lists of the largest group there is; dropped when idle.
+    var deviceLists = RecentCache<String, UserDeviceList>(capacity: 2048)
+    var groups = RecentCache<String, CachedGroup>(capacity: 32)
+    var keyMarks = RecentCache<String, Set<SenderKeyMark>>(capacity: 8)
+    var tokens = RecentCache<String, PrivacyTokenRow>(capacity: 64)
+    var preKeyUpkeep = PreKeyUpkeep()
+    var lastDigestCheck: Timestamp?
+    var pendingUsedPreKeys: Set<UInt32> = []
+    var flights: [FlightKey: [CheckedContinuation<Void, Never>]] = [:]
+
+    // Messages
+    var lane = InboundLane()
+    var retryCounters = RetryCounters()
+    var pushNames = RecentCache<String, String>(capacity: 128)
+    var answeredRetries = RecentCache<RetryAnswerKey, Int>(capacity: 256)
+    var retryBaseKeys = RecentCache<RetryAnswerKey, PublicKey>(capacity: 64)
+    var retryJobs: Set<RetryAnswerKey> = []
+    var pendingSends: [String: PendingSend] = [:]
+    var sendOrder: UInt64 = 0
+    var waitingSends = 0
+    var chatQueues: [String: [CheckedContinuation<Void, Never>]] = [:]
+    var placeholderRequests = RecentCache<String, Timestamp>(capacity: 64)
+
+    var logger: Logger
+
+    package init(
+        configuration: DeviceSessionConfiguration, store: any DeviceStore, commits: any CommitQueue,
+        connector: any SessionConnector, host: any SessionHost, eventLoop: any EventLoop
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.commits = commits
+        self.connector = connector
+        self.host = host
+        self.eventLoop = eventLoop
+        sessions = SessionSlots(epoch: configuration.epoch)
+        ids = StanzaIDs(random: configuration.random.bytes(2))
+        pings = PingSchedule(
+            now: configuration.clock.now(), maximumSilence: configuration.timeouts.keepAliveSilence)
+        var logger = configuration.logger
+        logger[metadataKey: "device"] = .string(configuration.deviceID)
+        self.logger = logger
+    }
+
+    package nonisolated var state: ConnectionState { published.withLockedValue { $0 } }
+
+    /// Changes the published state and tells the host.
+    func publish(_ change: (inout ConnectionState) -> Void) {
+        let (before, after) = published.withLockedValue { state in
+            let before = state
+            change(&state)
+            return (before, state)
+        }
+        if before != after { host.sessionChanged(did: configuration.did, state: after) }
+    }
+
+    var now: Timestamp { configuration.clock.now() }
+    var did: Int64 { configuration.did }
+    /// Own number for the `jid` of events, empty before pairing.
+    var ownNumber: String { own?.pn.user ?? "" }
+
+    /// Uniform in 0..<1.
+    func fraction() -> Double {
+        let bytes = configuration.random.bytes(4)
+        return Double(bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }) / 4_294_967_296
+    }
+}
+
+/// Where the connection stands.
+enum Link: Sendable {
+    case idle
+    case connecting(number: UInt64, isPairing: Bool)
+    case open(any SessionConnection, LinkPhase)
+    case waiting
+    case stopped(SessionEnd)
+    /// `stop()` was called: nothing starts again.
+    case closed
+}
+
+enum LinkPhase: Sendable, Equatable {
+    case registering
+    case authenticating
+    case settling
+    case ready
+    /// We are closing it, or the server announced the end.
+    case ending(Aftermath)
+}
+
+/// What follows the close of a socket.
+enum Aftermath: Sendable, Equatable {
+    case ladder(minimum: Int64)
+    case immediately
+    case stay(SessionEnd)
+    case idle
+}
+
+/// The single timers of a session.
+enum SessionTimer: Hashable, Sendable {
+    case ping, pingDeadline, reconnect, login, qr, restart, upkeep, offline
+}
+
+/// A request that waits for its answer.
+struct PendingQuery {
+    var continuation: CheckedContinuation<Stanza, any Error>
+    var timeout: Scheduled<Void>
+}
+
+/// Something that waits in the gate.
+struct OutgoingFrame: Sendable {
+    var stanza: Stanza
+    /// Set for messages: the send is dropped from the gate when it was given up.
+    var messageID: String?
+}
+
+/// Requests that share one flight.
+enum FlightKey: Hashable, Sendable {
+    case devices(String)
+    case bundle(String)
+    case group(String)
+    case info(String)
+}

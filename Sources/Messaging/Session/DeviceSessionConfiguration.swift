@@ -1,0 +1,94 @@
+import Cryptography
+import Logging
+
+/// Everything a session is told about its device and its surroundings.
+package struct DeviceSessionConfiguration: Sendable {
+    /// Internal number of the device and the epoch of the lease it is owned under (14-storage, sections 3 and 7).
+    package var did: Int64
+    package var epoch: Int64
+    /// UUID of the device, for logs.
+    package var deviceID: String
+
+    package var clientVersion: ClientVersion
+    package var companion: CompanionProperties
+    /// Shown on the phone in code pairing; odd names are refused by the server (02, section 20).
+    package var pairingDisplayName = "Chrome (Linux)"
+
+    /// Own name, platform and business name as stored with the device.
+    package var pushName = ""
+    package var platform = ""
+    package var businessName = ""
+    package var proxyURL: String?
+    /// The connection stays passive after login.
+    package var isPassive = false
+    /// Delivery receipts are sent as if the device were in the foreground.
+    package var forcesActiveReceipts = false
+    /// Presence `available` after login instead of `unavailable`.
+    package var appearsOnline = false
+    /// False keeps texts and contents out of the message rows (`MESSAGE_STORE_CONTENT=meta`).
+    package var storesContent = true
+    /// Sends our group key with every message, as whatsmeow does, instead of once per device.
+    package var alwaysDistributesSenderKeys = false
+
+    package var timeouts = SessionTimeouts()
+    package var random: any RandomSource
+    package var clock: any WallClock
+    package var logger: Logger
+
+    package init(
+        did: Int64, epoch: Int64, deviceID: String, clientVersion: ClientVersion, companion: CompanionProperties,
+        random: any RandomSource = SystemRandom(), clock: any WallClock = SystemClock(),
+        logger: Logger = Logger(label: "switchboard.session")
+    ) {
+        self.did = did
+        self.epoch = epoch
+        self.deviceID = deviceID
+        self.clientVersion = clientVersion
+        self.companion = companion
+        self.random = random
+        self.clock = clock
+        self.logger = logger
+    }
+}
+
+/// Waits of a session, in seconds (01, section 28; 04, section 24).
+package struct SessionTimeouts: Sendable, Equatable {
+    /// Answer to an IQ.
+    package var query: Int64 = 75
+    /// Server ack of a message, for the caller; the row waits on.
+    package var send: Int64 = 75
+    /// How long an unacknowledged send is repeated after reconnects.
+    package var resend: Int64 = 300
+    /// `<success>` or `<failure>` after the handshake.
+    package var login: Int64 = 60
+    /// `pair-device`, for a caller that wants a QR or a code.
+    package var pairDevice: Int64 = 10
+    /// Login, for a caller of `reconnect`.
+    package var reconnect: Int64 = 20
+    /// 515 after pairing.
+    package var restart: Int64 = 30
+    /// Silence after which a connection whose pings go unanswered is given up.
+    package var keepAliveSilence: Int64 = 180
+    /// Records unused for so long leave memory.
+    package var idleRecords: Int64 = 600
+    /// Unlink request.
+    package var unlink: Int64 = 30
+
+    package init() {}
+}
+
+/// What a session asks of and tells to whoever runs it.
+package protocol SessionHost: Sendable {
+    /// The state changed. Called on the session's loop; must not block.
+    func sessionChanged(did: Int64, state: ConnectionState)
+    /// Whether this number may be paired here (quota, tenant rules); nil allows, a text refuses.
+    func refusal(ofPairing did: Int64, jid: String, businessName: String) async -> String?
+    /// A version newer than `current`, after a forced refresh; nil when there is none.
+    func newerVersion(than current: ClientVersion) async -> ClientVersion?
+}
+
+extension SessionHost {
+    package func sessionChanged(did: Int64, state: ConnectionState) {}
+    package func refusal(ofPairing did: Int64, jid: String, businessName: String) async -> String? { nil }
+    package func newerVersion(than current: ClientVersion) async -> ClientVersion? { nil }
+}

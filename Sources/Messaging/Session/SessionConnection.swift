@@ -1,0 +1,39 @@
+import Cryptography
+import NIOCore
+import Transport
+
+/// An open, handshaken socket, as a session sees it. Used on the session's event loop only.
+package protocol SessionConnection: AnyObject, Sendable {
+    /// Completes when the bytes were handed to the socket.
+    func send(_ stanza: Stanza) -> EventLoopFuture<Void>
+    /// Starts the close; `closed` follows.
+    func close()
+    /// Backpressure: whether the socket is read.
+    func setReading(_ isOn: Bool)
+}
+
+/// Receives what a connection brings, on the event loop it was made on. After `closed` nothing follows.
+package protocol SessionConnectionHandler: AnyObject, Sendable {
+    func received(_ stanza: Stanza)
+    func closed(_ reason: String)
+}
+
+/// What it takes to open a connection for a device.
+package struct ConnectRequest: Sendable {
+    package var staticKey: KeyPair
+    /// Serialized ClientPayload, for registration or login.
+    package var payload: [UInt8]
+    package var routingInfo: [UInt8]?
+    /// The device's own proxy, nil for the host's default.
+    package var proxyURL: String?
+    /// Registration connections have their own lane in the admission of new connections (16, section 7.2).
+    package var isPairing: Bool
+}
+
+/// Opens connections to the server.
+package protocol SessionConnector: Sendable {
+    /// Dials and shakes hands; the future fails with an error that describes what went wrong.
+    func connect(
+        _ request: ConnectRequest, on eventLoop: any EventLoop, handler: any SessionConnectionHandler
+    ) -> EventLoopFuture<any SessionConnection>
+}

@@ -1,0 +1,179 @@
+import Logging
+import Cryptography
+import Signal
+import Transport
+
+extension DeviceSession {
+    /// Loads what is missing of the records of `addresses`. Afterwards each has a slot, maybe an empty one.
+    func loadSessions(_ addresses: [SignalAddress]) async throws {
+        // A record that left memory while we read may have been written in between: then read again.
+        for _ in 0..<8 {
+            let missing = sessions.missing(addresses)
+            guard !missing.isEmpty else { return }
+            let departures = sessions.departures
+            let texts = missing.map(\.description)
+            let rows = try await load { try await store.sessions(did: did, addresses: texts) }
+            let identities = try await load { try await store.identities(did: did, addresses: texts) }
+            guard departures == sessions.departures else { continue }
+            let corrupt = sessions.adopt(rows, identities: identities, for: missing, now: now)
+            for address in corrupt { logger.error("session record unreadable", metadata: ["address": "\(address)"]) }
+        }
+        throw SessionError.storageUnavailable
+    }
+
+    func loadSenderKey(_ name: SenderKeyName) async throws {
+        for _ in 0..<8 {
+            guard !senderKeys.isLoaded(name) else { return }
+            let departures = senderKeys.departures
+            let row = try await load {
+                try await store.senderKey(did: did, group: name.group, sender: name.sender.description)
+            }
+            guard departures == senderKeys.departures else { continue }
+            if !senderKeys.adopt(row, for: name, now: now) {
+                logger.error("sender key record unreadable", metadata: ["group": "\(name.group)"])
+            }
+        }
+    }
+
+    /// Name of the own sender key of a group: always under the own LID device (03, section 10.3).
+    func ownSenderKey(_ group: JID) -> SenderKeyName? {
+        guard let own else { return nil }
+        return SenderKeyName(group: group.description, sender: SignalAddress(own.lid ?? own.pn))
+    }
+
+    // MARK: Addresses
+
+    /// The LID of a person, when known: from memory, else from the table.
+    func lid(of pn: JID) async throws -> JID? {
+        if let own, own.pn.user == pn.user { return own.lid?.bare }
+        if let known = lids.lid(pn: pn.user) { return .lid(known) }
+        guard let stored = try await load({ try await store.lids(did: did, pns: [pn.user]) })[pn.user] else {
+            return nil
+        }
+        lids.learn(LIDPair(lid: stored, pn: pn.user))
+        return .lid(stored)
+    }
+
+    func pn(of lid: JID) async throws -> JID? {
+        if let own, own.lid?.user == lid.user { return own.pn.bare }
+        if let known = lids.pn(lid: lid.user) { return .user(known) }
+        guard let stored = try await load({ try await store.pns(did: did, lids: [lid.user]) })[lid.user] else {
+            return nil
+        }
+        lids.learn(LIDPair(lid: lid.user, pn: stored))
+        return .user(stored)
+    }
+
+    /// Under which address a device's records are kept: its LID when known, with records of the number moved there first
+    /// (03, sections 12.2 and 12.3). `alternative` is the LID a stanza gave.
+    func signalAddress(of device: JID, alternative: JID? = nil) async throws -> SignalAddress {
+        let device = device.withoutHosting
+        guard device.server == .user, !device.isBot else { return SignalAddress(device) }
+        let known: JID? = if let alternative, alternative.isLID { alternative } else { try await lid(of: device) }
+        guard let known else { return SignalAddress(device) }
+        let lid = JID.lid(known.user, device: device.device)
+        try await migrate(pn: device, to: lid)
+        return SignalAddress(lid)
+    }
+
+    /// Moves the records of a number to its LID, once per process and number.
+    private func migrate(pn: JID, to lid: JID) async throws {
+        guard lids.needsMigration(pn: pn.user) else { return }
+        let stored = try await load { try await store.addresses(did: did, signalUser: pn.signalUser) }
+        let old = stored.compactMap { SignalAddress($0) }
+        let new = old.map { $0.renamed(lid.signalUser) }
+        if !old.isEmpty { try await loadSessions(old + new) }
+        let keys = try await load { try await store.senderKeys(did: did, sender: SignalAddress(pn).description) }
+        for group in keys.keys {
+            try await loadSenderKey(SenderKeyName(group: group, sender: SignalAddress(pn)))
+            try await loadSenderKey(SenderKeyName(group: group, sender: SignalAddress(lid)))
+        }
+        guard lids.needsMigration(pn: pn.user) else { return }
+        lids.noteMigrated(pn: pn.user)
+        var draft = makeDraft()
+        for (old, new) in zip(old, new) { sessions.migrate(from: old, to: new, draft: &draft, now: now) }
+        for group in keys.keys {
+            senderKeys.migrate(
+                from: SenderKeyName(group: group, sender: SignalAddress(pn)),
+                to: SenderKeyName(group: group, sender: SignalAddress(lid)),
+                revisions: (sessions.nextRevision(), sessions.nextRevision()), draft: &draft, now: now)
+        }
+        submit(draft)
+    }
+
+    /// Puts pairs that are news into a change set.
+    func learn(_ pairs: [LIDPair], in changes: inout ChangeSet) {
+        for pair in pairs where lids.learn(pair) { changes.lidPairs.append(pair) }
+    }
+
+    // MARK: Bundles
+
+    /// Starts sessions with those of `devices` that have none, from freshly fetched bundles. Devices without a bundle stay
+    /// without a session. Returns the ticket of what was stored.
+    func ensureSessions(_ devices: [(jid: JID, address: SignalAddress)], refresh: Bool = false) async throws {
+        let lacking = devices.filter { refresh || !sessions.hasSession($0.address) }
+        for start in stride(from: 0, to: lacking.count, by: BundleQuery.batchCount) {
+            let batch = Array(lacking[start..<min(start + BundleQuery.batchCount, lacking.count)])
+            try await fetchBundles(batch, refresh: refresh)
+        }
+    }
+
+    private func fetchBundles(_ devices: [(jid: JID, address: SignalAddress)], refresh: Bool) async throws {
+        let key = FlightKey.bundle(devices.map(\.address.description).sorted().joined(separator: " "))
+        try await sharedFlight(key) {
+            let answer: Stanza
+            do {
+                answer = try await query { BundleQuery.make(id: $0, devices: devices.map(\.jid)) }
+            } catch SessionError.serverRefused(let code, _) where code >= 500 {
+                answer = try await query { BundleQuery.make(id: $0, devices: devices.map(\.jid)) }
+            } catch SessionError.serverRefused {
+                return
+            }
+            let accounts = try await accountKeys(devices.map(\.jid))
+            let bundles = try BundleQuery.bundles(of: answer) { accounts[$0.signalUser] }
+            try await startSessions(devices, bundles, refresh: refresh)
+        }
+    }
+
+    /// Sixteen X3DH agreements take some milliseconds; then others of the loop get their turn.
+    private func startSessions(
+        _ devices: [(jid: JID, address: SignalAddress)], _ bundles: [JID: PreKeyBundle], refresh: Bool
+    ) async throws {
+        guard let identity = keys?.identity else { throw SessionError.notPaired }
+        for start in stride(from: 0, to: devices.count, by: 16) {
+            var draft = makeDraft()
+            for (jid, address) in devices[start..<min(start + 16, devices.count)] {
+                guard let bundle = bundles[jid] else {
+                    dropDeviceList(of: jid, draft: &draft)
+                    continue
+                }
+                if !refresh, sessions.hasSession(address) { continue }
+                do {
+                    let verdict = try sessions.start(
+                        bundle: bundle, at: address, own: identity, random: AnyRandom(configuration.random),
+                        draft: &draft, now: now)
+                    if verdict == .changed { identityChanged(jid, draft: &draft) }
+                } catch { logger.info("bundle refused", metadata: ["device": "\(jid)", "error": "\(error)"]) }
+            }
+            submit(draft)
+            if start + 16 < devices.count { await Task.yield() }
+        }
+    }
+
+    /// An identity changed under the automatic policy: tells it once.
+    func identityChanged(_ jid: JID, draft: inout SignalDraft) {
+        draft.changes.events.append(
+            .identityChange(own: ownNumber, target: jid, isImplicit: true, stanzaID: "\(now.microseconds)", at: now))
+    }
+
+    /// Identities of the phones (device 0) of the users of `devices`, by Signal user: the keys that sign their companions.
+    private func accountKeys(_ devices: [JID]) async throws -> [String: PublicKey] {
+        let addresses = Set(devices.map { SignalAddress($0.withoutHosting.bare) })
+        try await loadSessions(Array(addresses))
+        var keys: [String: PublicKey] = [:]
+        for address in addresses {
+            if let identity = sessions.identity(address) { keys[address.name] = identity }
+        }
+        return keys
+    }
+}

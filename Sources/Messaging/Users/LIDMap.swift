@@ -1,0 +1,33 @@
+import Transport
+
+/// What is known in memory about which LID is which number; the table behind it is per device (04, section 5.1).
+package struct LIDMap: Sendable {
+    private var lidByPN = RecentCache<String, String>(capacity: 512)
+    private var pnByLID = RecentCache<String, String>(capacity: 512)
+    /// Numbers whose Signal records were moved to their LID, or had none to move.
+    private var migrated = RecentCache<String, Bool>(capacity: 512)
+
+    package init() {}
+
+    package var count: Int { lidByPN.count }
+
+    package mutating func lid(pn: String) -> String? { lidByPN[pn] }
+    package mutating func pn(lid: String) -> String? { pnByLID[lid] }
+
+    /// Notes a pair; returns whether it was news.
+    @discardableResult
+    package mutating func learn(_ pair: LIDPair) -> Bool {
+        guard lidByPN[pair.pn] != pair.lid || pnByLID[pair.lid] != pair.pn else { return false }
+        if let old = lidByPN[pair.pn] { pnByLID[old] = nil }
+        if let old = pnByLID[pair.lid] { lidByPN[old] = nil }
+        lidByPN[pair.pn] = pair.lid
+        pnByLID[pair.lid] = pair.pn
+        migrated[pair.pn] = nil
+        return true
+    }
+
+    package mutating func needsMigration(pn: String) -> Bool { migrated[pn] == nil }
+    package mutating func noteMigrated(pn: String) { migrated[pn] = true }
+
+    package mutating func removeAll() { self = LIDMap() }
+}
