@@ -116,7 +116,7 @@ extension DeviceSession {
         let address = SignalAddress((own.lid ?? own.pn).bare)
         try await loadSessions([address])
         guard sessions.hasSession(address) else { throw SessionError.recipientUnreachable }
-        let id = MessageID.make(user: own.pn.user, time: now.seconds, random: configuration.random.bytes(16))
+        let id = MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
         let padded = MessagePadding.pad(content.serialized(), random: configuration.random.bytes(1)[0])
         var draft = makeDraft()
         let ciphertext = try sessions.encrypt(padded, to: address, draft: &draft, now: now)

@@ -68,7 +68,7 @@ extension DeviceSession {
         secret: [UInt8]?, idempotency: Idempotency?
     ) async throws -> SendResult {
         guard let own else { throw SessionError.notPaired }
-        let id = id ?? MessageID.make(user: own.pn.user, time: now.seconds, random: configuration.random.bytes(16))
+        let id = id ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
         let sendBy = now.adding(seconds: configuration.timeouts.resend)
         guard pendingSends[id] == nil else { throw SessionError.invalidRecipient("message id is in use") }
         sendOrder += 1
@@ -114,7 +114,7 @@ extension DeviceSession {
             MessageRow(
                 chat: target.chat, messageID: id, fromMe: true, timestamp: Timestamp(seconds: now.seconds),
                 sender: sender, senderAlternative: own.lid == nil ? nil : own.pn.bare.description,
-                type: MessagePayload.word(of: content), body: configuration.storesContent ? text : nil,
+                type: ContentKind(of: content).rawValue, body: configuration.storesContent ? text : nil,
                 content: configuration.storesContent ? plaintext : nil, quotedID: quotedID, status: .pending,
                 origin: .api))
         changes.retries.append(

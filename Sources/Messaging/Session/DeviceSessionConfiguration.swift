@@ -1,5 +1,6 @@
 import Cryptography
 import Logging
+import Transport
 
 /// Everything a session is told about its device and its surroundings.
 package struct DeviceSessionConfiguration: Sendable {
