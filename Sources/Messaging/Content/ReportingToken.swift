@@ -7,6 +7,15 @@ package enum ReportingToken {
     /// Version in `reporting_token v`.
     package static let version = 2
 
+    /// Whether a message may carry a token: never reactions, votes and event responses, and none without a secret.
+    package static func applies(to message: ProtoMessage) -> Bool {
+        guard message[message: "messageContextInfo"]?.has("messageSecret") == true else { return false }
+        switch ContentKind(of: MessageWrapper.unwrap(message).message) {
+        case .reaction, .encryptedReaction, .eventResponse, .pollVote: return false
+        default: return true
+        }
+    }
+
     /// The token of a message: the first 16 bytes of HMAC-SHA256(key, reported content).
     ///
     /// - Parameters:

@@ -88,8 +88,8 @@ package struct StanzaTraits: Sendable, Equatable {
         case .location: mediaType = message[message: field]?[bool: "isLive"] == true ? "livelocation" : "location"
         case .list:
             mediaType = "list"
-            let isProducts = message[message: field]?[enumName: "listType"] == "PRODUCT_LIST"
-            business = Stanza("list", ["v": "2", "type": isProducts ? "product_list" : "single_select"])
+            let listType = message[message: field]?[enumName: "listType"] ?? "UNKNOWN"
+            business = Stanza("list", ["v": "2", "type": .text(listType.lowercased())])
         case .listResponse: (mediaType, business) = ("list_response", Stanza("list_response"))
         case .interactiveResponse:
             (mediaType, business) = ("native_flow_response", Stanza("interactive_response"))
