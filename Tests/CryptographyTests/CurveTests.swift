@@ -84,6 +84,29 @@ struct CurveTests {
         #expect((zero - top) + top == zero)
     }
 
+    @Test("multiplication distributes over sums and differences, for limbs of all ones, zeros and random ones")
+    func fieldLaws() {
+        var generator = SystemRandomNumberGenerator()
+        func element(_ round: Int) -> FieldElement {
+            func limb(_ index: Int) -> UInt64 {
+                switch round >> (2 * index) & 3 {
+                case 0: 0
+                case 1: .max
+                case 2: 1
+                default: generator.next()
+                }
+            }
+            return FieldElement(words: (limb(0), limb(1), limb(2), limb(3)))
+        }
+        for round in 0..<4_096 {
+            let (a, b, c) = (element(round), element(round &* 31), element(round &* 131))
+            #expect((a + b) * c == a * c + b * c)
+            #expect((a - b) * c == a * c - b * c)
+            #expect((a * b) * c == a * (b * c))
+            #expect(a == .one - .one || a * a.inverse == .one)
+        }
+    }
+
     @Test("a signature with sign bit 1 verifies, and no bit of it may flip (03-signal, 16.2)")
     func signBitOne() throws {
         let key = try PublicKey(raw: hex("ab7e717d4a163b7d9a1d8071dfe9dcf8cdcd1cea3339b6356be84d887e322c64"))
