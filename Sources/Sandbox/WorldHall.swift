@@ -24,6 +24,7 @@ package final class WorldHall {
     }
 
     func open() async throws -> SandboxAddresses {
+        DescriptorLimit.raise()
         let store: any WorldStore
         if let directory = configuration.dataDirectory {
             store = try JournalStore(directory: directory, logger: logger)

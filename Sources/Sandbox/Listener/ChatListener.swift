@@ -60,7 +60,8 @@ final class ChatListener {
     private nonisolated static func configure(
         _ channel: any Channel, worlds: @escaping @SandboxActor @Sendable (String) -> World?
     ) throws {
-        let pages = PageHandler(worlds: worlds)
+        let pages = PageHandler { head in worlds(worldName(head)) }
+        let bound = NIOLoopBound(pages, eventLoop: channel.eventLoop)
         let upgrader = NIOWebSocketServerUpgrader(
             maxFrameSize: frameLimit,
             shouldUpgrade: { channel, head in
@@ -84,14 +85,14 @@ final class ChatListener {
             withServerUpgrade: (
                 upgraders: [upgrader],
                 completionHandler: { context in
-                    context.pipeline.syncOperations.removeHandler(pages, promise: nil)
+                    context.pipeline.syncOperations.removeHandler(bound.value, promise: nil)
                 }
             ))
         try channel.pipeline.syncOperations.addHandler(pages)
     }
 
     /// From header `X-Sandbox-World` or query `world=`; `default` otherwise (section 25).
-    fileprivate nonisolated static func worldName(_ head: HTTPRequestHead) -> String {
+    private nonisolated static func worldName(_ head: HTTPRequestHead) -> String {
         if let name = head.headers.first(name: "X-Sandbox-World"), !name.isEmpty { return name }
         guard let query = head.uri.split(separator: "?", maxSplits: 1).dropFirst().first else { return "default" }
         for pair in query.split(separator: "&") where pair.hasPrefix("world=") { return String(pair.dropFirst(6)) }
@@ -106,42 +107,5 @@ extension World {
         nextConnectionID += 1
         connections[connection.id] = connection
         return connection
-    }
-}
-
-/// Answers what is no upgrade: version pages, 503 for refused upgrades, 404 for the rest; then closes.
-private final class PageHandler: ChannelInboundHandler, RemovableChannelHandler, Sendable {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private let worlds: @SandboxActor @Sendable (String) -> World?
-
-    init(worlds: @escaping @SandboxActor @Sendable (String) -> World?) { self.worlds = worlds }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(let head) = unwrapInboundIn(data) else { return }
-        let isUpgrade = head.headers.contains(name: "Upgrade")
-        let revision = SandboxActor.run { worlds(ChatListener.worldName(head))?.settings.clientRevision }
-        let answer =
-            isUpgrade
-            ? VersionPages.Answer(status: 503, contentType: "text/plain", body: "unavailable\n")
-            : revision.flatMap { VersionPages.answer(target: head.uri, revision: $0) }
-                ?? VersionPages.Answer(status: 404, contentType: "text/plain", body: "not found\n")
-        var body = context.channel.allocator.buffer(capacity: answer.body.utf8.count)
-        body.writeString(answer.body)
-        var headers = HTTPHeaders()
-        headers.add(name: "Content-Type", value: answer.contentType)
-        headers.add(name: "Content-Length", value: String(body.readableBytes))
-        headers.add(name: "Connection", value: "close")
-        let response = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: headers)
-        context.write(wrapOutboundOut(.head(response)), promise: nil)
-        if head.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in bound.value.close(promise: nil) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
     }
 }
