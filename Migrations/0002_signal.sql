@@ -16,27 +16,27 @@ CREATE TABLE wa_credentials (                 -- one row per paired (or pairing)
   server_static bytea, routing_info bytea, paired_at timestamptz);
 
 CREATE TABLE signal_identities (
-  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text NOT NULL,      -- "user:device" form of the signal address
+  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text COLLATE "C" NOT NULL,      -- "user:device" form of the signal address
   identity bytea NOT NULL CHECK (octet_length(identity) = 32), changed_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (did, address)) PARTITION BY HASH (did);
 
 CREATE TABLE signal_sessions (                -- current state only; rev: 16 section 1.6
-  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text NOT NULL,
+  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text COLLATE "C" NOT NULL,
   rev bigint NOT NULL DEFAULT 0, record bytea NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (did, address)) PARTITION BY HASH (did);
 
 CREATE TABLE signal_session_archive (         -- archived states, at most 40 per address (03 sections 6.2, 8)
-  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text NOT NULL, base_key bytea NOT NULL,
+  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, address text COLLATE "C" NOT NULL, base_key bytea NOT NULL,
   rev bigint NOT NULL DEFAULT 0, record bytea NOT NULL, archived_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (did, address, base_key)) PARTITION BY HASH (did);
 
 CREATE TABLE signal_sender_keys (
-  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, group_id text NOT NULL, sender text NOT NULL,
+  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, group_id text COLLATE "C" NOT NULL, sender text COLLATE "C" NOT NULL,
   rev bigint NOT NULL DEFAULT 0, record bytea NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (did, group_id, sender)) PARTITION BY HASH (did);
 
 CREATE TABLE signal_sender_key_shared (       -- optional: to whom our sender key of a group went
-  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, group_id text NOT NULL, address text NOT NULL, key_id bigint NOT NULL,
+  did bigint NOT NULL REFERENCES devices ON DELETE CASCADE, group_id text COLLATE "C" NOT NULL, address text COLLATE "C" NOT NULL, key_id bigint NOT NULL,
   PRIMARY KEY (did, group_id, address)) PARTITION BY HASH (did);
 
 DO $$ DECLARE t text; i int; BEGIN

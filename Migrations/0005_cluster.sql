@@ -13,6 +13,9 @@ CREATE TABLE device_leases (                  -- one row per device, made with t
 CREATE INDEX device_leases_free ON device_leases (expires_at);
 CREATE INDEX device_leases_node ON device_leases (node_id);
 
+CREATE TABLE commit_positions (               -- newest batch of each group-commit queue: makes repeating a batch of unknown outcome harmless
+  queue uuid PRIMARY KEY, batch bigint NOT NULL DEFAULT 0, at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 20);
+
 CREATE TABLE audit_log (
   id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT now(), tenant_id bigint, device_id uuid,
   actor text NOT NULL, actor_ip inet, request_id text, action text NOT NULL, target text NOT NULL DEFAULT '', result text NOT NULL, detail jsonb NOT NULL DEFAULT '{}',

@@ -37,7 +37,7 @@ BEGIN
   GRANT USAGE ON ALL SEQUENCES IN SCHEMA sb TO sb_app, sb_system;
   REVOKE ALL ON schema_migrations, settings, nodes, wa_credentials, signal_identities, signal_sessions, signal_session_archive,
     signal_sender_keys, signal_sender_key_shared, signal_prekeys, app_state_keys, app_state_versions, app_state_macs,
-    privacy_tokens, message_secrets, inbound_buffer, retry_buffer, signal_quarantine, device_jobs FROM sb_app;
+    privacy_tokens, message_secrets, inbound_buffer, retry_buffer, signal_quarantine, device_jobs, commit_positions FROM sb_app;
   REVOKE ALL ON auth_changes, device_tombstones, schema_migrations FROM sb_app, sb_engine;
 
   -- Partitions are reached through their parents, whose policies hold; directly they would show every tenant's rows.
@@ -45,32 +45,17 @@ BEGIN
     EXECUTE format('REVOKE ALL ON %s FROM sb_app, sb_engine, sb_system', t);
   END LOOP;
 
-  -- What batches write. Upserts and guarded updates must read the columns they compare; records and keys they only write.
-  GRANT INSERT, UPDATE, DELETE ON wa_credentials, signal_identities, signal_sessions, signal_session_archive,
+  -- What batches write. An upsert must be able to read what it compares and replaces.
+  GRANT SELECT, INSERT, UPDATE, DELETE ON wa_credentials, signal_identities, signal_sessions, signal_session_archive,
     signal_sender_keys, signal_sender_key_shared, signal_prekeys, app_state_keys, app_state_versions, app_state_macs,
     lid_map, user_devices, privacy_tokens, message_secrets, inbound_buffer, retry_buffer, device_jobs, contacts, chats,
-    messages, message_receipts, message_reactions, polls, poll_votes, group_cache, idempotency_keys, webhook_dedupe TO sb_commit;
+    messages, message_receipts, message_reactions, polls, poll_votes, group_cache, idempotency_keys, commit_positions TO sb_commit;
+  GRANT SELECT, INSERT ON webhook_dedupe TO sb_commit;
   GRANT INSERT ON webhook_events, webhook_deliveries TO sb_commit;
-  GRANT SELECT (did, registration_id, next_prekey_id, jid, lid) ON wa_credentials TO sb_commit;
-  GRANT SELECT (did, address) ON signal_identities TO sb_commit;
-  GRANT SELECT (did, address, rev) ON signal_sessions TO sb_commit;
-  GRANT SELECT (did, address, base_key, rev, archived_at) ON signal_session_archive TO sb_commit;
-  GRANT SELECT (did, group_id, sender, rev) ON signal_sender_keys TO sb_commit;
-  GRANT SELECT ON signal_sender_key_shared TO sb_commit;
-  GRANT SELECT (did, key_id, uploaded) ON signal_prekeys TO sb_commit;
-  GRANT SELECT (did, key_id, key_ts) ON app_state_keys TO sb_commit;
-  GRANT SELECT ON app_state_versions, app_state_macs, lid_map, user_devices, privacy_tokens, contacts, chats, messages,
-    message_receipts, message_reactions, polls, poll_votes, group_cache, device_jobs, webhook_dedupe TO sb_commit;
-  GRANT SELECT (did, chat, sender, message_id) ON message_secrets TO sb_commit;
-  GRANT SELECT (did, ciphertext_hash) ON inbound_buffer TO sb_commit;
-  GRANT SELECT (did, chat, message_id, send_by) ON retry_buffer TO sb_commit;
-  GRANT SELECT (did, key, state) ON idempotency_keys TO sb_commit;
-  GRANT SELECT (event_id, day) ON webhook_events TO sb_commit;
   GRANT SELECT (id, did, tenant_id, active, events) ON webhooks TO sb_commit;
-  GRANT SELECT ON devices TO sb_commit;
+  GRANT SELECT ON devices, device_leases TO sb_commit;
   GRANT UPDATE (status, desired, held_reason, held_until, jid, lid, push_name, platform, business_name, event_seq,
     last_active_at, updated_at) ON devices TO sb_commit;
-  GRANT SELECT ON device_leases TO sb_commit;
   GRANT UPDATE (live_state, live_error) ON device_leases TO sb_commit;
 
   FOREACH t IN ARRAY ARRAY['devices','contacts','chats','messages','webhooks','webhook_events','webhook_deliveries',

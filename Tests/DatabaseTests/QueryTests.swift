@@ -22,7 +22,8 @@ struct QueryTests {
                 try await pool.query(
                     all,
                     [
-                        -7, 70_000, .int(.min), true, 1.5, "grüß\0e", .bytes([0, 255, 1]), .uuid(uuid), .timestamp(date),
+                        -7, 70_000, .int(.min), true, 1.5, "grüß\0e", .bytes([0, 255, 1]), .uuid(uuid),
+                        .timestamp(date),
                         #"{"a": [1, 2]}"#, ["x", "", nil, "ü"], [1, 2, 3], .ints([.max]), .byteStrings([[], [1]]), nil,
                         .timestamp(.distantPast), "10.0.0.1",
                     ]
@@ -46,7 +47,9 @@ struct QueryTests {
             #expect(try row["p"] == Date.distantPast)
             #expect(try row["q"] == "10.0.0.1/32")
             #expect(throws: DatabaseError.decoding(column: "o", reason: "is NULL")) { try row["o"] as String }
-            #expect(throws: DatabaseError.decoding(column: "zz", reason: "there is no such column")) { try row["zz"] as Int }
+            #expect(throws: DatabaseError.decoding(column: "zz", reason: "there is no such column")) {
+                try row["zz"] as Int
+            }
             await pool.shutdown()
         }
     }
@@ -55,7 +58,8 @@ struct QueryTests {
     func serverError() async throws {
         try await PostgresFixture.withDatabase { database in
             let pool = database.pool(size: 1)
-            try await pool.script("CREATE SCHEMA sb; CREATE TABLE t (id int PRIMARY KEY CONSTRAINT positive CHECK (id > 0))")
+            try await pool.script(
+                "CREATE SCHEMA sb; CREATE TABLE t (id int PRIMARY KEY CONSTRAINT positive CHECK (id > 0))")
             let insert = Statement("test.insert", "INSERT INTO t VALUES ($1)")
             #expect(try await pool.execute(insert, [1]) == 1)
             let duplicate = await #expect(throws: DatabaseError.self) { try await pool.execute(insert, [1]) }
@@ -101,7 +105,8 @@ struct QueryTests {
             }
             #expect(error?.sqlState == .divisionByZero)
             if case .server(let details)? = error { #expect(details.statement == "test.divide") }
-            let count: Int = try #require(try await pool.query(Statement("test.count", "SELECT count(*) FROM t")).first)[0]
+            let count: Int = try #require(
+                try await pool.query(Statement("test.count", "SELECT count(*) FROM t")).first)[0]
             #expect(count == 0)
             await pool.shutdown()
         }

@@ -62,16 +62,19 @@ struct MigrationFileTests {
             let user = "plain_\(database.name.suffix(12))"
             let pool = database.pool()
             try await pool.script(
-                "CREATE ROLE \(user) LOGIN; GRANT CREATE ON DATABASE \(database.name) TO \(user); CREATE SCHEMA sb AUTHORIZATION \(user)")
+                "CREATE ROLE \(user) LOGIN; GRANT CREATE ON DATABASE \(database.name) TO \(user); CREATE SCHEMA sb AUTHORIZATION \(user)"
+            )
             await pool.shutdown()
             var parts = try #require(URLComponents(string: database.uri))
-            parts.queryItems = (parts.queryItems ?? []).filter { $0.name != "user" } + [URLQueryItem(name: "user", value: user)]
+            parts.queryItems =
+                (parts.queryItems ?? []).filter { $0.name != "user" } + [URLQueryItem(name: "user", value: user)]
             let configuration = DatabaseConfiguration(uri: try #require(parts.string))
             let storage = try await StorageDatabase.open(configuration)
             // The roles exist on the test server, but this login may not become them.
             #expect(!storage.hasRoles)
             let tenant = try await TenantRepository(storage).create(
-                NewTenant(customerName: "x"), key: APIKeyDigest(hash: Array(repeating: 1, count: 32), prefix: "", suffix: ""))
+                NewTenant(customerName: "x"),
+                key: APIKeyDigest(hash: Array(repeating: 1, count: 32), prefix: "", suffix: ""))
             #expect(tenant.customerName == "x")
             await storage.shutdown()
         }

@@ -29,6 +29,14 @@ package enum PostgresFixture {
         return TestDatabase(server: server, name: name)
     }
 
+    /// Runs SQL as superuser in the server's maintenance database.
+    package static func script(_ sql: String) async throws {
+        let connection = try await DedicatedConnection.open(
+            DatabaseConfiguration(uri: try await server.value, searchPath: "public"))
+        try await connection.script(sql)
+        await connection.close()
+    }
+
     /// Runs `body` with a database of its own and drops it.
     package static func withDatabase<Result: Sendable>(
         migrations: [Migration] = [], isolation: isolated (any Actor)? = #isolation,

@@ -59,7 +59,9 @@ actor Connection: PollTarget {
     private var onClose: (@Sendable (DatabaseError) -> Void)?
 
     /// Opens a connection and sets its session up. Throws ``DatabaseError``.
-    static func open(_ configuration: DatabaseConfiguration, on executor: DatabaseExecutor = .shared) async throws -> Connection {
+    static func open(_ configuration: DatabaseConfiguration, on executor: DatabaseExecutor = .shared) async throws
+        -> Connection
+    {
         var parameters = try ConnectionParameters(configuration.uri)
         parameters.applyDefaults(configuration)
         let resolved = parameters
@@ -121,7 +123,9 @@ actor Connection: PollTarget {
             outcome = .success(
                 try await withTaskCancellationHandler {
                     try await withCheckedThrowingContinuation { continuation in
-                        begin(Request(number: number, work: full, outcomeMatters: outcomeMatters, continuation: continuation))
+                        begin(
+                            Request(
+                                number: number, work: full, outcomeMatters: outcomeMatters, continuation: continuation))
                     }
                 } onCancel: {
                     if cancellable { executor.execute { self.assumeIsolated { $0.cancel(request: number) } } }
@@ -288,7 +292,8 @@ actor Connection: PollTarget {
         while PQisBusy(handle.pointer) == 0 {
             switch state {
             case .preparing(let statements, let request):
-                let answer = answer(name: { statements[safe: $0 / 2]?.name }, index: preparation.outputs.count) { result in
+                let answer = answer(name: { statements[safe: $0 / 2]?.name }, index: preparation.outputs.count) {
+                    result in
                     defer { PQclear(result) }
                     return (0..<PQnparams(result)).map { PostgresType(rawValue: PQparamtype(result, $0)) }
                 }
@@ -390,7 +395,9 @@ actor Connection: PollTarget {
     private func cancel(request number: UInt64) {
         switch state {
         case .preparing(_, let request), .executing(let request):
-            guard request.number == number, cancelRequest == nil, let cancel = PQgetCancel(handle.pointer) else { return }
+            guard request.number == number, cancelRequest == nil, let cancel = PQgetCancel(handle.pointer) else {
+                return
+            }
             let target = LibpqHandle(pointer: cancel)
             cancelRequest = Task {
                 _ = try? await BlockingWorkers.run {

@@ -49,6 +49,7 @@ package struct DatabaseConfiguration: Sendable {
     var settings: [(name: String, value: String)] {
         var settings = [
             ("search_path", searchPath),
+            ("TimeZone", "UTC"),
             ("statement_timeout", Self.milliseconds(statementTimeout)),
             ("lock_timeout", Self.milliseconds(lockTimeout)),
             ("idle_in_transaction_session_timeout", Self.milliseconds(idleInTransactionTimeout)),

@@ -1,4 +1,5 @@
 import CPostgreSQL
+import Foundation
 
 /// One libpq connection as a pointer that can be handed from the thread that opened it to the executor.
 ///
@@ -8,7 +9,9 @@ struct LibpqHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 
     /// Connects and sets the session up. Blocks: runs on ``BlockingWorkers`` only.
-    static func connect(_ parameters: ConnectionParameters, _ configuration: DatabaseConfiguration) throws -> LibpqHandle {
+    static func connect(_ parameters: ConnectionParameters, _ configuration: DatabaseConfiguration) throws
+        -> LibpqHandle
+    {
         let pairs = parameters.values.sorted { $0.key < $1.key }
         let connection = withCStrings(pairs.map(\.key)) { keywords in
             withCStrings(pairs.map(\.value)) { values in PQconnectdbParams(keywords, values, 0) }
@@ -22,12 +25,7 @@ struct LibpqHandle: @unchecked Sendable {
         }
         _ = PQsetNoticeProcessor(connection, { _, _ in }, nil)
         do {
-            for setting in configuration.settings {
-                try set(setting.name, setting.value, on: connection)
-            }
-            if let role = configuration.role, try roleExists(role, on: connection) {
-                try set("role", role, on: connection)
-            }
+            try setUp(connection, configuration)
         } catch {
             PQfinish(connection)
             throw error
@@ -39,28 +37,26 @@ struct LibpqHandle: @unchecked Sendable {
         return LibpqHandle(pointer: connection)
     }
 
-    private static func set(_ name: String, _ value: String, on connection: OpaquePointer) throws {
-        _ = try execute("SELECT set_config($1, $2, false)", [name, value], on: connection)
-    }
-
-    private static func roleExists(_ role: String, on connection: OpaquePointer) throws -> Bool {
+    /// Makes all settings of the session in one round trip. A role that does not exist, or that the login may not take on,
+    /// is left out.
+    private static func setUp(_ connection: OpaquePointer, _ configuration: DatabaseConfiguration) throws {
+        let settings = Dictionary(configuration.settings.map { ($0.name, $0.value) }) { _, last in last }
         let text = """
-            SELECT 1 FROM pg_catalog.pg_roles \
-            WHERE rolname = $1 AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')
+            SELECT set_config(s.key, s.value, false) FROM json_each_text($1::json) s
+            UNION ALL
+            SELECT set_config('role', rolname, false) FROM pg_catalog.pg_roles
+            WHERE rolname = $2 AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')
             """
-        return try execute(text, [role], on: connection) > 0
-    }
-
-    /// Runs one statement, blocking; returns the number of rows.
-    private static func execute(_ text: String, _ parameters: [String], on connection: OpaquePointer) throws -> Int32 {
+        let parameters = [
+            String(decoding: try JSONEncoder().encode(settings), as: UTF8.self), configuration.role ?? "",
+        ]
         let result = withCStrings(parameters) { values in
-            PQexecParams(connection, text, Int32(parameters.count), nil, values, nil, nil, 0)
+            PQexecParams(connection, text, 2, nil, values, nil, nil, 0)
         }
         defer { PQclear(result) }
         guard PQresultStatus(result) == PGRES_TUPLES_OK else {
             throw DatabaseError.connectionFailed(reason: errorMessage(connection))
         }
-        return PQntuples(result)
     }
 
     static func errorMessage(_ connection: OpaquePointer) -> String {
@@ -83,7 +79,9 @@ private func withCStrings<Result>(
     return bytes.withUnsafeBufferPointer { buffer in
         let pointers: [UnsafePointer<CChar>?] = offsets.map { buffer.baseAddress?.advanced(by: $0) } + [nil]
         return pointers.withUnsafeBufferPointer { list in
-            guard let first = list.baseAddress else { preconditionFailure("the list ends with NULL and is never empty") }
+            guard let first = list.baseAddress else {
+                preconditionFailure("the list ends with NULL and is never empty")
+            }
             return body(first)
         }
     }

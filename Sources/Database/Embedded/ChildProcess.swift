@@ -116,7 +116,9 @@ struct ChildProcess: Sendable {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         return pointers.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("the list ends with NULL and is never empty") }
+            guard let base = buffer.baseAddress else {
+                preconditionFailure("the list ends with NULL and is never empty")
+            }
             return body(base)
         }
     }

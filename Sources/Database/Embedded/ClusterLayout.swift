@@ -31,7 +31,8 @@ struct ClusterLayout: Sendable {
         let beside = "\(directory)/socket"
         // 14 bytes of ".s.PGSQL.5432" with its slash, and the final NUL.
         socketDirectory =
-            beside.utf8.count <= 107 - 16 && account.canReach(beside) ? beside : "/tmp/switchboard-\(Self.digest(cluster))"
+            beside.utf8.count <= 107 - 16 && account.canReach(beside)
+            ? beside : "/tmp/switchboard-\(Self.digest(cluster))"
     }
 
     private static func clusterPath(_ directory: String, _ account: ServerAccount) throws -> String {
@@ -107,7 +108,9 @@ struct RunningPostmaster {
 
     /// Stops the server that an earlier run left behind, and removes a lock file whose process is somebody else by now.
     static func stopIfRunning(cluster: String) async throws {
-        guard let left = RunningPostmaster(cluster: cluster), kill(left.processID, 0) == 0 || errno == EPERM else { return }
+        guard let left = RunningPostmaster(cluster: cluster), kill(left.processID, 0) == 0 || errno == EPERM else {
+            return
+        }
         if belongs(left.processID, to: cluster) {
             await EmbeddedPostgres.end(left.processID) { kill(left.processID, 0) != 0 }
         } else {

@@ -46,7 +46,8 @@ package struct EmbeddedPostgres: Sendable {
         let log = open(layout.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard log >= 0 else { throw EmbeddedPostgresError.directory(layout.log, String(cString: strerror(errno))) }
         defer { close(log) }
-        let command = [programs.postgres, "-D", layout.cluster] + settings(layout, options).flatMap { ["-c", "\($0)=\($1)"] }
+        let command =
+            [programs.postgres, "-D", layout.cluster] + settings(layout, options).flatMap { ["-c", "\($0)=\($1)"] }
         let postmaster = try ChildProcess(account.wrapping(command), output: log)
         let pipe: Int32
         do {
@@ -112,12 +113,15 @@ package struct EmbeddedPostgres: Sendable {
 
     static func uri(_ layout: ClusterLayout, database: String) -> String {
         let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
-        let host = layout.socketDirectory.addingPercentEncoding(withAllowedCharacters: allowed) ?? layout.socketDirectory
+        let host =
+            layout.socketDirectory.addingPercentEncoding(withAllowedCharacters: allowed) ?? layout.socketDirectory
         return "postgresql:///\(database)?host=\(host)&user=switchboard"
     }
 
     /// A shell that waits for the end of our pipe, which comes when we die, and then stops the server.
-    private static func startWatcher(of postmaster: ChildProcess, layout: ClusterLayout, temporary: Bool) throws -> Int32 {
+    private static func startWatcher(of postmaster: ChildProcess, layout: ClusterLayout, temporary: Bool) throws
+        -> Int32
+    {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw EmbeddedPostgresError.startFailed("no descriptors left") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -139,7 +143,9 @@ package struct EmbeddedPostgres: Sendable {
         // Recovery after a crash may take a while; the server says "ready" in the last line of its lock file.
         for _ in 0..<6000 {
             guard postmaster.isRunning() else { throw EmbeddedPostgresError.startFailed(layout.logTail()) }
-            if let lock = RunningPostmaster(cluster: layout.cluster), lock.processID == postmaster.processID, lock.isReady {
+            if let lock = RunningPostmaster(cluster: layout.cluster), lock.processID == postmaster.processID,
+                lock.isReady
+            {
                 return
             }
             try await Task.sleep(for: .milliseconds(20))

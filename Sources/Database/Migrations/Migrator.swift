@@ -10,7 +10,8 @@ package struct Migrator: Sendable {
     private let logger: Logger
 
     /// Throws ``MigrationError/notConsecutive(version:)``.
-    package init(_ migrations: [Migration], schema: String = "sb", logger: Logger = Logger(label: "migrations")) throws {
+    package init(_ migrations: [Migration], schema: String = "sb", logger: Logger = Logger(label: "migrations")) throws
+    {
         self.migrations = migrations.sorted { $0.version < $1.version }
         for (index, migration) in self.migrations.enumerated() where migration.version != index + 1 {
             throw MigrationError.notConsecutive(version: migration.version)
@@ -36,7 +37,8 @@ package struct Migrator: Sendable {
             }
             let missing = try await unapplied(connection)
             for migration in missing {
-                logger.info("applying migration", metadata: ["version": "\(migration.version)", "name": "\(migration.name)"])
+                logger.info(
+                    "applying migration", metadata: ["version": "\(migration.version)", "name": "\(migration.name)"])
                 try await apply(migration, connection)
             }
             return missing

@@ -21,7 +21,9 @@ package actor ConnectionPool {
     private var listenerCount = 0
 
     /// Opens nothing yet: connections are opened when they are needed, up to `configuration.poolSize`.
-    package init(configuration: DatabaseConfiguration, name: String = "main", logger: Logger = Logger(label: "database")) {
+    package init(
+        configuration: DatabaseConfiguration, name: String = "main", logger: Logger = Logger(label: "database")
+    ) {
         self.configuration = configuration
         self.logger = logger
         metrics = PoolMetrics(pool: name)
@@ -191,7 +193,9 @@ package actor ConnectionPool {
             try await withCheckedThrowingContinuation { (waiter: Waiter) in
                 switch state.acquire({ waiter }) {
                 case .use(let member):
-                    guard let connection = connections[member] else { preconditionFailure("a pooled connection is known") }
+                    guard let connection = connections[member] else {
+                        preconditionFailure("a pooled connection is known")
+                    }
                     waiter.resume(returning: connection)
                 case .wait(let number, let open):
                     ticket.number = number
@@ -257,7 +261,8 @@ package actor ConnectionPool {
         var reusable = await connection.isOpen && (error as? DatabaseError)?.isStalePlan != true
         if reusable, await connection.isInTransaction {
             do {
-                _ = try await connection.run(.pipeline([Transaction.rollback()]), outcomeMatters: false, cancellable: false)
+                _ = try await connection.run(
+                    .pipeline([Transaction.rollback()]), outcomeMatters: false, cancellable: false)
             } catch {
                 reusable = false
             }

@@ -54,7 +54,8 @@ package struct StorageDatabase: Sendable {
         if !usable || !secured {
             logger.warning("the database roles are not available: row-level security is off")
         }
-        return StorageDatabase(login: login, systemPoolSize: systemPoolSize, hasRoles: usable && secured, logger: logger)
+        return StorageDatabase(
+            login: login, systemPoolSize: systemPoolSize, hasRoles: usable && secured, logger: logger)
     }
 
     private init(login: DatabaseConfiguration, systemPoolSize: Int, hasRoles: Bool, logger: Logger) {

@@ -72,7 +72,9 @@ package struct SecretEnvelope: SecretSealing {
     }
 
     /// True when `sealed` is under an older key and should be sealed again.
-    package func isOutdated(_ sealed: [UInt8]) -> Bool { sealed.dropFirst().prefix(4).elementsEqual(current.id) == false }
+    package func isOutdated(_ sealed: [UInt8]) -> Bool {
+        sealed.dropFirst().prefix(4).elementsEqual(current.id) == false
+    }
 
     // MARK: Optional sealing
 

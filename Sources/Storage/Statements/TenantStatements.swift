@@ -129,5 +129,6 @@ enum AuthFeedStatements {
 
     static let expire = Statement(
         "auth.expire",
-        "DELETE FROM sb.auth_changes WHERE id IN (SELECT id FROM sb.auth_changes WHERE at < now() - interval '7 days' LIMIT 5000)")
+        "DELETE FROM sb.auth_changes WHERE id IN (SELECT id FROM sb.auth_changes WHERE at < now() - interval '7 days' LIMIT 5000)"
+    )
 }

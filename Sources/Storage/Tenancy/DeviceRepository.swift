@@ -139,7 +139,8 @@ package struct DeviceRepository: Sendable {
     /// Deletes a device and everything of it in one transaction, and tells every node: its tokens are void, and whoever
     /// runs it can write no more. False when there is no such device.
     package func delete(_ deviceID: UUID) async throws -> Bool {
-        try await pool.withTransaction { transaction in
+        // A commit of its session may hold what the deletion needs, and the other way round: one of the two runs again.
+        try await pool.withTransaction(retries: 3) { transaction in
             guard let row = try await transaction.query(DeviceStatements.lock, [.uuid(deviceID)]).first else {
                 return false
             }

@@ -45,7 +45,8 @@ package struct IdempotencyRepository: Sendable {
     private static func state(_ row: Row) throws -> IdempotencyState {
         let hash: [UInt8] = try row["request_hash"]
         if try row["state"] == "done" {
-            return .done(requestHash: hash, answer: StoredAnswer(code: try row["status"] ?? 200, body: try row["body"] ?? []))
+            return .done(
+                requestHash: hash, answer: StoredAnswer(code: try row["status"] ?? 200, body: try row["body"] ?? []))
         }
         return .running(requestHash: hash, since: try row["created_at"])
     }

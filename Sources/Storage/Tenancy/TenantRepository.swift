@@ -61,7 +61,9 @@ package struct TenantRepository: Sendable {
     /// Adds a key and lets the others run out after `grace`. False when there is no such tenant.
     package func rotateKey(_ id: Int64, to key: APIKeyDigest, grace: Duration) async throws -> Bool {
         try await pool.withTransaction { transaction in
-            guard let tenant = try await transaction.query(TenantStatements.lock, [.int(id)]).first else { return false }
+            guard let tenant = try await transaction.query(TenantStatements.lock, [.int(id)]).first else {
+                return false
+            }
             let isActive: Bool = try tenant["is_active"]
             _ = try await transaction.pipeline([
                 TenantStatements.insertKey(.int(id), .bytes(key.hash), .text(key.prefix), .text(key.suffix)),
@@ -75,7 +77,7 @@ package struct TenantRepository: Sendable {
     /// Deletes a tenant with all its devices and everything of theirs, and tells every node. Returns the number of devices
     /// deleted; nil when there is no such tenant.
     package func delete(_ id: Int64) async throws -> Int? {
-        try await pool.withTransaction { transaction in
+        try await pool.withTransaction(retries: 3) { transaction in
             guard try await !transaction.query(TenantStatements.lock, [.int(id)]).isEmpty else { return nil }
             let devices = try await transaction.query(DeviceStatements.idsOfTenant, [.int(id)])
             for row in devices {

@@ -1,0 +1,244 @@
+import Database
+import Foundation
+import Logging
+import Messaging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// The group commit of one event loop over PostgreSQL (16-performance-durability, sections 1.6 and 5.3).
+///
+/// No timer: a batch is whatever gathered while the one before was in flight. An idle queue starts with the next turn of
+/// the loop, so that everything submitted in one turn goes together.
+package final class GroupCommit: CommitQueue {
+    package let eventLoop: any EventLoop
+    private let worker: CommitWorker
+    private let options: CommitOptions
+    private let state: NIOLoopBoundBox<State>
+    private let bytes = NIOLockedValueBox(0)
+
+    private struct Entry {
+        let changes: ChangeSet
+        let size: Int
+        let deadline: NIODeadline
+        /// nil once the caller was told that the store is away; the set is still to be applied.
+        var promise: EventLoopPromise<Void>?
+    }
+
+    private struct State {
+        var waiting: [Entry] = []
+        var inFlight: [Int: Entry] = [:]
+        var nextNumber = 0
+        var isRunning = false
+        var isClosed = false
+        var watchesPatience = false
+        /// Devices that may write no more under their epoch, and why.
+        var stopped: [Int64: (epoch: Int64, error: CommitError)] = [:]
+        var drained: [EventLoopPromise<Void>] = []
+    }
+
+    /// - Parameters:
+    ///   - nodeID: whose leases the fence accepts.
+    ///   - onDeliveries: called, on any thread, after a commit that made webhook deliveries.
+    package convenience init(
+        eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
+        options: CommitOptions = CommitOptions(), logger: Logger = Logger(label: "commit"),
+        onDeliveries: @escaping @Sendable () -> Void = {}
+    ) {
+        self.init(
+            eventLoop: eventLoop, database: database, nodeID: nodeID, envelope: envelope, options: options,
+            logger: logger, onDeliveries: onDeliveries,
+            pause: { duration in try? await Task.sleep(for: duration) })
+    }
+
+    init(
+        eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
+        options: CommitOptions, logger: Logger, onDeliveries: @escaping @Sendable () -> Void,
+        pause: @escaping @Sendable (Duration) async -> Void
+    ) {
+        self.eventLoop = eventLoop
+        self.options = options
+        var configuration = database.configuration
+        configuration.role = database.hasRoles ? "sb_commit" : nil
+        configuration.applicationName += "/commit"
+        configuration.sessionSettings["plan_cache_mode"] = "force_generic_plan"
+        worker = CommitWorker(
+            CommitWorker.Settings(
+                configuration: configuration, nodeID: nodeID, envelope: envelope, options: options,
+                onDeliveries: onDeliveries, pause: pause),
+            logger: logger)
+        state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: eventLoop)
+    }
+
+    package var pendingBytes: Int { bytes.withLockedValue { $0 } }
+
+    package func submit(_ changes: ChangeSet) -> EventLoopFuture<Void> {
+        eventLoop.preconditionInEventLoop()
+        if state.value.isClosed { return eventLoop.makeFailedFuture(CommitError.closed) }
+        if let stop = state.value.stopped[changes.did] {
+            if changes.epoch <= stop.epoch { return eventLoop.makeFailedFuture(stop.error) }
+            state.value.stopped[changes.did] = nil
+        }
+        if changes.isEmpty && state.value.waiting.isEmpty && !state.value.isRunning {
+            return eventLoop.makeSucceededVoidFuture()
+        }
+        let size = changes.approximateSize
+        let promise = eventLoop.makePromise(of: Void.self)
+        bytes.withLockedValue { $0 += size }
+        state.value.waiting.append(
+            Entry(changes: changes, size: size, deadline: .now() + TimeAmount(options.patience), promise: promise))
+        watchPatience()
+        eventLoop.execute { self.startIfIdle() }
+        return promise.futureResult
+    }
+
+    /// Refuses further sets and completes when everything queued is settled, or fails with `unavailable` after `timeout`.
+    package func shutdown(timeout: Duration = .seconds(10)) async throws {
+        let drained = eventLoop.makePromise(of: Void.self)
+        eventLoop.execute {
+            self.state.value.isClosed = true
+            if self.state.value.isRunning || !self.state.value.waiting.isEmpty {
+                self.state.value.drained.append(drained)
+            } else {
+                drained.succeed()
+            }
+        }
+        let timer = eventLoop.scheduleTask(in: TimeAmount(timeout)) { drained.fail(CommitError.unavailable) }
+        do {
+            try await drained.futureResult.get()
+            timer.cancel()
+            await worker.close()
+        } catch {
+            await worker.close()
+            throw error
+        }
+    }
+
+    // MARK: Batches
+
+    private func startIfIdle() {
+        guard !state.value.isRunning, !state.value.waiting.isEmpty else { return }
+        let devices = takeBatch()
+        guard !devices.isEmpty else { return }
+        state.value.isRunning = true
+        Task {
+            let outcome = await worker.commit(devices)
+            eventLoop.execute { self.settle(outcome) }
+        }
+    }
+
+    /// Moves the next batch from waiting to in flight: for each device a run of its oldest sets.
+    private func takeBatch() -> [DeviceChanges] {
+        var newestEpochs: [Int64: Int64] = [:]
+        for entry in state.value.waiting {
+            newestEpochs[entry.changes.did] = max(newestEpochs[entry.changes.did] ?? .min, entry.changes.epoch)
+        }
+        var devices: [Int64: DeviceChanges] = [:]
+        var blocked: Set<Int64> = []
+        var (left, outdated): ([Entry], [Entry]) = ([], [])
+        var (sets, size) = (0, 0)
+        for entry in state.value.waiting {
+            let did = entry.changes.did
+            if let newest = newestEpochs[did], entry.changes.epoch < newest {
+                // The device was claimed anew by this node: its former session may write no more.
+                outdated.append(entry)
+                continue
+            }
+            let isFull = sets >= options.maximumSets || (size + entry.size > options.maximumBytes && sets > 0)
+            let mustWait = entry.changes.credentials != nil && devices[did] != nil
+            if isFull || mustWait || blocked.contains(did) {
+                blocked.insert(did)
+                left.append(entry)
+                continue
+            }
+            if devices[did] == nil {
+                devices[did] = DeviceChanges(entry.changes)
+            } else {
+                devices[did]?.add(entry.changes)
+            }
+            (sets, size) = (sets + 1, size + entry.size)
+            state.value.inFlight[state.value.nextNumber] = entry
+            state.value.nextNumber += 1
+        }
+        state.value.waiting = left
+        fail(outdated, with: .fenced)
+        return Array(devices.values)
+    }
+
+    /// Fails entries that were taken out of the queue. Last, because callers may submit again from their callbacks.
+    private func fail(_ entries: [Entry], with error: CommitError) {
+        bytes.withLockedValue { $0 -= entries.reduce(0) { $0 + $1.size } }
+        for entry in entries { entry.promise?.fail(error) }
+    }
+
+    private func settle(_ outcome: CommitWorker.Outcome) {
+        let settled = state.value.inFlight.sorted { $0.key < $1.key }.map(\.value)
+        state.value.inFlight = [:]
+        state.value.isRunning = false
+        bytes.withLockedValue { $0 -= settled.reduce(0) { $0 + $1.size } }
+        for (did, error) in outcome {
+            guard let error, let epoch = settled.first(where: { $0.changes.did == did })?.changes.epoch else {
+                continue
+            }
+            state.value.stopped[did] = (epoch, error)
+        }
+        for entry in settled {
+            if let error = outcome[entry.changes.did] ?? nil {
+                entry.promise?.fail(error)
+            } else {
+                entry.promise?.succeed()
+            }
+        }
+        failStopped()
+        startIfIdle()
+        if !state.value.isRunning && state.value.waiting.isEmpty {
+            for promise in state.value.drained { promise.succeed() }
+            state.value.drained = []
+        }
+    }
+
+    /// Fails what waits for devices that were stopped.
+    private func failStopped() {
+        guard !state.value.stopped.isEmpty else { return }
+        let stopped = state.value.stopped
+        func stop(_ entry: Entry) -> CommitError? {
+            guard let stop = stopped[entry.changes.did], entry.changes.epoch <= stop.epoch else { return nil }
+            return stop.error
+        }
+        let failed = state.value.waiting.compactMap { entry in stop(entry).map { (entry, $0) } }
+        if failed.isEmpty { return }
+        state.value.waiting.removeAll { stop($0) != nil }
+        for (entry, error) in failed { fail([entry], with: error) }
+    }
+
+    // MARK: Patience
+
+    private func watchPatience() {
+        if state.value.watchesPatience { return }
+        state.value.watchesPatience = true
+        eventLoop.scheduleTask(in: min(.seconds(1), TimeAmount(options.patience))) { self.checkPatience() }
+    }
+
+    /// Tells callers whose sets waited too long that the store is away. The sets stay: they may still be applied.
+    private func checkPatience() {
+        state.value.watchesPatience = false
+        let now = NIODeadline.now()
+        var late: [EventLoopPromise<Void>] = []
+        for index in state.value.waiting.indices where state.value.waiting[index].deadline <= now {
+            if let promise = state.value.waiting[index].promise { late.append(promise) }
+            state.value.waiting[index].promise = nil
+        }
+        for (number, entry) in state.value.inFlight where entry.deadline <= now {
+            if let promise = entry.promise { late.append(promise) }
+            state.value.inFlight[number]?.promise = nil
+        }
+        for promise in late { promise.fail(CommitError.unavailable) }
+        if state.value.isRunning || !state.value.waiting.isEmpty { watchPatience() }
+    }
+}
+
+extension TimeAmount {
+    fileprivate init(_ duration: Duration) {
+        let parts = duration.components
+        self = .nanoseconds(parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,109 @@
+import Cryptography
+import Database
+import Logging
+import Messaging
+import Metrics
+
+/// What sessions read, over the scoped pool: role `sb_engine`, one device per transaction.
+package struct PostgresDeviceStore: DeviceStore {
+    private let database: StorageDatabase
+    let envelope: SecretEnvelope
+    private let logger: Logger
+    private let quarantined = Counter(label: "switchboard_signal_records_quarantined_total")
+
+    package init(
+        _ database: StorageDatabase, envelope: SecretEnvelope, logger: Logger = Logger(label: "storage")
+    ) {
+        self.database = database
+        self.envelope = envelope
+        self.logger = logger
+    }
+
+    /// Runs reads of one device in one round trip. Throws `StoreError`.
+    func load(_ did: Int64, _ statements: BoundStatement...) async throws -> [[Row]] {
+        do {
+            return try await database.pipeline(.engine(did: did), statements).map(\.rows)
+        } catch let error as DatabaseError {
+            throw StoreError.unavailable(error.description)
+        }
+    }
+
+    func first(_ did: Int64, _ statement: BoundStatement) async throws -> Row? {
+        try await load(did, statement).first?.first
+    }
+
+    func opened(_ sealed: [UInt8], context: String) throws -> SecretBytes {
+        do {
+            return SecretBytes(try envelope.open(sealed, context: context))
+        } catch {
+            throw StoreError.corrupt(context)
+        }
+    }
+
+    /// Opens a stored record; one that cannot be opened is put aside and counts as absent (16, section 1.8).
+    func record(
+        _ stored: [UInt8], context: String, did: Int64, kind: String, name: String
+    ) async throws -> [UInt8]? {
+        do {
+            return try envelope.record(stored: stored, context: context)
+        } catch {
+            quarantined.increment()
+            logger.error("record put aside", metadata: ["did": "\(did)", "kind": "\(kind)", "reason": "\(error)"])
+            _ = try await load(
+                did,
+                LoadStatements.quarantine(.int(did), .text(kind), .text(name), .bytes(stored), .text("\(error)")))
+            return nil
+        }
+    }
+
+    // MARK: Credentials
+
+    package func credentials(did: Int64) async throws -> DeviceCredentials? {
+        guard let row = try await first(did, LoadStatements.credentials(.int(did))) else { return nil }
+        func key(_ column: String) throws -> SecretBytes {
+            try opened(try row["\(column)_enc"], context: SealingContext.credential(column, did: did))
+        }
+        var account: AccountIdentity?
+        if let details: [UInt8] = try row["adv_details"] {
+            account = AccountIdentity(
+                details: details, accountSignature: try row["adv_account_sig"] ?? [],
+                accountSignatureKey: try row["adv_account_sig_key"] ?? [],
+                deviceSignature: try row["adv_device_sig"] ?? [])
+        }
+        var previous: SignedPreKeyRow?
+        if let id: UInt32 = try row["prev_signed_prekey_id"] {
+            previous = SignedPreKeyRow(
+                id: id, privateKey: try key("prev_signed_prekey"), signature: try row["prev_signed_prekey_sig"],
+                createdAt: try row["prev_signed_prekey_at"])
+        }
+        return DeviceCredentials(
+            registrationID: try row["registration_id"], noiseKey: try key("noise_key"),
+            identityKey: try key("identity_key"), identityPublic: try row["identity_pub"],
+            signedPreKey: SignedPreKeyRow(
+                id: try row["signed_prekey_id"], privateKey: try key("signed_prekey"),
+                signature: try row["signed_prekey_sig"], createdAt: try row["signed_prekey_at"]),
+            previousSignedPreKey: previous, advSecret: try key("adv_secret"), account: account, jid: try row["jid"],
+            lid: try row["lid"], nextPreKeyID: try row["next_prekey_id"],
+            lidMigrationTimestamp: try row["lid_migration_ts"], nctSalt: try row["nct_salt"],
+            serverStatic: try row["server_static"], routingInfo: try row["routing_info"],
+            pairedAt: try row["paired_at"])
+    }
+
+    package func preKey(did: Int64, id: UInt32) async throws -> SecretBytes? {
+        guard let row = try await first(did, LoadStatements.preKey(.int(did), SQLValue(id))) else { return nil }
+        return try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id))
+    }
+
+    package func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow] {
+        try await load(did, LoadStatements.preKeysToUpload(.int(did), SQLValue(limit)))[0].map { row in
+            let id: UInt32 = try row["key_id"]
+            return PreKeyRow(
+                id: id, privateKey: try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id)),
+                uploaded: false)
+        }
+    }
+
+    package func uploadedPreKeyCount(did: Int64) async throws -> Int {
+        try await first(did, LoadStatements.uploadedPreKeyCount(.int(did)))?[0] ?? 0
+    }
+}

@@ -1,0 +1,109 @@
+import Database
+
+/// The frame of a group-commit batch: position, fence, device rows (16-performance-durability, section 5.3).
+enum CommitStatements {
+    static let begin = Statement("commit.begin", "BEGIN")
+    static let commit = Statement("commit.commit", "COMMIT")
+
+    static let register = Statement(
+        "commit.register", "INSERT INTO sb.commit_positions (queue) VALUES ($1) ON CONFLICT DO NOTHING")
+
+    /// Takes a position. Divides by zero when it is taken already, by this batch or to make it void.
+    static let position = Statement(
+        "commit.position",
+        """
+        WITH taken AS (
+          UPDATE sb.commit_positions SET batch = $2, at = now() WHERE queue = $1 AND batch < $2 RETURNING batch)
+        SELECT 1 / (SELECT count(*) FROM taken)
+        """)
+
+    /// Makes batch `$2` void unless it was applied: an applied one leaves its own position, a void one the next. The row
+    /// lock makes this wait for an attempt that is still at work.
+    static let void = Statement(
+        "commit.void", "UPDATE sb.commit_positions SET batch = $2 + 1, at = now() WHERE queue = $1 AND batch < $2")
+
+    static let currentPosition = Statement(
+        "commit.current_position", "SELECT batch FROM sb.commit_positions WHERE queue = $1")
+
+    /// Divides by zero unless every device's lease is still held under the epoch given. `$3` node, `$4` number of devices.
+    static let fence = Statement(
+        "commit.fence",
+        """
+        SELECT 1 / (count(*) = $4)::int FROM (
+          SELECT l.did FROM sb.device_leases l JOIN unnest($1::bigint[], $2::bigint[]) AS f(did, epoch) USING (did, epoch)
+          WHERE l.node_id = $3 AND l.expires_at > now() ORDER BY l.did FOR KEY SHARE OF l) AS owned
+        """)
+
+    /// Which of the devices pass the fence.
+    static let owned = Statement(
+        "commit.owned",
+        """
+        SELECT l.did FROM sb.device_leases l JOIN unnest($1::bigint[], $2::bigint[]) AS f(did, epoch) USING (did, epoch)
+        WHERE l.node_id = $3 AND l.expires_at > now()
+        """)
+
+    /// What a batch needs to know of its devices.
+    static let devices = Statement(
+        "commit.devices", "SELECT did, device_id, tenant_id, event_seq FROM sb.devices WHERE did = ANY ($1)")
+
+    // MARK: Device rows
+
+    static let updateDevices = Statement(
+        "commit.update_devices",
+        """
+        UPDATE sb.devices d SET status = coalesce(u.status, d.status), desired = coalesce(u.desired, d.desired),
+          held_reason = CASE WHEN u.sets_reason THEN u.reason ELSE d.held_reason END,
+          held_until = CASE WHEN u.sets_until THEN u.until ELSE d.held_until END,
+          jid = coalesce(u.jid, d.jid), lid = coalesce(u.lid, d.lid), push_name = coalesce(u.push_name, d.push_name),
+          platform = coalesce(u.platform, d.platform), business_name = coalesce(u.business_name, d.business_name),
+          last_active_at = greatest(u.active_at, d.last_active_at), updated_at = now()
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::timestamptz[],
+          $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+          AS u(did, status, desired, sets_reason, reason, sets_until, until, jid, lid, push_name, platform, business_name,
+            active_at)
+        WHERE d.did = u.did
+        """)
+
+    static let updateLiveStates = Statement(
+        "commit.update_live_states",
+        """
+        UPDATE sb.device_leases l SET live_state = coalesce(u.state, l.live_state),
+          live_error = coalesce(u.error, l.live_error)
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS u(did, epoch, state, error)
+        WHERE l.did = u.did AND l.epoch = u.epoch
+        """)
+
+    static let raiseEventSequences = Statement(
+        "commit.raise_event_seq",
+        """
+        UPDATE sb.devices d SET event_seq = u.bound FROM unnest($1::bigint[], $2::bigint[]) AS u(did, bound)
+        WHERE d.did = u.did AND d.event_seq < u.bound
+        """)
+
+    // MARK: Outbox
+
+    /// Stores the events that an active webhook wants and that are new, and a delivery per webhook. The number of rows is
+    /// the number of deliveries. `$9`: the event goes only to webhooks that name it.
+    static let events = Statement(
+        "commit.events",
+        """
+        WITH e AS (
+          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[],
+            $8::timestamptz[], $9::boolean[]) AS e(did, tenant_id, event_id, seq, type, dedupe_key, body, at, opt_in)),
+        wanted AS (
+          SELECT e.*, w.id AS webhook_id FROM e JOIN sb.webhooks w ON w.did = e.did AND w.active
+            AND (CASE WHEN w.events = '{}' THEN NOT e.opt_in
+              ELSE EXISTS (SELECT 1 FROM unnest(w.events) AS p(pattern) WHERE p.pattern = e.type
+                OR (right(p.pattern, 2) = '.*' AND starts_with(e.type, left(p.pattern, -1)))) END)),
+        fresh AS (
+          INSERT INTO sb.webhook_dedupe (did, dedupe_key) SELECT DISTINCT did, dedupe_key FROM wanted
+          ON CONFLICT DO NOTHING RETURNING did, dedupe_key),
+        stored AS (
+          INSERT INTO sb.webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body, created_at)
+          SELECT DISTINCT ON (w.event_id) w.event_id, current_date, w.tenant_id, w.did, w.seq, w.type, w.dedupe_key,
+            w.body, w.at FROM wanted w JOIN fresh USING (did, dedupe_key))
+        INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq)
+        SELECT current_date, w.webhook_id, w.tenant_id, w.did, w.event_id, current_date, w.type, w.seq
+        FROM wanted w JOIN fresh USING (did, dedupe_key) ORDER BY w.seq
+        """)
+}
