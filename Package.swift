@@ -140,7 +140,9 @@ let package = Package(
         tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
         tests(
             "MessagingTests",
-            ["Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix]),
+            [
+                "Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix, nioConcurrency,
+            ]),
         .target(
             name: "TestSupport", dependencies: ["Database", "Cryptography", nioCore, nioPosix, nioHTTP1], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("DatabaseTests", ["Database", "TestSupport", nioCore, nioPosix]),

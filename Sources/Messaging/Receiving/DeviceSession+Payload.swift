@@ -88,7 +88,8 @@ extension DeviceSession {
                 sender: parties.sender, senderAlternative: parties.senderAlternative,
                 pushName: keepsContent ? info.pushName : nil, serverID: info.serverID, type: type,
                 body: keepsContent ? text : nil, content: keepsContent ? payload.message.serialized() : nil,
-                quotedID: payload.content.context.quote?.messageID, status: info.isFromMe ? .sent : .delivered, origin: .live))
+                quotedID: payload.content.context.quote?.messageID, status: info.isFromMe ? .sent : .delivered,
+                origin: .live))
         draft.changes.chats.append(
             ChatUpdate(
                 chat: parties.chat, kind: chatKind(info.chat), lastMessage: (info.id, info.timestamp),

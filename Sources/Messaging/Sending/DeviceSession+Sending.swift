@@ -38,7 +38,7 @@ extension DeviceSession {
     package func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws {
         try requireReady()
         guard !messageIDs.isEmpty else { return }
-        guard let jid = JID(chat), let to = try await existingAddress(jid) else {
+        guard let jid = JID.input(chat), let to = try await existingAddress(jid) else {
             throw SessionError.invalidRecipient(chat)
         }
         let isPrivate = try await readReceiptsAreOff()
@@ -158,7 +158,9 @@ extension DeviceSession {
 
     /// Resolves what the caller named: people become LIDs (04, section 5.2).
     private func target(of text: String) async throws -> SendTarget {
-        guard let jid = JID(text), jid.device == 0, !jid.user.isEmpty else { throw SessionError.invalidRecipient(text) }
+        guard let jid = JID.input(text), jid.device == 0, !jid.user.isEmpty else {
+            throw SessionError.invalidRecipient(text)
+        }
         switch jid.server {
         case .group: return SendTarget(jid: jid)
         case .lid: return SendTarget(jid: jid, pn: try await pn(of: jid))

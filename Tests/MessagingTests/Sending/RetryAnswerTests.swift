@@ -1,0 +1,83 @@
+import Testing
+import Transport
+import WhatsAppProtobuf
+
+@testable import Messaging
+
+@Suite("Answering retry receipts", .timeLimit(.minutes(1)))
+struct RetryAnswerTests {
+    private func retry(_ id: String, from peer: FakeDevice, count: Int, keys: FakeDevice? = nil) -> Stanza {
+        var children = [
+            Stanza("retry", ["count": .int(count), "id": .text(id), "t": "1767323045", "v": "1"]),
+            Stanza("registration", bytes: bigEndian((keys ?? peer).registrationID, 4)),
+        ]
+        if let keys { children.append(Stanza("keys", children: keys.bundleNode().childrenContent)) }
+        return Stanza(
+            "receipt", ["id": .text(id), "from": .jid(peer.jid), "t": "1767323050", "type": "retry"], children: children
+        )
+    }
+
+    @Test("without keys the session stays, and the same text goes to the one device that asked")
+    func keepsSession() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        bench.server.deliver(retry(result.messageID, from: phone, count: 1))
+        let resend = try await bench.server.stanza("resend") { $0.tag == "message" }
+        #expect(resend.id == result.messageID && resend.to == phone.jid && resend["device_fanout"] == "false")
+        let enc = try #require(resend.child("enc"))
+        #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == "hello")
+        _ = try await bench.server.stanza("ack") { $0.tag == "ack" && $0["class"] == "receipt" && $0.type == "retry" }
+        #expect(bench.events("message.retry_requested").count == 1)
+    }
+
+    @Test("keys in the receipt start a new session")
+    func newSession() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        let reinstalled = FakeDevice(phone.jid)
+        bench.server.deliver(retry(result.messageID, from: phone, count: 2, keys: reinstalled))
+        let resend = try await bench.server.stanza("resend") { $0.tag == "message" }
+        let enc = try #require(resend.child("enc"))
+        #expect(enc.type == "pkmsg")
+        #expect(resend.child("device-identity") != nil)
+        #expect(try reinstalled.decrypt(enc, from: Bench.lid)[string: "conversation"] == "hello")
+        #expect(bench.events("identity.change").count == 1)
+    }
+
+    @Test("the fifth request and requests for unknown messages are acked and not answered")
+    func limits() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        bench.server.deliver(retry(result.messageID, from: phone, count: 5))
+        bench.server.deliver(retry("UNKNOWN", from: phone, count: 1))
+        _ = try await bench.server.stanza("ack") { $0.tag == "ack" && $0.id == "UNKNOWN" }
+        try await bench.server.settle()
+        #expect(!bench.server.sent.contains { $0.tag == "message" })
+    }
+
+    @Test(
+        "what becomes of the session follows the table",
+        arguments: [
+            (true, UInt32?(1), UInt32?(1), true, false, 1, RetryRequest.SessionChange.build),
+            (false, nil, 1, false, false, 1, .fetch),
+            (false, 1, 2, true, false, 1, .fetch),
+            (false, 1, 1, true, true, 3, .fetch),
+            (false, 1, 1, true, true, 2, .keep),
+            (false, 1, 1, true, false, 4, .keep),
+        ])
+    func table(
+        hasBundle: Bool, stored: UInt32?, received: UInt32?, hasSession: Bool, unchanged: Bool, count: Int,
+        expected: RetryRequest.SessionChange
+    ) {
+        #expect(
+            RetryRequest.sessionChange(
+                hasBundle: hasBundle, storedRegistrationID: stored, receivedRegistrationID: received,
+                hasSession: hasSession, isBaseKeyUnchanged: unchanged, count: count) == expected)
+    }
+}
