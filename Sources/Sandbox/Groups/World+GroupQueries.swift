@@ -57,7 +57,7 @@ extension World {
                 guard let jid = node.jid("id") ?? node.jid("jid"), let group = groups[jid.user], !group.isDeleted,
                     group.participants[account.phone] != nil
                 else { return Stanza(node.tag, ["id": node.attributes["id"], "error": "404"]) }
-                afterwards { [weak self] in _ = self?.removeParticipants([account.pn], from: group, by: account) }
+                removeParticipants([account.pn], from: group, by: account)
                 return Stanza(node.tag, ["id": .jid(group.jid)])
             }
             return request.result(Stanza("leave", children: nodes))

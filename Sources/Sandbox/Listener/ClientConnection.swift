@@ -35,6 +35,8 @@ package final class ClientConnection {
     let inboundFaults = DirectionFaults()
     let outboundFaults = DirectionFaults()
     var answerFault = AnswerFault()
+    /// Stanzas of the queue that wait for the answer being made: an IQ's result precedes the notifications it causes.
+    private var heldBack: [Stanza]?
     /// Subscriptions to presence: by account's phone number, in the address space asked for.
     var presenceSubscriptions: [String: AddressSpace] = [:]
     /// How far the delivery of the queue has come.
@@ -200,6 +202,21 @@ package final class ClientConnection {
     package func send(_ stanza: Stanza) {
         guard isOpen else { return }
         transmit(stanza)
+    }
+
+    /// Sends a stanza of the queue, after the answer if one is being made.
+    func deliver(_ stanza: Stanza) {
+        if heldBack == nil { send(stanza) } else { heldBack?.append(stanza) }
+    }
+
+    /// Runs `body`, which sends the answer to a request, and then lets out what the request caused.
+    func answering(_ body: () -> Void) {
+        guard heldBack == nil else { return body() }
+        heldBack = []
+        body()
+        let waiting = heldBack ?? []
+        heldBack = nil
+        for stanza in waiting { send(stanza) }
     }
 
     /// Sends `stanza` past the fault rules.

@@ -25,7 +25,7 @@ extension World {
         if let stored = item.stored { store.put(Self.queuePrefix(of: device) + Self.padded(item.order), stored) }
         if let connection = device.connection, connection.delivery == .live {
             device.queue.markInFlight(item.order, true)
-            connection.send(stanza)
+            connection.deliver(stanza)
         }
     }
 

@@ -68,11 +68,12 @@ extension World {
         let isSet = iq.type == "set"
         let key = isSet ? "\(device.account.phone):\(device.id)/\(Hex.encode(SHA256Digest.hash(raw)))" : ""
         if isSet, let answer = answers.answer(key, now: clock.milliseconds) { return connection.send(answer) }
-        let answer = answer(iq, from: device, on: connection)
-        if let answer {
-            connection.send(answer)
-            if isSet { answers.remember(answer, under: key, now: clock.milliseconds) }
+        var answer: Stanza?
+        connection.answering {
+            answer = self.answer(iq, from: device, on: connection)
+            if let answer { connection.send(answer) }
         }
+        if isSet, let answer { answers.remember(answer, under: key, now: clock.milliseconds) }
         afterAnswer(iq, answer, from: device, on: connection)
     }
 

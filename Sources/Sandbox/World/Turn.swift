@@ -13,6 +13,8 @@ struct Turn {
     var unflushed: [ClientConnection] = []
     /// Calls that must come after the phones have answered, for example the first material of a new companion.
     var afterwards: [@SandboxActor () -> Void] = []
+    /// Callers that wait for the end of the turn.
+    var waiting: [CheckedContinuation<Void, Never>] = []
 }
 
 extension World {
@@ -57,6 +59,17 @@ extension World {
         turn.unflushed = []
         turn.isScheduled = false
         for connection in connections { connection.flush() }
-        if !turn.phoneInbox.isEmpty || !turn.afterwards.isEmpty { scheduleEndOfTurn() }
+        if !turn.phoneInbox.isEmpty || !turn.afterwards.isEmpty { return scheduleEndOfTurn() }
+        let waiting = turn.waiting
+        turn.waiting = []
+        for caller in waiting { caller.resume() }
+    }
+
+    // MARK: For the control API
+
+    /// Returns once everything that was set off so far was done, phones included, and is in the journal.
+    package func settled() async {
+        guard turn.isScheduled else { return }
+        await withCheckedContinuation { turn.waiting.append($0) }
     }
 }

@@ -269,6 +269,35 @@ struct RelayServerTests {
         }
     }
 
+    @Test("the result of a group change precedes its notification on the asking connection")
+    func resultFirst() async throws {
+        try await TestSandbox.with { sandbox in
+            let ada = try await sandbox.account("12025550100")
+            let bob = try await sandbox.account("12025550101")
+            let client = try await sandbox.online(try await sandbox.pair(ada))
+            try await client.send(
+                Stanza(
+                    "iq", ["id": "new", "type": "set", "xmlns": "w:g2", "to": .jid(.groupServer)],
+                    children: [
+                        Stanza(
+                            "create", ["subject": "Tea", "key": "K"],
+                            children: [
+                                Stanza("participant", ["jid": .jid(bob.lidJID)]),
+                                Stanza("participant", ["jid": .jid(.user("19995550000"))]),
+                            ])
+                    ]))
+            let first = try await client.next("first stanza") { _ in true }
+            #expect(first.id == "new" && first.type == "result")
+            let group = try #require(first.child("group"))
+            #expect(group["key"] == "K" && group["jid"] == nil)
+            #expect(group.children("participant").compactMap { $0["error"] } == ["404"])
+            let notice = try await client.next("create") { $0.child("create") != nil }
+            #expect(notice.child("create")?["key"] == "K" && notice.child("create")?["type"] == "new")
+            #expect(notice.child("create", "group")?.children("participant").count == 2)
+            #expect(await sandbox.phone.stanzas("notification", for: bob).count == 1)
+        }
+    }
+
     @Test("a blocked sender gets an ack and the message is dropped")
     func blocked() async throws {
         try await TestSandbox.with { sandbox in
