@@ -17,6 +17,7 @@ let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", pa
 let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioSOCKS = Target.Dependency.product(name: "NIOSOCKS", package: "swift-nio-extras")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
@@ -104,7 +105,8 @@ let package = Package(
             "Tenancy",
             [
                 "Cryptography", "Transport", "Messaging", "Database", "Storage", "AdminAuth", logging, metrics,
-                nioCore, nioPosix, nioConcurrency,
+                asyncHTTPClient,
+                nioCore, nioPosix, nioHTTP1, nioConcurrency,
             ]),
         library(
             "Webhooks",
@@ -116,7 +118,8 @@ let package = Package(
             "Gateway",
             [
                 "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", "Webhooks", "CQREncode",
-                "CPNG", hummingbird, hummingbirdTLS, logging, metrics, nioCore, nioPosix, nioConcurrency,
+                "CPNG", "CZlib", hummingbird, hummingbirdTLS, logging, metrics, nioCore, nioPosix, nioHTTP1,
+                nioHTTPTypes, nioSSL, nioConcurrency,
             ]),
         library(
             "Sandbox",
@@ -149,6 +152,13 @@ let package = Package(
         tests(
             "StorageTests",
             ["Storage", "TestSupport", "Database", "Messaging", "Signal", "Cryptography", "Transport", nioCore, nioPosix]),
+        .target(
+            name: "GatewayTestSupport",
+            dependencies: [
+                "Gateway", "Webhooks", "Tenancy", "AdminAuth", "Storage", "Database", "Messaging", "Cryptography", "TestSupport",
+                logging, nioPosix, nioConcurrency,
+            ],
+            path: "Tests/GatewayTestSupport", swiftSettings: swiftSettings),
         tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography", "TestSupport"]),
         tests(
             "TenancyTests",
@@ -158,14 +168,17 @@ let package = Package(
             ["Webhooks", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix, logging]),
         tests(
             "GatewayTests",
-            ["Gateway", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", "TestSupport", hummingbirdTesting]),
+            [
+                "Gateway", "GatewayTestSupport", "Tenancy", "AdminAuth", "Database", "Storage", "Webhooks", "Messaging",
+                "Cryptography", "TestSupport", hummingbirdTesting, asyncHTTPClient, nioCore, nioPosix, nioHTTP1,
+            ]),
         tests(
             "SandboxTests",
             ["Sandbox", "Cryptography", "Transport", "Signal", "WhatsAppProtobuf", nioCore, nioPosix, asyncHTTPClient]),
         tests(
             "InteropTests",
             [
-                "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
+                "GatewayTestSupport", "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
                 nioCore,
             ]),
         tests("EndToEndTests", ["switchboard", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),

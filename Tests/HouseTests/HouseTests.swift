@@ -15,7 +15,7 @@ struct HouseTests {
             "Messaging": ["Cryptography", "WhatsAppProtobuf", "Transport", "Signal"],
             "Sandbox": ["Cryptography", "WhatsAppProtobuf", "Transport", "Signal"],
             "Storage": ["Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Database"],
-            "AdminAuth": ["Cryptography", "Database", "Storage"],
+            "AdminAuth": ["Cryptography", "Messaging", "Database", "Storage"],
             "Tenancy": ["Cryptography", "Transport", "Messaging", "Database", "Storage", "AdminAuth"],
             "Webhooks": ["Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy"],
             "Gateway": ["Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", "Webhooks"],

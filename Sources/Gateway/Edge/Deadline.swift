@@ -1,0 +1,29 @@
+import Synchronization
+
+/// Runs work that waits for others within the time a request may take.
+enum Deadline {
+    /// Throws `APIError.deadline` when `work` takes longer than `limit`; the work is then cancelled.
+    static func run<Value: Sendable>(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Value)
+        async throws -> Value
+    {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let value = first else { throw APIError.deadline }
+            return value
+        }
+    }
+}
+
+/// Whether the process is on its way out (13-configuration, section 11).
+final class DrainState: Sendable {
+    private let draining = Atomic<Bool>(false)
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    func begin() { draining.store(true, ordering: .relaxed) }
+}

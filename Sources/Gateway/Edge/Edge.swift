@@ -1,0 +1,312 @@
+import AdminAuth
+import Cryptography
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Tenancy
+
+/// What the server knows of a connection when a request comes in.
+struct EdgeContext: InitializableFromSource {
+    let remoteAddress: String
+    let logger: Logger
+
+    init(source: ApplicationRequestContextSource) {
+        remoteAddress = source.channel.remoteAddress?.ipAddress ?? ""
+        logger = source.logger
+    }
+
+    init(remoteAddress: String, logger: Logger) {
+        self.remoteAddress = remoteAddress
+        self.logger = logger
+    }
+}
+
+/// The outer shell of the API: request id, routing, authentication, limits, body, handler, envelope
+/// (10-rest-api, section 2.4, order of the middleware).
+struct Edge: HTTPResponder {
+    typealias Context = EdgeContext
+
+    private let tree: RouteTree
+    private let authenticator: Authenticator
+    private let limits: RequestLimits
+    private let clients: ClientAddress
+    private let cors: CORSPolicy
+    private let gzip: Gzip
+    private let bodyLimit: Int
+    private let mediaBodyLimit: Int
+    private let deadline: Duration
+    private let statusMode: APISettings.ErrorStatusMode
+    private let drain: DrainState
+    private let accessLog: Logger
+    private let now: @Sendable () -> Int64
+
+    /// - Parameters:
+    ///   - drain: Refuses new requests while the process shuts down.
+    ///   - now: Unix seconds.
+    init(
+        routes: [Route], authenticator: Authenticator, limits: RequestLimits, server: ServerSettings, api: APISettings,
+        drain: DrainState, logger: Logger, now: @escaping @Sendable () -> Int64
+    ) {
+        tree = RouteTree(routes, basePath: server.basePath)
+        self.authenticator = authenticator
+        self.limits = limits
+        clients = ClientAddress(trusted: server.trustedProxies)
+        cors = CORSPolicy(origins: server.corsOrigins)
+        gzip = Gzip(level: server.gzipLevel)
+        bodyLimit = server.bodyLimit
+        mediaBodyLimit = server.mediaBodyLimit
+        deadline = server.requestTimeout
+        statusMode = api.errorStatusMode
+        self.drain = drain
+        accessLog = logger
+        self.now = now
+    }
+
+    func respond(to request: Request, context: EdgeContext) async throws -> Response {
+        let started = ContinuousClock.now
+        let requestID = RequestID.choose(request.headers[.requestID])
+        var fields = EdgeHeaders.base
+        fields[.requestID] = requestID
+        let target = request.head.path ?? "/"
+        let queryStart = target.firstIndex(of: "?") ?? target.endIndex
+        let path = target[..<queryStart]
+        let query = queryStart < target.endIndex ? target[target.index(after: queryStart)...] : nil
+        let method = request.method.rawValue
+        let client = clients.resolve(remote: context.remoteAddress, request.headers)
+
+        if method == "OPTIONS", CORSPolicy.isPreflight(request.headers) {
+            cors.applyPreflight(to: &fields, origin: request.headers[.origin])
+            fields[.contentType] = nil
+            return Response(status: .noContent, headers: fields)
+        }
+        cors.apply(to: &fields, origin: request.headers[.origin])
+
+        var routeName = "-"
+        var answer: Answer
+        do {
+            let (route, parameters) = try find(method, path, target: target, headers: request.headers)
+            routeName = route.name
+            answer = try await handle(
+                route, parameters, request, query: query, client: client, requestID: requestID, logger: context.logger,
+                fields: &fields)
+        } catch {
+            answer = failure(error, requestID: requestID, route: routeName)
+        }
+        let response = render(answer, fields: fields, request: request, path: path)
+        log(method, routeName, status: response.status.code, client: client, requestID: requestID, since: started)
+        return response
+    }
+
+    // MARK: Steps
+
+    private func find(
+        _ method: String, _ path: Substring, target: String, headers: HTTPFields
+    ) throws -> (Route, PathParameters) {
+        // Request line and headers together: 10-rest-api, section 2.8.
+        let length = headers.reduce(target.utf8.count + 16) {
+            $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4
+        }
+        if length > HeaderLimit.bytes { throw APIError.headersTooLarge }
+        switch tree.match(method, path) {
+        case .route(let route, let parameters): return (route, parameters)
+        case .malformedPath: throw APIError.badRequest
+        case .unknownPath: throw APIError.notFound("Cannot \(method) \(PercentCoding.escapedHTML(path))")
+        case .wrongMethod(let allowed):
+            var error = APIError.methodNotAllowed
+            error.headers.append(("Allow", allowed.joined(separator: ", ")))
+            throw error
+        }
+    }
+
+    private func handle(
+        _ route: Route, _ parameters: PathParameters, _ request: Request, query: Substring?, client: String,
+        requestID: String, logger: Logger, fields: inout HTTPFields
+    ) async throws -> Answer {
+        if drain.isDraining, !route.path.hasPrefix("/health"), route.path != "/" {
+            fields[.connection] = "close"
+            throw APIError.shuttingDown
+        }
+        let time = now()
+        let limit = bodyLimit(of: request)
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+            throw APIError.bodyTooLarge
+        }
+        if let standing = limits.checkBeforeAuthentication(route, client: client, now: time) {
+            Self.apply(standing, to: &fields)
+            if standing.isExceeded { throw APIError.tooManyTokenRequests(standing) }
+        }
+        let identity = try authenticate(route, request.headers, client: client, now: time)
+        if let standing = limits.checkTenant(identity, now: time), standing.isExceeded {
+            Self.apply(standing, to: &fields)
+            throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
+        }
+        let (body, bytes) = try await readBody(route, request, limit: limit)
+        let key = try idempotencyKey(request.headers)
+        let call = Call(
+            route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
+            requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
+            fingerprint: key == nil ? [] : fingerprint(request, bytes), logger: logger)
+        return route.isWaiting
+            ? try await Deadline.run(deadline) { try await route.handler(call) } : try await route.handler(call)
+    }
+
+    private func authenticate(
+        _ route: Route, _ headers: HTTPFields, client: String, now: Int64
+    ) throws -> Call.Identity {
+        do {
+            switch route.tier {
+            case .none: return .anonymous
+            case .admin:
+                try authenticator.authenticateAdmin(headers[.adminSecret], client: client, now: now)
+                return .admin
+            case .apiKey:
+                return .tenant(try authenticator.authenticateTenant(headers[.apiKey], client: client, now: now))
+            case .device:
+                let caller = try authenticator.authenticateDevice(headers[.authorization], client: client, now: now)
+                return .device(caller.device, caller.tenant)
+            }
+        } catch {
+            throw APIError(error, tier: route.tier)
+        }
+    }
+
+    private func readBody(_ route: Route, _ request: Request, limit: Int) async throws -> (BodyFields, [UInt8]) {
+        let type = request.headers[.contentType]
+        switch route.body {
+        case .none:
+            return (.empty(parseError: .badRequest), [])
+        case .lenient:
+            let bytes = try await BodyReader.read(request, limit: limit)
+            let error = APIError(400, "invalid_body", "Invalid request body")
+            return (
+                (try? BodyParser.parse(bytes, contentType: type, parseError: error)) ?? .empty(parseError: error), bytes
+            )
+        case .fields(_, let message):
+            let bytes = try await BodyReader.read(request, limit: limit)
+            let error = APIError(400, "invalid_body", message)
+            return (try BodyParser.parse(bytes, contentType: type, parseError: error), bytes)
+        }
+    }
+
+    private func bodyLimit(of request: Request) -> Int {
+        request.headers[.contentType]?.lowercased().hasPrefix("multipart/") == true ? mediaBodyLimit : bodyLimit
+    }
+
+    private func idempotencyKey(_ headers: HTTPFields) throws -> String? {
+        guard let key = headers[.idempotencyKey] else { return nil }
+        guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            throw APIError.validation("Idempotency-Key must be 1 to 128 printable characters", field: "Idempotency-Key")
+        }
+        return key
+    }
+
+    private func fingerprint(_ request: Request, _ body: [UInt8]) -> [UInt8] {
+        SHA256Digest.hash(Bytes("\(request.method.rawValue) \(request.head.path ?? "")\n".utf8) + body)
+    }
+
+    private static func apply(_ standing: AttemptLimiter.Standing, to fields: inout HTTPFields) {
+        fields[.rateLimitLimit] = String(standing.limit)
+        fields[.rateLimitRemaining] = String(standing.remaining)
+        fields[.rateLimitReset] = String(standing.resetAfter)
+    }
+
+    // MARK: Answers
+
+    private func failure(_ error: any Error, requestID: String, route: String) -> Answer {
+        let failure = APIError(any: error)
+        if failure.status == 500 {
+            accessLog.error(
+                "request failed", metadata: ["request_id": "\(requestID)", "route": "\(route)", "error": "\(error)"])
+        }
+        let status = statusMode == .reference && failure.isServerErrorInReference ? 500 : failure.status
+        var answer = Answer(
+            status: status,
+            content: .body(Envelope.failure(failure, status: status), contentType: "application/json"))
+        if let seconds = failure.retryAfter { answer.headers.append(("Retry-After", String(seconds))) }
+        answer.headers += failure.headers
+        return answer
+    }
+
+    private func render(_ answer: Answer, fields: HTTPFields, request: Request, path: Substring) -> Response {
+        var fields = fields
+        for (name, value) in answer.headers {
+            if let name = HTTPField.Name(name) { fields[name] = value }
+        }
+        let status = HTTPResponse.Status(code: answer.status)
+        var body: ByteBuffer
+        switch answer.content {
+        case .envelope(let message, let data):
+            body = Envelope.success(status: answer.status, message: message, data: data)
+        case .body(let buffer, let contentType):
+            body = buffer
+            if contentType != "application/json" { fields[.contentType] = contentType }
+            if contentType.hasPrefix("text/html") { fields[.contentSecurityPolicy] = ContentSecurity.page }
+        case .stream(let contentType, let produce):
+            fields[.contentType] = contentType
+            if request.method == .head { return Response(status: status, headers: fields) }
+            return Response(status: status, headers: fields, body: Self.streamed(produce))
+        case .none:
+            fields[.contentType] = nil
+            return Response(status: status, headers: fields)
+        }
+        if gzip.applies(
+            length: body.readableBytes, contentType: fields[.contentType],
+            acceptEncoding: request.headers[.acceptEncoding], path: path), let compressed = gzip.compress(body)
+        {
+            body = compressed
+            fields[.contentEncoding] = "gzip"
+            fields[.vary] = fields[.vary].map { $0 + ", Accept-Encoding" } ?? "Accept-Encoding"
+        }
+        if request.method == .head {
+            fields[.contentLength] = String(body.readableBytes)
+            return Response(status: status, headers: fields)
+        }
+        return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: body))
+    }
+
+    private static func streamed(
+        _ produce: @escaping @Sendable (_ send: @Sendable (ByteBuffer) async throws -> Void) async throws -> Void
+    ) -> ResponseBody {
+        ResponseBody { writer in
+            let (pieces, continuation) = AsyncThrowingStream.makeStream(of: ByteBuffer.self)
+            let producer = Task {
+                do {
+                    try await produce { continuation.yield($0) }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            defer { producer.cancel() }
+            for try await piece in pieces { try await writer.write(piece) }
+            try await writer.finish(nil)
+        }
+    }
+
+    private func log(
+        _ method: String, _ route: String, status: Int, client: String, requestID: String,
+        since started: ContinuousClock.Instant
+    ) {
+        let level: Logger.Level = status >= 500 ? .error : status == 401 || status == 429 ? .warning : .info
+        guard accessLog.logLevel <= level else { return }
+        let microseconds = (ContinuousClock.now - started).components.attoseconds / 1_000_000_000_000
+        accessLog.log(
+            level: level, "request",
+            metadata: [
+                "route": "\(route)", "status": "\(status)", "duration_us": "\(microseconds)", "client": "\(client)",
+                "request_id": "\(requestID)",
+            ])
+    }
+}
+
+enum HeaderLimit {
+    static let bytes = 8192
+}
+
+enum ContentSecurity {
+    /// For pages of ours: own inline styles, images from data, nothing else.
+    static let page =
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+}

@@ -1,0 +1,94 @@
+/// Percent-decoding of paths, queries and forms.
+enum PercentCoding {
+    /// Decodes `%XX`; `+` becomes a space only where `plusIsSpace`. Nil for a broken escape or text that is not UTF-8.
+    static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        let bytes = Array(text.utf8)
+        guard bytes.contains(where: { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }) else {
+            return String(text)
+        }
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(bytes.count)
+        var index = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "%"):
+                guard index + 2 < bytes.count, let high = nibble(bytes[index + 1]), let low = nibble(bytes[index + 2])
+                else {
+                    return nil
+                }
+                decoded.append(high << 4 | low)
+                index += 3
+            case UInt8(ascii: "+") where plusIsSpace:
+                decoded.append(0x20)
+                index += 1
+            case let byte:
+                decoded.append(byte)
+                index += 1
+            }
+        }
+        return String(validating: decoded, as: UTF8.self)
+    }
+
+    private static func nibble(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+
+    /// `a=1&b=2` in order. Parts that cannot be decoded are nil values for the whole.
+    static func pairs(_ text: some StringProtocol) -> [(key: String, value: String)]? {
+        var pairs: [(key: String, value: String)] = []
+        for part in text.split(separator: "&") {
+            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let key = decode(halves[0], plusIsSpace: true),
+                let value = halves.count == 2 ? decode(halves[1], plusIsSpace: true) : ""
+            else { return nil }
+            pairs.append((key, value))
+        }
+        return pairs
+    }
+
+    static func escapedHTML(_ text: some StringProtocol) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&#34;"
+            case "'": result += "&#39;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}
+
+/// The query of a request; keys keep their case, the first value of a repeated key counts.
+struct Query: Sendable {
+    private let pairs: [(key: String, value: String)]
+
+    init(_ text: Substring?) { pairs = text.flatMap { PercentCoding.pairs($0) } ?? [] }
+
+    subscript(name: String) -> String? {
+        pairs.isEmpty ? nil : pairs.first { $0.key == name }?.value
+    }
+
+    /// `1 t T TRUE true True` / `0 f F FALSE false False`; otherwise the default.
+    func bool(_ name: String, default fallback: Bool) -> Bool {
+        switch self[name] {
+        case "1", "t", "T", "TRUE", "true", "True": true
+        case "0", "f", "F", "FALSE", "false", "False": false
+        default: fallback
+        }
+    }
+
+    /// The default unless it is a decimal integer; then clamped to `range`.
+    func integer(_ name: String, default fallback: Int, in range: ClosedRange<Int>) -> Int {
+        guard let number = self[name].flatMap({ Int($0) }) else { return fallback }
+        return min(max(number, range.lowerBound), range.upperBound)
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import Messaging
+import Storage
+import Tenancy
+import Webhooks
+
+extension RouteCatalogue {
+    /// Statistics, health and lists over all tenants (10-rest-api, section 8, rows 1 to 6).
+    var adminRoutes: [Route] {
+        [
+            Route(.get, "/admin/stats", .admin, number: "1", "Counters of API keys, devices and webhooks") { _ in
+                let counts = try await dependencies.tenants.statistics()
+                return .ok("Statistics retrieved successfully") { writer in
+                    writer.object { writer in
+                        writer.member("total_api_keys", counts.tenants)
+                        writer.member("active_api_keys", counts.activeTenants)
+                        writer.member("total_devices", counts.devices)
+                        writer.member("connected_devices", counts.activeDevices)
+                        writer.member("disconnected_devices", counts.disconnectedDevices)
+                        writer.member("pending_devices", counts.pendingDevices)
+                        writer.member("logged_out_devices", counts.loggedOutDevices)
+                        writer.member("total_webhooks", counts.webhooks)
+                        writer.member("active_webhooks", counts.activeWebhooks)
+                    }
+                }
+            },
+            Route(
+                .get, "/admin/health", .admin, number: "2", "Health of process, database and sessions",
+                query: [.init("strict", .boolean, "false: status 200 even without a database")], statuses: [200, 503],
+                handler: health),
+            Route(
+                .get, "/admin/webhooks/stats", .admin, number: "6", "Totals of webhooks and deliveries",
+                handler: webhookStatistics),
+            Route(.get, "/admin/nodes", .admin, "Nodes of the cluster") { _ in
+                let nodes = try await NodeRepository(dependencies.database).live()
+                return .ok("Nodes retrieved successfully") { writer in
+                    writer.array { writer in
+                        for node in nodes { writer.node(node) }
+                    }
+                }
+            },
+            Route(
+                .get, "/admin/audit", .admin, "Audit log, newest first",
+                query: [.init("limit", .integer, "1-1000"), .init("api_key_id", .integer, "One tenant only")]
+            ) { call in
+                let entries = try await AuditRepository(dependencies.database).entries(
+                    tenantID: call.query["api_key_id"].flatMap { Int64($0) },
+                    limit: call.query.integer("limit", default: 100, in: 1...1000))
+                return .ok("Audit log retrieved successfully") { writer in
+                    writer.array { writer in
+                        for (at, entry) in entries { writer.audit(at, entry) }
+                    }
+                }
+            },
+        ]
+    }
+
+    @Sendable private func health(_ call: Call) async throws -> Answer {
+        let asked = ContinuousClock.now
+        let result: Result<SystemStatistics, any Error>
+        do { result = .success(try await dependencies.tenants.statistics()) } catch { result = .failure(error) }
+        let latency = ContinuousClock.now - asked
+        let milliseconds = Double(latency.components.seconds) * 1000 + Double(latency.components.attoseconds) / 1e15
+        let counts = try? result.get()
+        let outbox = counts == nil ? nil : try? await dependencies.webhooks.statistics()
+        let restore = dependencies.sessions.restore
+        let isDegraded = counts == nil
+        let memory = ProcessMemory.usage
+        var answer = Answer.ok("System health retrieved successfully") { writer in
+            writer.object { writer in
+                writer.member("status", isDegraded ? "degraded" : "ok")
+                writer.member("database", isDegraded ? "error: unreachable" : "ok")
+                writer.member("whatsapp_clients", dependencies.node.sessionCount())
+                writer.member("total_devices", counts?.devices ?? 0)
+                writer.member("memory_alloc", ProcessMemory.format(memory.resident))
+                writer.member("memory_sys", ProcessMemory.format(memory.virtual))
+                writer.member("goroutines", ProcessMemory.threads)
+                writer.member("uptime", uptime.text)
+                writer.member("uptime_seconds", uptime.seconds)
+                writer.member("version", BuildVersion.text)
+                writer.member("go_version", "swift-6")
+                writer.member("api_keys", counts?.tenants ?? 0)
+                writer.member("active_api_keys", counts?.activeTenants ?? 0)
+                writer.member("node_id", dependencies.node.id)
+                writer.member("leases", counts?.leases ?? 0)
+                writer.member("outbox_pending", outbox?.pending ?? 0)
+                writer.member("outbox_oldest_seconds", outbox?.oldestPendingAge ?? 0)
+                writer.member("db_latency_ms", (milliseconds * 1000).rounded() / 1000)
+                writer.key("restore")
+                writer.object { writer in
+                    writer.member("total", restore.total)
+                    writer.member("done", restore.done)
+                    writer.member("failed", restore.failed)
+                }
+            }
+        }
+        if isDegraded, call.query.bool("strict", default: true) { answer.status = 503 }
+        return answer
+    }
+
+    @Sendable private func webhookStatistics(_ call: Call) async throws -> Answer {
+        let counts = try await dependencies.webhooks.statistics()
+        let failed = counts.dead
+        let total = counts.succeeded + failed
+        return .ok("Webhook statistics retrieved successfully") { writer in
+            writer.object { writer in
+                writer.member("total_webhooks", counts.webhooks)
+                writer.member("active_webhooks", counts.activeWebhooks)
+                writer.member("total_deliveries", total)
+                writer.member("success_deliveries", counts.succeeded)
+                writer.member("failed_deliveries", failed)
+                writer.member("success_rate", total == 0 ? 0 : Double(counts.succeeded) / Double(total) * 100)
+                writer.member("failed_attempts", counts.failedAttempts)
+                writer.member("pending", counts.pending)
+                writer.member("dead", counts.dead)
+                writer.member("oldest_pending_seconds", counts.oldestPendingAge ?? 0)
+            }
+        }
+    }
+}
+
+/// This process, as the operator sees it.
+package struct NodeIdentity: Sendable {
+    package let id: UUID
+    /// Sessions that run here.
+    package let sessionCount: @Sendable () -> Int
+
+    package init(id: UUID, sessionCount: @escaping @Sendable () -> Int) {
+        self.id = id
+        self.sessionCount = sessionCount
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func node(_ node: NodeRecord) {
+        object { writer in
+            writer.member("node_id", node.nodeID)
+            writer.member("name", node.name)
+            writer.member("advertise_url", node.advertiseURL)
+            writer.member("version", node.version)
+            writer.time("started_at", node.startedAt)
+            writer.time("heartbeat_at", node.heartbeatAt)
+            writer.member("draining", node.isDraining)
+            writer.member("max_devices", node.maxDevices)
+            writer.member("leases", node.leases)
+        }
+    }
+
+    fileprivate mutating func audit(_ at: Timestamp, _ entry: AuditEntry) {
+        object { writer in
+            writer.time("at", at)
+            writer.member("actor", entry.actor)
+            writer.member("action", entry.action)
+            writer.member("result", entry.result)
+            writer.key("api_key_id")
+            if let tenant = entry.tenantID { writer.integer(tenant) } else { writer.null() }
+            if let device = entry.deviceID { writer.member("device_id", device) }
+            writer.member("target", entry.target)
+            writer.member("client", entry.actorAddress)
+            writer.member("request_id", entry.requestID)
+        }
+    }
+}

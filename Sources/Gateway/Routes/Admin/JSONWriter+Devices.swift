@@ -1,0 +1,110 @@
+import AdminAuth
+import Foundation
+import Messaging
+import Storage
+import Tenancy
+
+// Shapes of tenants and devices in answers (10-rest-api, sections 8, 10 and 27).
+
+extension JSONWriter {
+    /// A time, or null.
+    mutating func time(_ name: StaticString, _ value: Timestamp?, fraction: Bool = true) {
+        key(name)
+        if let value { string(RFC3339.text(value, fraction: fraction)) } else { null() }
+    }
+
+    /// Members of row 8, without braces.
+    mutating func tenant(_ tenant: Tenant) {
+        member("id", tenant.id)
+        member("api_key_masked", tenant.keyPrefix.isEmpty ? "" : "\(tenant.keyPrefix)...\(tenant.keySuffix)")
+        member("customer_name", tenant.customerName)
+        member("customer_email", tenant.customerEmail)
+        member("customer_phone", tenant.customerPhone)
+        member("max_devices", tenant.maxDevices)
+        member("rate_limit_per_hour", tenant.rateLimitPerHour)
+        member("is_active", tenant.isActive)
+        member("device_count", tenant.deviceCount)
+    }
+
+    /// Inside row 9: empty texts are left out.
+    mutating func deviceOfTenant(_ device: DeviceRecord) {
+        object { writer in
+            writer.member("device_id", device.deviceID)
+            writer.member("api_key_id", device.tenantID)
+            if !device.name.isEmpty { writer.member("device_name", device.name) }
+            if let jid = device.jid, !jid.isEmpty { writer.member("whatsmeow_jid", jid) }
+            writer.member("status", device.status.rawValue)
+            writer.time("created_at", device.createdAt)
+            if let active = device.lastActiveAt { writer.time("last_active_at", active) }
+        }
+    }
+
+    /// Row 12.
+    mutating func deviceSummary(_ device: DeviceRecord) {
+        object { writer in
+            writer.member("device_id", device.deviceID)
+            writer.member("device_name", device.name)
+            writer.member("whatsmeow_jid", device.jid ?? "")
+            writer.member("status", device.status.rawValue)
+            writer.time("created_at", device.createdAt, fraction: false)
+            writer.time("last_active_at", device.lastActiveAt, fraction: false)
+            if let external = device.externalID { writer.member("external_id", external) }
+        }
+    }
+
+    /// Row 3.
+    mutating func deviceOverview(_ overview: DeviceOverview) {
+        let device = overview.device
+        object { writer in
+            writer.member("device_id", device.deviceID)
+            writer.member("device_name", device.name)
+            writer.member("api_key_id", device.tenantID)
+            writer.member("customer_name", overview.customerName)
+            writer.member("whatsmeow_jid", device.jid ?? "")
+            writer.member("status", device.status.rawValue)
+            writer.time("created_at", device.createdAt, fraction: false)
+            writer.time("last_active_at", device.lastActiveAt, fraction: false)
+            if let external = device.externalID { writer.member("external_id", external) }
+        }
+    }
+
+    /// Rows 4 and 13.
+    mutating func deviceStatus(_ overview: DeviceOverview, live: LiveDeviceState, withCustomer: Bool) {
+        let device = overview.device
+        object { writer in
+            writer.member("device_id", device.deviceID)
+            writer.member("device_name", device.name)
+            if withCustomer { writer.member("customer_name", overview.customerName) }
+            writer.member("whatsmeow_jid", device.jid ?? "")
+            writer.member("db_status", device.status.rawValue)
+            writer.liveFlags(live)
+            if let obstacle = live.obstacle { writer.member("error", APIError(obstacle).message) }
+            writer.key("node_id")
+            if let node = overview.nodeID { writer.string(node.uuidString.lowercased()) } else { writer.null() }
+        }
+    }
+
+    mutating func liveFlags(_ live: LiveDeviceState) {
+        member("client_loaded", live.isLoaded)
+        member("connected", live.isConnected && live.isLoggedIn)
+        member("is_connected", live.isConnected)
+        member("is_logged_in", live.isLoggedIn)
+    }
+}
+
+extension APIError {
+    /// The error that a call on a device in this state gets.
+    init(_ obstacle: LiveDeviceState.Obstacle) {
+        self =
+            switch obstacle {
+            case .notLoaded: .clientNotLoaded
+            case .notConnected: .notConnected
+            case .notLoggedIn: .notLoggedIn
+            case .ended(let end): APIError(end)
+            }
+    }
+}
+
+extension RFC3339 {
+    static func text(_ time: Timestamp, fraction: Bool = true) -> String { text(Date(time), fraction: fraction) }
+}

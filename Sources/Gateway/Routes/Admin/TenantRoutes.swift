@@ -1,0 +1,180 @@
+import AdminAuth
+import Storage
+import Tenancy
+
+extension RouteCatalogue {
+    private static let parseError = "Invalid request body"
+
+    private static let tenantFields: [Route.Field] = [
+        .init("customer_name", "1 to 255 characters"), .init("customer_email", "At most 255 characters"),
+        .init("customer_phone", "At most 50 characters"), .init("max_devices", .integer, "Devices it may have"),
+        .init("rate_limit_per_hour", .integer, "Requests per hour"),
+    ]
+
+    /// Tenants and their keys (10-rest-api, section 8, rows 7 to 13).
+    var tenantRoutes: [Route] {
+        [
+            Route(
+                .post, "/admin/api-keys", .admin, number: "7", "Create a tenant and its API key (shown once)",
+                body: .fields(Self.tenantFields, parseError: Self.parseError), statuses: [201], handler: createTenant),
+            Route(.get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys") { _ in
+                let tenants = try await dependencies.tenants.all()
+                return .ok("API keys retrieved successfully") { writer in
+                    writer.array { writer in
+                        for tenant in tenants { writer.object { $0.tenant(tenant) } }
+                    }
+                }
+            },
+            Route(
+                .get, "/admin/api-keys/{id}", .admin, number: "9", "One tenant with its devices", statuses: [200, 404]
+            ) {
+                call in
+                let id = try Self.tenantID(call)
+                let tenant = try await dependencies.tenants.find(id)
+                let devices = try await dependencies.tenants.devices(of: id)
+                return .ok("API key retrieved successfully") { writer in
+                    writer.object { writer in
+                        writer.tenant(tenant)
+                        writer.key("devices")
+                        writer.array { writer in
+                            for device in devices { writer.deviceOfTenant(device) }
+                        }
+                        writer.time("created_at", tenant.createdAt)
+                        writer.time("updated_at", tenant.updatedAt)
+                    }
+                }
+            },
+            Route(
+                .patch, "/admin/api-keys/{id}", .admin, number: "10", "Change a tenant",
+                body: .fields(
+                    Self.tenantFields + [.init("is_active", .boolean, "false stops its tokens and key")],
+                    parseError: Self.parseError), statuses: [200, 404], handler: updateTenant),
+            Route(
+                .delete, "/admin/api-keys/{id}", .admin, number: "11", "Delete a tenant with all its devices",
+                statuses: [200, 404]
+            ) { call in
+                let count = try await dependencies.tenants.delete(try Self.tenantID(call), from: call.origin)
+                return .ok("API key deleted successfully") { writer in
+                    writer.object { $0.member("devices_deleted", count) }
+                }
+            },
+            Route(
+                .post, "/admin/api-keys/{id}/rotate", .admin, "Replace the key of a tenant",
+                body: .fields(
+                    [.init("grace_seconds", .integer, "How long the old key stays valid; at most 604800")],
+                    parseError: Self.parseError), statuses: [200, 404], handler: rotateKey),
+            Route(
+                .get, "/admin/api-keys/{id}/devices", .admin, number: "12", "Devices of a tenant", statuses: [200, 404]
+            ) { call in
+                let devices = try await dependencies.tenants.devices(of: try Self.tenantID(call))
+                return .ok("Devices retrieved successfully") { writer in
+                    writer.array { writer in
+                        for device in devices { writer.deviceSummary(device) }
+                    }
+                }
+            },
+            Route(
+                .get, "/admin/api-keys/{id}/devices/status", .admin, number: "13", "Live state of a tenant's devices",
+                statuses: [200, 404]
+            ) { call in
+                let overviews = try await dependencies.tenants.overviews(of: try Self.tenantID(call))
+                return .ok("Device statuses retrieved successfully") { writer in
+                    writer.array { writer in
+                        for overview in overviews {
+                            writer.deviceStatus(
+                                overview, live: dependencies.gate.live(of: overview), withCustomer: false)
+                        }
+                    }
+                }
+            },
+        ]
+    }
+
+    /// Decimal id of the path. Throws 400.
+    private static func tenantID(_ call: Call) throws -> Int64 {
+        let text = call.parameters["id"]
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let id = Int64(text), id > 0 else {
+            throw APIError.validation("Invalid API key ID", field: "id")
+        }
+        return id
+    }
+
+    @Sendable private func createTenant(_ call: Call) async throws -> Answer {
+        let body = call.body
+        let name = try body.string("customer_name")?.trimmingWhitespace() ?? ""
+        if name.isEmpty { throw APIError.validation("customer_name is required", field: "customer_name") }
+        let new = NewTenant(
+            customerName: name, customerEmail: try body.string("customer_email") ?? "",
+            customerPhone: try body.string("customer_phone") ?? "",
+            maxDevices: try Self.positive(body, "max_devices") ?? 1,
+            rateLimitPerHour: try Self.positive(body, "rate_limit_per_hour") ?? 1000)
+        try Self.checkLengths(name, new.customerEmail, new.customerPhone)
+        let (tenant, key) = try await dependencies.tenants.create(new, from: call.origin)
+        return .created("API key created successfully") { writer in
+            writer.object { writer in
+                writer.member("id", tenant.id)
+                writer.member("api_key", key.text)
+                writer.member("customer_name", tenant.customerName)
+                writer.member("customer_email", tenant.customerEmail)
+                writer.member("customer_phone", tenant.customerPhone)
+                writer.member("max_devices", tenant.maxDevices)
+                writer.member("rate_limit_per_hour", tenant.rateLimitPerHour)
+            }
+        }.with("Cache-Control", "no-store")
+    }
+
+    /// Empty texts and numbers below one mean "unchanged" (10-rest-api, section 3.7).
+    @Sendable private func updateTenant(_ call: Call) async throws -> Answer {
+        let id = try Self.tenantID(call)
+        let body = call.body
+        func text(_ name: String) throws -> String? {
+            guard let text = try body.string(name)?.trimmingWhitespace(), !text.isEmpty else { return nil }
+            return text
+        }
+        func number(_ name: String) throws -> Int? {
+            try body.integer(name).flatMap { $0 > 0 ? min($0, Int(Int32.max)) : nil }
+        }
+        let change = TenantChange(
+            customerName: try text("customer_name"), customerEmail: try text("customer_email"),
+            customerPhone: try text("customer_phone"), maxDevices: try number("max_devices"),
+            rateLimitPerHour: try number("rate_limit_per_hour"), isActive: try body.bool("is_active"))
+        try Self.checkLengths(change.customerName ?? "", change.customerEmail ?? "", change.customerPhone ?? "")
+        let tenant = try await dependencies.tenants.update(id, change, from: call.origin)
+        return .ok("API key updated successfully") { writer in
+            writer.object { $0.tenant(tenant) }
+        }
+    }
+
+    @Sendable private func rotateKey(_ call: Call) async throws -> Answer {
+        let id = try Self.tenantID(call)
+        let grace = try call.body.integer("grace_seconds") ?? 0
+        guard (0...604_800).contains(grace) else {
+            throw APIError.validation("grace_seconds must be between 0 and 604800", field: "grace_seconds")
+        }
+        let key = try await dependencies.tenants.rotateKey(id, grace: .seconds(grace), from: call.origin)
+        return .ok("API key rotated successfully") { writer in
+            writer.object { writer in
+                writer.member("id", id)
+                writer.member("api_key", key.text)
+            }
+        }.with("Cache-Control", "no-store")
+    }
+
+    /// A number that must be above zero when it is given.
+    private static func positive(_ body: BodyFields, _ name: String) throws -> Int? {
+        guard let number = try body.integer(name) else { return nil }
+        guard number > 0 else {
+            throw APIError.validation("\(name) is required and must be greater than 0", field: name)
+        }
+        return min(number, Int(Int32.max))
+    }
+
+    private static func checkLengths(_ name: String, _ email: String, _ phone: String) throws {
+        for (field, text, limit) in [
+            ("customer_name", name, 255), ("customer_email", email, 255), ("customer_phone", phone, 50),
+        ]
+        where text.count > limit {
+            throw APIError.validation("\(field) must be at most \(limit) characters", field: field)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import AdminAuth
+import Logging
+import Storage
+import Tenancy
+import Webhooks
+
+/// Everything the routes call into. Made once by whoever assembles the process.
+package struct GatewayDependencies: Sendable {
+    package var database: StorageDatabase
+    package var authenticator: Authenticator
+    package var directory: AuthDirectory
+    package var freshness: AuthFreshness
+    package var tenantUsage: SlidingHour
+    package var tenants: TenantService
+    package var devices: DeviceService
+    package var gate: DeviceGate
+    package var settings: DeviceSettings
+    package var sessions: any SessionDirectory
+    package var webhooks: WebhookService
+    package var versions: WhatsAppVersionService
+    package var messages: MessageArchive
+    package var sendLimits: SendLimiter
+    package var audit: AuditLog
+    package var egress: EgressGuard
+    package var node: NodeIdentity
+    package var logger: Logger
+
+    /// All services over one database.
+    ///
+    /// - Parameters:
+    ///   - sealing: Seals and opens what must be recoverable.
+    ///   - now: Unix seconds.
+    package init(
+        configuration: SwitchboardConfiguration, database: StorageDatabase, sealing: any SecretSealing,
+        sessions: any SessionDirectory, webhooks: WebhookService, egress: EgressGuard, versions: WhatsAppVersionService,
+        node: NodeIdentity, logger: Logger, now: @escaping @Sendable () -> Int64
+    ) {
+        let authentication = configuration.authentication
+        let directory = AuthDirectory()
+        let freshness = AuthFreshness(limit: authentication.staleLimit)
+        let hasher = CredentialHasher(pepper: authentication.apiKeyPepper)
+        let signer = TokenSigner(key: authentication.tokenKey, previous: authentication.previousTokenKey)
+        let audit = AuditLog(database)
+        let details = DeviceDetails(database: database, sessions: sessions)
+        self.database = database
+        self.directory = directory
+        self.freshness = freshness
+        authenticator = Authenticator(
+            admin: AdminSecretVerifier(
+                current: authentication.adminSecret, previous: authentication.previousAdminSecret),
+            hasher: hasher, signer: signer, directory: directory, freshness: freshness)
+        tenantUsage = SlidingHour()
+        tenants = TenantService(
+            database: database, directory: directory, hasher: hasher, sessions: sessions, audit: audit)
+        devices = DeviceService(
+            database: database, directory: directory, hasher: hasher, signer: signer, sessions: sessions, audit: audit,
+            details: details, now: now)
+        gate = DeviceGate(database: database, sessions: sessions, details: details)
+        settings = DeviceSettings(database: database, sealing: sealing, sessions: sessions, details: details)
+        self.sessions = sessions
+        self.webhooks = webhooks
+        self.versions = versions
+        messages = MessageArchive(database)
+        sendLimits = SendLimiter(configuration.sendLimit)
+        self.audit = audit
+        self.egress = egress
+        self.node = node
+        self.logger = logger
+    }
+}

@@ -1,0 +1,81 @@
+import AdminAuth
+import Storage
+import Tenancy
+
+extension RouteCatalogue {
+    /// Making devices and renewing their tokens (10-rest-api, section 9), and a tenant's own device list (section 23).
+    var deviceCreationRoutes: [Route] {
+        [
+            Route(
+                .post, "/devices", .apiKey, number: "15", "Create a device; returns its secret and token",
+                body: .lenient([
+                    .init("device_name", "At most 255 characters"),
+                    .init("external_id", "Own id of the device, unique per API key, at most 128 characters"),
+                ]), statuses: [201, 400], handler: createDevice),
+            Route(
+                .post, "/devices/token", .none, number: "16", "Exchange id and secret for a new token; older ones die",
+                body: .fields(
+                    [
+                        .init("device_id", required: true, "Id of the device"),
+                        .init("device_secret", required: true, "Secret from its creation"),
+                    ], parseError: "Invalid request body"), statuses: [200, 400, 401, 429], handler: regenerateToken),
+            Route(.get, "/devices", .apiKey, "Devices of the calling API key") { call in
+                let devices = try await dependencies.tenants.devices(of: call.tenant.id)
+                return .ok("Devices retrieved successfully") { writer in
+                    writer.array { writer in
+                        for device in devices { writer.deviceSummary(device) }
+                    }
+                }
+            },
+            Route(
+                .delete, "/devices/{device_id}", .apiKey, "Delete a device of the calling API key",
+                statuses: [200, 404]
+            ) { call in
+                let device = try await dependencies.devices.find(call.parameters["device_id"])
+                guard device.tenantID == call.tenant.id else { throw TenancyError.deviceNotFound }
+                try await dependencies.devices.delete(
+                    call.parameters["device_id"], by: "api_key:\(call.tenant.id)", from: call.origin)
+                return .ok("Device deleted successfully")
+            },
+        ]
+    }
+
+    @Sendable private func createDevice(_ call: Call) async throws -> Answer {
+        let name = ((try? call.body.string("device_name")) ?? nil) ?? ""
+        guard name.count <= 255 else {
+            throw APIError.validation("device_name must be at most 255 characters", field: "device_name")
+        }
+        let external = ((try? call.body.string("external_id")) ?? nil).flatMap { $0.isEmpty ? nil : $0 }
+        guard external.map({ $0.count <= 128 }) ?? true else {
+            throw APIError.validation("external_id must be at most 128 characters", field: "external_id")
+        }
+        let created = try await dependencies.devices.create(
+            for: call.tenant, name: name, externalID: external, from: call.origin)
+        return .created("Device created successfully") { writer in
+            writer.object { writer in
+                writer.member("device_id", created.record.deviceID)
+                writer.member("device_secret", created.secret)
+                writer.member("device_name", created.record.name)
+                writer.member("token", created.token)
+                if let external { writer.member("external_id", external) }
+                writer.member("message", "Device created. Keep device_secret: it is needed to get new tokens.")
+            }
+        }.with("Cache-Control", "no-store")
+    }
+
+    @Sendable private func regenerateToken(_ call: Call) async throws -> Answer {
+        guard let id = try call.body.string("device_id"), let secret = try call.body.string("device_secret"),
+            !id.isEmpty,
+            !secret.isEmpty
+        else { throw APIError.validation("device_id and device_secret are required") }
+        let (deviceID, token) = try await dependencies.devices.regenerateToken(
+            deviceID: id, secret: secret, from: call.origin)
+        return .ok("Token regenerated successfully") { writer in
+            writer.object { writer in
+                writer.member("device_id", deviceID)
+                writer.member("token", token)
+                writer.member("message", "Earlier tokens of this device are no longer valid.")
+            }
+        }.with("Cache-Control", "no-store")
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Messaging
+import Storage
+import Tenancy
+import Webhooks
+
+extension RouteCatalogue {
+    private static let parseError = "Failed to parse body request"
+
+    /// Proxy, passive mode, receipts and push registration of the calling device (10-rest-api, section 10).
+    var deviceSettingRoutes: [Route] {
+        [
+            Route(.get, "/devices/me/proxy", .device, number: "+", "The device's own proxy, its password masked") {
+                call in
+                let proxy = try await dependencies.settings.proxy(call.device.scope)
+                return .ok("Device proxy configuration") { writer in
+                    writer.object { writer in
+                        writer.member("proxy_url", proxy.map { ProxyURL.masked($0) } ?? "")
+                        writer.member("active", proxy != nil)
+                    }
+                }
+            },
+            Route(
+                .post, "/devices/me/proxy", .device, number: "+", "Set or clear the device's own proxy",
+                body: .fields(
+                    [.init("proxy_url", "http://, https:// or socks5:// URL; empty clears it")],
+                    parseError: Self.parseError),
+                statuses: [200, 400, 503], waits: true
+            ) { call in
+                let text = try call.body.string("proxy_url")?.trimmingWhitespace() ?? ""
+                if !text.isEmpty { try await checkProxy(text) }
+                try await dependencies.settings.setProxy(call.device.scope, text.isEmpty ? nil : text)
+                return .ok("Device proxy configured successfully")
+            },
+            Route(
+                .post, "/devices/me/passive", .device, number: "24", "Stop or resume the server's pushing of messages",
+                body: .fields([.init("passive", .boolean, "Default false")], parseError: "Failed parse body request"),
+                statuses: [200, 409, 503], waits: true
+            ) { call in
+                let passive = try call.body.bool("passive") ?? false
+                let session = try await dependencies.gate.session(call.device.scope)
+                try await session.setPassive(passive)
+                try await dependencies.settings.setPassive(call.device.scope, passive)
+                return .ok("Passive mode set successfully")
+            },
+            Route(
+                .post, "/devices/me/force-active-receipts", .device, number: "+",
+                "Send delivery receipts as if in the foreground",
+                body: .fields([.init("active", .boolean, "Default false")], parseError: Self.parseError),
+                statuses: [200, 409, 503], waits: true
+            ) { call in
+                let active = try call.body.bool("active") ?? false
+                let session = try await dependencies.gate.session(call.device.scope)
+                guard session.state.isPaired else { throw APIError.clientNotLoaded }
+                try await dependencies.settings.setForceActiveReceipts(call.device.scope, active)
+                await session.setForceActiveReceipts(active)
+                return .ok("Force active delivery receipts updated successfully")
+            },
+            Route(
+                .post, "/devices/me/push-notifications", .device, number: "+",
+                "Keep a push registration of the customer's app",
+                body: .fields(
+                    [
+                        .init("platform", required: true, "fcm, apns or webhook"),
+                        .init("token", "Required for fcm and apns; at most 4096 characters"),
+                    ], parseError: Self.parseError), statuses: [200, 400]
+            ) { call in
+                let platform = try call.body.string("platform")?.trimmingWhitespace().lowercased() ?? ""
+                guard ["fcm", "apns", "webhook"].contains(platform) else {
+                    throw APIError.validation("platform must be one of: fcm, apns, webhook", field: "platform")
+                }
+                let token = try call.body.string("token")?.trimmingWhitespace() ?? ""
+                if platform != "webhook", token.isEmpty {
+                    throw APIError.validation("token is required for fcm/apns platforms", field: "token")
+                }
+                guard token.count <= 4096 else { throw APIError.validation("token is too long", field: "token") }
+                try await dependencies.settings.setPush(
+                    call.device.scope, platform: platform, token: token.isEmpty ? nil : token)
+                return .ok("Push notifications registered successfully")
+            },
+        ]
+    }
+
+    /// Throws 400 for anything but a proxy that customers may use.
+    private func checkProxy(_ text: String) async throws {
+        let proxy = try ProxyURL.parse(text)
+        if api.allowsPrivateProxies { return }
+        var addresses = IPAddress(literal: proxy.host).map { [$0] } ?? []
+        if addresses.isEmpty { addresses = await SystemHostResolver().addresses(of: proxy.host) }
+        if addresses.isEmpty { throw APIError.validation("proxy host name could not be resolved", field: "proxy_url") }
+        guard addresses.allSatisfy(dependencies.egress.permits) else {
+            throw APIError.validation("private/local network proxies are not allowed", field: "proxy_url")
+        }
+    }
+}
+
+/// A proxy as customers write it.
+enum ProxyURL {
+    /// Host and port; both are given. Throws 400.
+    static func parse(_ text: String) throws(APIError) -> (host: String, port: Int) {
+        let lower = text.lowercased()
+        guard let scheme = ["http://", "https://", "socks5://"].first(where: { lower.hasPrefix($0) }) else {
+            throw .validation("proxy URL must start with http:// or https://", field: "proxy_url")
+        }
+        let authority = text.dropFirst(scheme.count).prefix { !"/?#".contains($0) }
+        let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+        var name = host
+        var port = scheme == "https://" ? 443 : scheme == "http://" ? 80 : 1080
+        if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
+            guard let number = Int(host[host.index(after: colon)...]), (1...65535).contains(number) else {
+                throw malformed
+            }
+            port = number
+            name = host[..<colon]
+        }
+        if name.hasPrefix("["), name.hasSuffix("]") { name = name.dropFirst().dropLast() }
+        guard !name.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= 2048 else {
+            throw malformed
+        }
+        return (String(name), port)
+    }
+
+    private static let malformed = APIError.validation("proxy URL must be valid", field: "proxy_url")
+
+    /// `http://user:***@host:port`.
+    static func masked(_ text: String) -> String {
+        guard let scheme = text.range(of: "://") else { return "" }
+        let rest = text[scheme.upperBound...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        guard let at = authority.lastIndex(of: "@") else { return text }
+        let user = authority[..<at].prefix { $0 != ":" }
+        let password = user.endIndex == at ? "" : ":***"
+        return text[..<scheme.upperBound] + user + password + rest[at...]
+    }
+}

@@ -1,0 +1,74 @@
+import Messaging
+import NIOConcurrencyHelpers
+import NIOCore
+import Storage
+import Tenancy
+
+/// Idempotency keys whose first request is at work in this process.
+final class RunningKeys: Sendable {
+    private struct Name: Hashable {
+        let did: Int64
+        let key: String
+    }
+
+    private let names = NIOLockedValueBox<Set<Name>>([])
+
+    /// False when the key is in use already.
+    func begin(did: Int64, key: String) -> Bool {
+        names.withLockedValue { $0.insert(Name(did: did, key: key)).inserted }
+    }
+
+    func end(did: Int64, key: String) {
+        names.withLockedValue { _ = $0.remove(Name(did: did, key: key)) }
+    }
+}
+
+extension RouteCatalogue {
+    /// Runs a send once per `Idempotency-Key` (10-rest-api, section 12.1): a repeated request gets the first answer again.
+    /// Without a key the send just runs.
+    ///
+    /// The key's row is written with the send's intent and its answer with the send's result, in the same transactions.
+    func idempotently(
+        _ call: Call, _ session: any DeviceClient, _ send: @escaping @Sendable (Idempotency?) async throws -> Answer
+    ) async throws -> Answer {
+        guard let key = call.idempotencyKey else { return try await send(nil) }
+        let scope = call.device.scope
+        guard runningKeys.begin(did: scope.did, key: key) else { throw Self.inProgress }
+        defer { runningKeys.end(did: scope.did, key: key) }
+        switch try await IdempotencyRepository(dependencies.database).state(scope, key: key) {
+        case .done(let hash, let answer):
+            guard hash == call.fingerprint else { throw Self.reused }
+            return Answer(
+                status: answer.code, content: .body(ByteBuffer(bytes: answer.body), contentType: "application/json")
+            ).with("Idempotent-Replayed", "true")
+        case .running(let hash, _):
+            throw hash == call.fingerprint ? Self.inProgress : Self.reused
+        case nil: break
+        }
+        let mode = api.errorStatusMode
+        let chat = call.parameters["chat_jid"]
+        return try await send(
+            Idempotency(key: key, requestHash: call.fingerprint) { result in
+                switch result {
+                case .success(let sent):
+                    let shown = (try? ChatAddress.parse(chat, field: "chat_jid")) ?? chat
+                    return Self.stored(Self.sent(sent, chat: shown))
+                case .failure(let error):
+                    let failure = APIError(error)
+                    let status = mode == .reference && failure.isServerErrorInReference ? 500 : failure.status
+                    return StoredAnswer(code: status, body: [UInt8](buffer: Envelope.failure(failure, status: status)))
+                }
+            })
+    }
+
+    private static func stored(_ answer: Answer) -> StoredAnswer {
+        guard case .envelope(let message, let data) = answer.content else {
+            return StoredAnswer(code: answer.status, body: [])
+        }
+        let body = Envelope.success(status: answer.status, message: message, data: data)
+        return StoredAnswer(code: answer.status, body: [UInt8](buffer: body))
+    }
+
+    private static let inProgress = APIError(409, "idempotency_in_progress", "request in progress", retryAfter: 1)
+    private static let reused = APIError(409, "idempotency_key_reused", "idempotency key reused")
+}

@@ -1,0 +1,134 @@
+import AdminAuth
+import Messaging
+import Storage
+import Tenancy
+
+extension RouteCatalogue {
+    /// Sending text and reading stored messages (10-rest-api, sections 12 and 13).
+    var messageRoutes: [Route] {
+        [
+            Route(
+                .post, "/chats/{chat_jid}/messages", .device, number: "40", "Send a text",
+                body: .fields(
+                    [
+                        .init("text", required: true, "1 to 65536 characters"),
+                        .init("reply_to_message_id", "Message to quote"),
+                        .init("reply_to_sender_jid", "Its author, when the message is not stored"),
+                        .init("mentions", .strings, "JIDs or numbers mentioned in the text"),
+                        .init("message_id", "Chosen id, 16 to 32 upper-case hexadecimal digits"),
+                        .init("typing_simulation", .boolean, "Show typing before"),
+                        .init("presence_simulation", .boolean, "Be available meanwhile"),
+                    ], parseError: "Failed parse body request"), statuses: [200, 400, 404, 409, 429, 503, 504],
+                waits: true,
+                handler: sendText),
+            Route(
+                .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
+                query: [
+                    .init("limit", .integer, "1-200, default 50"), .init("before", "Message id"),
+                    .init("after", "Message id"),
+                    .init("since", .time, "Unix seconds"), .init("until", .time, "Unix seconds"),
+                    .init("type", "text, image, …"),
+                    .init("order", "asc or desc"),
+                ], handler: storedMessages),
+        ]
+    }
+
+    private static let textLimit = 65_536
+
+    @Sendable private func sendText(_ call: Call) async throws -> Answer {
+        let chat = try ChatAddress.parse(call.parameters["chat_jid"], field: "chat_jid")
+        let message = try Self.message(call, chat: chat)
+        let session = try await dependencies.gate.session(call.device.scope)
+        return try await idempotently(call, session) { idempotency in
+            try await waitForToken(call.device)
+            var message = message
+            message.idempotency = idempotency
+            return Self.sent(try await session.sendText(message), chat: chat)
+        }
+    }
+
+    /// The message of a body. Throws 400.
+    private static func message(_ call: Call, chat: String) throws -> TextMessage {
+        let body = call.body
+        let text = try body.string("text") ?? ""
+        if text.isBlank { throw APIError.validation("text is required", field: "text") }
+        guard text.unicodeScalars.count <= textLimit else {
+            throw APIError.validation("text must be at most \(textLimit) characters", field: "text")
+        }
+        _ = try body.bool("typing_simulation")
+        _ = try body.bool("presence_simulation")
+        var quote: Quote?
+        if let id = try body.string("reply_to_message_id"), !id.isEmpty {
+            guard (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+                throw APIError.validation("reply_to_message_id is not a message id", field: "reply_to_message_id")
+            }
+            let sender = try body.string("reply_to_sender_jid").flatMap { $0.isEmpty ? nil : $0 }
+            quote = Quote(
+                messageID: id, sender: try sender.map { try ChatAddress.parse($0, field: "reply_to_sender_jid") })
+        }
+        let mentions = try (body.strings("mentions") ?? []).map { try ChatAddress.parse($0, field: "mentions") }
+        guard mentions.count <= 1024 else { throw APIError.validation("too many mentions", field: "mentions") }
+        let id = try body.string("message_id").flatMap { $0.isEmpty ? nil : $0 }
+        if let id {
+            let isHex = id.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }
+            guard (16...32).contains(id.utf8.count), isHex else {
+                throw APIError.validation(
+                    "message_id must be 16 to 32 upper-case hexadecimal digits", field: "message_id")
+            }
+        }
+        return TextMessage(chat: chat, text: text, quote: quote, mentions: mentions, messageID: id)
+    }
+
+    /// The success of row 40. `chat` is the address as the caller knows it.
+    static func sent(_ result: SendResult, chat: String) -> Answer {
+        .ok("Success send message") { writer in
+            writer.object { writer in
+                writer.member("message_id", result.messageID)
+                writer.member("status", "sent")
+                writer.member("timestamp", result.timestamp.seconds)
+                writer.member("chat_jid", chat)
+                if let number = result.serverID { writer.member("server_id", number) }
+            }
+        }
+    }
+
+    /// Waits for the device's send rate; 429 when that takes too long.
+    private func waitForToken(_ device: KnownDevice) async throws {
+        switch dependencies.sendLimits.take(did: device.did) {
+        case .go: return
+        case .wait(let seconds): try await Task.sleep(for: .seconds(seconds))
+        case .refuse(let seconds): throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: seconds)
+        }
+    }
+
+    // MARK: Reading
+
+    @Sendable private func storedMessages(_ call: Call) async throws -> Answer {
+        let chat = try ChatAddress.parse(call.parameters["chat_jid"], field: "chat_jid")
+        let query = call.query
+        let limit = query.integer("limit", default: 50, in: 1...200)
+        let before = query["before"] ?? ""
+        let after = query["after"] ?? ""
+        let messages = try await dependencies.messages.page(
+            call.device.scope, chat: chat,
+            MessageQuery(
+                chats: [], before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after,
+                since: query["since"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
+                until: query["until"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
+                type: query["type"].flatMap { $0.isEmpty ? nil : $0 },
+                order: query["order"]?.lowercased() == "asc" ? .oldestFirst : .newestFirst, limit: limit))
+        return .ok("Success get chat messages") { writer in
+            writer.object { writer in
+                writer.member("chat_jid", chat)
+                writer.member("limit", limit)
+                writer.member("before", before)
+                writer.member("after", after)
+                writer.key("messages")
+                writer.array { writer in
+                    for message in messages { writer.message(message, chat: chat) }
+                }
+                writer.member("next_before", messages.count == limit ? messages.last?.message.row.messageID ?? "" : "")
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import Tenancy
+
+/// Every route there is, in the order of the documentation.
+struct RouteCatalogue: Sendable {
+    let dependencies: GatewayDependencies
+    let api: APISettings
+    let server: ServerSettings
+    let uptime: Uptime
+    let runningKeys = RunningKeys()
+    /// True once the node takes requests: the database answers and the authentication table is loaded.
+    let readiness: @Sendable () async -> Bool
+
+    var routes: [Route] {
+        systemRoutes + adminRoutes + tenantRoutes + adminDeviceRoutes + versionRoutes + deviceCreationRoutes
+            + ownDeviceRoutes
+            + loginRoutes + deviceSettingRoutes + messageRoutes + webhookRoutes
+    }
+}

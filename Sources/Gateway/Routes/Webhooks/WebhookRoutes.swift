@@ -1,0 +1,207 @@
+import AdminAuth
+import Foundation
+import Logging
+import Storage
+import Tenancy
+import Webhooks
+
+extension RouteCatalogue {
+    private static let parseError = "invalid request body"
+
+    private static let webhookFields: [Route.Field] = [
+        .init("url", "https URL, at most 2048 characters"), .init("events", .strings, "Event names; empty means all"),
+        .init("secret", "16 to 64 bytes, or whsec_ and base64; made when absent"),
+        .init("headers", .object, "Extra request headers"), .init("ordering", "none, device or strict"),
+        .init("content", .boolean, "false keeps message contents out"), .init("description", "For people"),
+    ]
+
+    /// Webhooks of the calling device (10-rest-api, section 20).
+    var webhookRoutes: [Route] {
+        [
+            Route(
+                .get, "/webhooks", .device, number: "101", "List webhooks",
+                query: [.init("reveal", .boolean, "Show secrets (recorded)")]
+            ) { call in
+                let found = try await dependencies.webhooks.list(tenant: call.device.tenantID, did: call.device.did)
+                let reveal = await Self.isRevealed(call, dependencies.audit)
+                let deviceID = call.device.deviceID
+                return .ok("success") { writer in
+                    writer.object { writer in
+                        writer.key("webhooks")
+                        writer.array { writer in
+                            for webhook in found { writer.webhook(webhook, deviceID: deviceID, reveal: reveal) }
+                        }
+                    }
+                }
+            },
+            Route(
+                .post, "/webhooks", .device, number: "102", "Create a webhook",
+                body: .fields(Self.webhookFields, parseError: Self.parseError), statuses: [200, 400],
+                handler: createWebhook),
+            Route(
+                .get, "/webhooks/{webhook_id}", .device, number: "103", "One webhook",
+                query: [.init("reveal", .boolean, "Show the secret (recorded)")], statuses: [200, 404]
+            ) { call in
+                let webhook = try await dependencies.webhooks.find(
+                    try Self.webhookID(call), tenant: call.device.tenantID, did: call.device.did)
+                let reveal = await Self.isRevealed(call, dependencies.audit)
+                let deviceID = call.device.deviceID
+                return .ok("success") { writer in
+                    writer.object { writer in
+                        writer.key("webhook")
+                        writer.webhook(webhook, deviceID: deviceID, reveal: reveal)
+                    }
+                }
+            },
+            Route(
+                .patch, "/webhooks/{webhook_id}", .device, number: "104", "Change a webhook",
+                body: .fields(
+                    Self.webhookFields + [.init("active", .boolean, "true also clears what failures left")],
+                    parseError: Self.parseError), statuses: [200, 400, 404], handler: updateWebhook),
+            Route(
+                .delete, "/webhooks/{webhook_id}", .device, number: "105", "Delete a webhook with its log",
+                statuses: [200, 404]
+            ) { call in
+                try await dependencies.webhooks.delete(
+                    try Self.webhookID(call), tenant: call.device.tenantID, did: call.device.did)
+                return .ok("webhook deleted")
+            },
+            Route(
+                .get, "/webhooks/{webhook_id}/logs", .device, number: "106", "Delivery log, newest first",
+                query: [
+                    .init("status", "success, failed, pending, retrying or dead"), .init("event", "Event name"),
+                    .init("since", .time, "RFC 3339 time or unix seconds"),
+                    .init("limit", .integer, "1-1000, default 100"),
+                    .init("cursor", "Where to go on"),
+                ], statuses: [200, 404], handler: webhookLogs),
+            Route(
+                .post, "/webhooks/{webhook_id}/test", .device, number: "107", "Send test.ping to this webhook",
+                query: [.init("wait", .boolean, "Answer with the outcome")], statuses: [200, 404], handler: testWebhook),
+        ]
+    }
+
+    /// Decimal id of the path. Throws 400.
+    private static func webhookID(_ call: Call) throws -> Int64 {
+        let text = call.parameters["webhook_id"]
+        guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let id = Int64(text) else {
+            throw APIError.validation("invalid webhook_id", field: "webhook_id")
+        }
+        return id
+    }
+
+    /// Showing a secret is recorded.
+    private static func isRevealed(_ call: Call, _ audit: AuditLog) async -> Bool {
+        guard call.query.bool("reveal", default: false) else { return false }
+        await audit.record(
+            "webhook.reveal", by: "device", from: call.origin, tenantID: call.device.tenantID,
+            deviceID: call.device.deviceID, target: call.parameters["webhook_id"])
+        return true
+    }
+
+    @Sendable private func createWebhook(_ call: Call) async throws -> Answer {
+        let body = call.body
+        let new = NewWebhook(
+            url: try body.string("url")?.trimmingWhitespace() ?? "",
+            secret: try body.string("secret").flatMap { $0.isEmpty ? nil : $0 },
+            events: try body.strings("events") ?? [],
+            ordering: try Self.ordering(body) ?? .device, includesContent: try body.bool("content") ?? true,
+            headers: try body.stringMap("headers") ?? [:], description: try body.string("description") ?? "")
+        let webhook = try await dependencies.webhooks.create(new, tenant: call.device.tenantID, did: call.device.did)
+        return Answer.ok("webhook created") { writer in
+            writer.object { writer in
+                writer.member("webhook_id", webhook.id)
+                writer.member("secret", webhook.secret)
+                writer.member("id", webhook.id)
+                writer.member(
+                    "signing_secret", (try? WebhookSignature.Secret(webhook.secret).signingSecret) ?? webhook.secret)
+            }
+        }.with("Cache-Control", "no-store")
+    }
+
+    /// Absent members stay as they are, unless the setting asks for the reference's meaning.
+    @Sendable private func updateWebhook(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
+        let body = call.body
+        var change = WebhookChange(
+            url: try body.string("url")?.trimmingWhitespace(), events: try body.strings("events"),
+            isActive: try body.bool("active"), ordering: try Self.ordering(body),
+            includesContent: try body.bool("content"), headers: try body.stringMap("headers"),
+            description: try body.string("description"))
+        if api.webhookPatchMode == .reference {
+            change.url = change.url ?? ""
+            change.events = change.events ?? []
+            change.isActive = change.isActive ?? false
+        }
+        let webhook = try await dependencies.webhooks.update(
+            id, change, tenant: call.device.tenantID, did: call.device.did)
+        let deviceID = call.device.deviceID
+        return .ok("webhook updated") { writer in
+            writer.object { writer in
+                writer.key("webhook")
+                writer.webhook(webhook, deviceID: deviceID, reveal: false)
+            }
+        }
+    }
+
+    private static func ordering(_ body: BodyFields) throws -> WebhookRecord.Ordering? {
+        guard let text = try body.string("ordering"), !text.isEmpty else { return nil }
+        guard let ordering = WebhookRecord.Ordering(rawValue: text.lowercased()) else {
+            throw APIError.validation("ordering must be one of: none, device, strict", field: "ordering")
+        }
+        return ordering
+    }
+
+    @Sendable private func webhookLogs(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
+        let limit = call.query.integer("limit", default: 100, in: 1...1000)
+        let offset =
+            call.query["cursor"].flatMap { $0.hasPrefix("o") ? Int($0.dropFirst()) : nil }.map { max(0, $0) } ?? 0
+        let found = try await dependencies.webhooks.logs(
+            id, tenant: call.device.tenantID, did: call.device.did, state: call.query["status"],
+            event: call.query["event"],
+            since: call.query["since"].flatMap(Self.time), limit: limit + 1, offset: offset)
+        let answer = Answer.ok("success") { writer in
+            writer.object { writer in
+                writer.key("logs")
+                writer.array { writer in
+                    for entry in found.prefix(limit) { writer.delivery(entry) }
+                }
+            }
+        }
+        return found.count > limit ? answer.with("X-Next-Cursor", "o\(offset + limit)") : answer
+    }
+
+    private static func time(_ text: String) -> Date? {
+        if let seconds = Double(text), seconds.isFinite { return Date(timeIntervalSince1970: seconds) }
+        return try? Date(text, strategy: .iso8601)
+    }
+
+    @Sendable private func testWebhook(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
+        let device = call.device
+        guard call.query.bool("wait", default: false) else {
+            _ = try await dependencies.webhooks.find(id, tenant: device.tenantID, did: device.did)
+            let logger = call.logger
+            Task {
+                do {
+                    _ = try await dependencies.webhooks.test(
+                        id, tenant: device.tenantID, did: device.did, deviceID: device.deviceID)
+                } catch {
+                    logger.warning("test webhook failed", metadata: ["error": "\(error)"])
+                }
+            }
+            return .ok("test webhook dispatched")
+        }
+        let result = try await dependencies.webhooks.test(
+            id, tenant: device.tenantID, did: device.did, deviceID: device.deviceID)
+        return .ok("test webhook dispatched") { writer in
+            writer.object { writer in
+                writer.member("delivered", result.isDelivered)
+                writer.key("response_code")
+                if let code = result.responseCode { writer.integer(code) } else { writer.null() }
+                writer.member("duration_ms", result.durationMilliseconds)
+                writer.member("error", result.error)
+            }
+        }
+    }
+}

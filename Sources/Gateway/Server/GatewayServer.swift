@@ -1,0 +1,154 @@
+import AdminAuth
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Tenancy
+
+/// The HTTP side of a node: listener, routes and the authentication feed.
+///
+/// Usage: `start()` once, then `run()` until cancelled, or `start()` and later `stop()`.
+package actor GatewayServer {
+    package enum StartError: Error, Sendable, CustomStringConvertible {
+        /// The address cannot be bound.
+        case listener(String)
+        case certificate(String)
+
+        package var description: String {
+            switch self {
+            case .listener(let reason): "cannot listen: \(reason)"
+            case .certificate(let reason): "cannot use the TLS certificate: \(reason)"
+            }
+        }
+    }
+
+    private let dependencies: GatewayDependencies
+    private let configuration: SwitchboardConfiguration
+    private let eventLoops: any EventLoopGroup
+    private let edge: Edge
+    private let drain = DrainState()
+    private let feed: AuthFeed
+    private let logger: Logger
+    private var server: Task<Void, any Error>?
+    private var feedTask: Task<Void, Never>?
+    private var flushTask: Task<Void, Never>?
+
+    /// - Parameters:
+    ///   - eventLoops: Where connections are served.
+    ///   - isReady: Further conditions of `/health/ready`, such as an outbox that runs.
+    ///   - now: Unix seconds.
+    package init(
+        _ dependencies: GatewayDependencies, configuration: SwitchboardConfiguration,
+        eventLoops: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        isReady: @escaping @Sendable () async -> Bool = { true },
+        now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+    ) {
+        self.dependencies = dependencies
+        self.configuration = configuration
+        self.eventLoops = eventLoops
+        logger = dependencies.logger
+        let freshness = dependencies.freshness
+        let drain = self.drain
+        let probe = ReadinessProbe(database: dependencies.database)
+        let catalogue = RouteCatalogue(
+            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime()
+        ) {
+            guard !drain.isDraining, !freshness.isStale, await isReady() else { return false }
+            return await probe.isReachable()
+        }
+        edge = Edge(
+            routes: catalogue.routes, authenticator: dependencies.authenticator,
+            limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
+            api: configuration.api,
+            drain: drain, logger: dependencies.logger, now: now)
+        feed = AuthFeed(
+            source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
+            logger: dependencies.logger)
+    }
+
+    /// Loads the authentication table, follows its feed and opens the listener. Returns the bound port.
+    ///
+    /// - Throws: `DatabaseError`, `StartError`.
+    @discardableResult
+    package func start() async throws -> Int {
+        let position = try await feed.load()
+        feedTask = Task { [feed] in await feed.run(from: position) }
+        let (ports, bound) = AsyncStream.makeStream(of: Int.self)
+        let application = Application(
+            responder: edge, server: try makeServer(),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.server.address, port: configuration.server.port), serverName: nil,
+                backlog: 1024,
+                availableConnectionsDelegate: .maximum(configuration.server.maximumConnections, logger: logger)),
+            onServerRunning: { channel in
+                bound.yield(channel.localAddress?.port ?? 0)
+                bound.finish()
+            },
+            eventLoopGroupProvider: .shared(eventLoops), logger: Self.quiet(logger))
+        server = Task {
+            defer { bound.finish() }
+            try await application.run()
+        }
+        for await port in ports {
+            logger.info("listening", metadata: ["address": "\(configuration.server.address)", "port": "\(port)"])
+            return port
+        }
+        var reason = "the listener ended"
+        do { try await server?.value } catch { reason = "\(error)" }
+        feedTask?.cancel()
+        throw StartError.listener("\(configuration.server.address):\(configuration.server.port): \(reason)")
+    }
+
+    /// Serves until the listener ends or the task is cancelled.
+    package func run() async throws {
+        if server == nil { try await start() }
+        try await withTaskCancellationHandler {
+            try await server?.value
+        } onCancel: {
+            Task { await self.stop() }
+        }
+    }
+
+    /// From now on readiness fails, and after a moment new requests are refused: for load balancers to notice.
+    package func beginDraining() { drain.begin() }
+
+    /// Closes the listener; requests at work end first.
+    package func stop() async {
+        drain.begin()
+        feedTask?.cancel()
+        server?.cancel()
+        _ = await server?.result
+        await feedTask?.value
+    }
+
+    private func makeServer() throws -> HTTPServerBuilder {
+        let http = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ParserErrorResponder()], idleTimeout: .seconds(75),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 200)))
+        guard let certificate = configuration.server.certificateFile, let key = configuration.server.privateKeyFile
+        else {
+            return http
+        }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            let tls = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+            return try .tls(http, tlsConfiguration: tls)
+        } catch {
+            throw StartError.certificate("\(error)")
+        }
+    }
+
+    /// The framework's own lines are of no interest below warnings.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(.warning, logger.logLevel)
+        return quiet
+    }
+}

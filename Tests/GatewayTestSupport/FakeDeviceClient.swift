@@ -1,0 +1,110 @@
+import Messaging
+import NIOConcurrencyHelpers
+
+/// A device session without a socket: shows the state it is given and answers from values.
+package final class FakeDeviceClient: DeviceClient {
+    package struct Script: Sendable {
+        package var state = ConnectionState()
+        /// Thrown by everything that needs the server.
+        package var failure: SessionError?
+        package var qr = QRCode(
+            text: "2@qr,text,of,a,test", expiresAt: SystemClock().now().adding(seconds: 60), index: 0, count: 6)
+        package var registered: Set<String> = []
+        package var sent: [TextMessage] = []
+        package var reconnects = 0
+        package var logouts = 0
+        package var proxies: [String?] = []
+        /// Sends wait here until it is opened.
+        package var sendGate: AsyncStream<Void>?
+
+        package init() {}
+    }
+
+    private let script: NIOLockedValueBox<Script>
+
+    package init(_ script: Script = Script()) { self.script = NIOLockedValueBox(script) }
+
+    /// Logged in as `jid`.
+    package static func ready(jid: String = "15557770000:7@s.whatsapp.net") -> FakeDeviceClient {
+        var script = Script()
+        script.state.phase = .ready
+        script.state.jid = jid
+        return FakeDeviceClient(script)
+    }
+
+    package func change(_ body: (inout Script) -> Void) { script.withLockedValue { body(&$0) } }
+    package var now: Script { script.withLockedValue { $0 } }
+
+    package var state: ConnectionState { script.withLockedValue { $0.state } }
+
+    package func start() async throws {}
+    package func stop() async {}
+
+    package func reconnect() async throws {
+        try check()
+        change { $0.reconnects += 1 }
+    }
+
+    package func logout() async throws {
+        try check()
+        change { script in
+            script.logouts += 1
+            script.state.jid = nil
+            script.state.phase = .stopped
+            script.state.end = .unlinked
+        }
+    }
+
+    package func startQRLogin(restart: Bool) async throws -> QRLogin {
+        try check()
+        if state.isPaired { throw SessionError.alreadyPaired }
+        let (updates, continuation) = AsyncStream.makeStream(of: LoginUpdate.self)
+        continuation.yield(.paired(jid: "15557770000:7@s.whatsapp.net"))
+        continuation.finish()
+        return QRLogin(current: now.qr, updates: updates)
+    }
+
+    package func startCodeLogin(phone: String) async throws -> PairingCode {
+        try check()
+        return PairingCode(text: "ABCD-1234", expiresAt: SystemClock().now().adding(seconds: 160))
+    }
+
+    package func sendText(_ message: TextMessage) async throws -> SendResult {
+        try check()
+        if !state.isLoggedIn { throw state.isPaired ? SessionError.notConnected : SessionError.notPaired }
+        change { $0.sent.append(message) }
+        if let gate = now.sendGate { for await _ in gate { break } }
+        return SendResult(
+            messageID: message.messageID ?? "3EB0A1B2C3D4E5F60718", chat: message.chat,
+            timestamp: Timestamp(seconds: 1_767_323_045))
+    }
+
+    package func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws {
+        try check()
+    }
+
+    package func isOnWhatsApp(_ phones: [String]) async throws -> [RegisteredUser] {
+        try check()
+        let known = now.registered
+        return phones.map { phone in
+            let isKnown = known.contains(phone)
+            return RegisteredUser(phone: phone, isRegistered: isKnown, jid: isKnown ? "\(phone)@s.whatsapp.net" : nil)
+        }
+    }
+
+    package func groupInfo(_ group: String) async throws -> GroupInfo {
+        try check()
+        return GroupInfo(jid: group)
+    }
+
+    package func setPassive(_ passive: Bool) async throws { try check() }
+    package func setForceActiveReceipts(_ active: Bool) async {}
+
+    package func setProxy(_ url: String?) async throws {
+        change { $0.proxies.append(url) }
+    }
+
+    private func check() throws(SessionError) {
+        if let failure = now.failure { throw failure }
+    }
+}
