@@ -157,6 +157,8 @@ package final class SessionSupervisor: SessionDirectory {
                 ? [] : try await leases.renew(node: configuration.nodeID, devices: held, ttl: configuration.leaseTTL)
             state.withLock { $0.lastRenewal = asked }
             await drop(held.filter { !kept.contains($0) }, because: "its lease was lost")
+        } catch is CancellationError {
+            // The node is stopping; its leases are given up next.
         } catch {
             let silence = asked - state.withLock { $0.lastRenewal }
             logger.warning("leases could not be renewed", metadata: ["error": "\(error)"])

@@ -1,0 +1,82 @@
+import Foundation
+import Logging
+import Messaging
+import NIOCore
+import NIOPosix
+import Storage
+import Synchronization
+import Transport
+
+/// Makes device sessions on the event loops of this node, each loop with a commit queue of its own.
+package final class DeviceSessionFactory: SessionFactory {
+    private let devices: DeviceRepository
+    private let sealing: any SecretSealing
+    private let store: any DeviceStore
+    private let connector: any SessionConnector
+    private let version: @Sendable () async -> ClientVersion
+    private let host: any SessionHost
+    private let queues: [GroupCommit]
+    private let next = Atomic<Int>(0)
+    private let deviceName: String
+    private let storesContent: Bool
+    private let keepAliveSilence: Int64
+    private let defaultLogger: Logger
+
+    /// - Parameters:
+    ///   - group: the loops that sessions live on.
+    ///   - makeQueue: the commit queue of a loop.
+    ///   - version: the client version new sessions name.
+    ///   - host: who sessions report to.
+    ///   - deviceName: `WHATSAPP_DEVICE_OS_NAME`, shown on the phone.
+    package init(
+        database: StorageDatabase, sealing: any SecretSealing, store: any DeviceStore, connector: any SessionConnector,
+        version: @escaping @Sendable () async -> ClientVersion, host: any SessionHost, group: any EventLoopGroup,
+        deviceName: String, storesContent: Bool,
+        keepAliveSilence: Int64, logger: Logger, makeQueue: (any EventLoop) -> GroupCommit
+    ) {
+        devices = DeviceRepository(database)
+        self.sealing = sealing
+        self.store = store
+        self.connector = connector
+        self.version = version
+        self.host = host
+        self.deviceName = deviceName
+        self.storesContent = storesContent
+        self.keepAliveSilence = keepAliveSilence
+        defaultLogger = logger
+        queues = group.makeIterator().map { makeQueue($0) }
+    }
+
+    package func makeSession(_ lease: DeviceLease) async throws -> any DeviceClient {
+        let scope = DeviceScope(tenantID: lease.tenantID, did: lease.did)
+        guard let device = try await devices.device(scope) else { throw SessionDirectoryError.unknownDevice }
+        var configuration = DeviceSessionConfiguration(
+            did: lease.did, epoch: lease.epoch, deviceID: lease.deviceID.uuidString.lowercased(),
+            clientVersion: await version(),
+            companion: CompanionProperties(name: deviceName, version: ClientVersion(10, 15, 7)),
+            logger: defaultLogger)
+        configuration.pushName = device.pushName
+        configuration.platform = device.platform
+        configuration.businessName = device.businessName
+        configuration.isPassive = device.isPassive
+        configuration.forcesActiveReceipts = device.forcesActiveReceipts
+        configuration.appearsOnline = device.presenceWish == "available"
+        configuration.storesContent = storesContent
+        configuration.timeouts.keepAliveSilence = keepAliveSilence
+        if let sealed = try await devices.sealedProxy(scope) {
+            let opened = try sealing.open(sealed, context: SealingContext.proxy(did: lease.did))
+            configuration.proxyURL = String(decoding: opened, as: UTF8.self)
+        }
+        let queue = queues[next.wrappingAdd(1, ordering: .relaxed).oldValue % queues.count]
+        return DeviceSession(
+            configuration: configuration, store: store, commits: queue, connector: connector, host: host,
+            eventLoop: queue.eventLoop)
+    }
+
+    /// Waits until what sessions submitted is durable, at most `timeout`, and closes the queues.
+    package func shutdown(timeout: Duration = .seconds(10)) async {
+        await withTaskGroup(of: Void.self) { group in
+            for queue in queues { group.addTask { try? await queue.shutdown(timeout: timeout) } }
+        }
+    }
+}
