@@ -132,7 +132,7 @@ let package = Package(
             dependencies: [
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Database", "Storage",
                 "AdminAuth", "Tenancy", "Webhooks", "Gateway", "Sandbox", argumentParser, serviceLifecycle,
-                unixSignals, logging, metrics, nioCore, nioPosix, asyncHTTPClient, hummingbird,
+                unixSignals, logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL, asyncHTTPClient,
             ],
             swiftSettings: swiftSettings),
 

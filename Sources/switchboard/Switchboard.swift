@@ -10,5 +10,8 @@ struct Switchboard: AsyncParsableCommand {
             the gateway. Settings come from the environment and from .env; .env.example lists them all.
             """,
         version: Application.version,
-        subcommands: [SandboxCommand.self])
+        subcommands: [
+            ServeCommand.self, DevCommand.self, SandboxCommand.self, MigrateCommand.self, DoctorCommand.self,
+            BenchCommand.self,
+        ])
 }

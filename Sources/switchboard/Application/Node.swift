@@ -1,0 +1,192 @@
+import Cryptography
+import Database
+import Foundation
+import Gateway
+import Logging
+import Messaging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Storage
+import Tenancy
+import Transport
+import Webhooks
+
+/// A gateway node, assembled from its parts (13-configuration, sections 8.2 and 11).
+struct Node {
+    private let configuration: SwitchboardConfiguration
+    private let database: StorageDatabase
+    private let supervisor: SessionSupervisor
+    private let factory: DeviceSessionFactory
+    private let dispatcher: WebhookDispatcher
+    private let webhookClient: WebhookHTTPClient
+    private let gateway: GatewayServer
+    private let logger: Logger
+
+    /// Opens the database, migrates it as configured, and puts the node together. Nothing runs yet.
+    ///
+    /// - Parameter nodeID: the same over restarts where the caller can tell that no other process has it: then leases of
+    ///   the life before need not run out.
+    static func assemble(
+        _ configuration: SwitchboardConfiguration, nodeID: UUID = UUID(), logger: Logger
+    ) async throws -> Node {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let database = try await StorageDatabase.open(
+            databaseConfiguration(configuration), migrations: .init(configuration.database.migration), logger: logger)
+        let envelope = try SecretEnvelope(
+            key: configuration.authentication.secretsKey, previous: configuration.authentication.previousSecretsKeys,
+            sealsSessionData: configuration.authentication.sealsSessionData)
+
+        let egress = try egressGuard(configuration.webhooks)
+        let repository = WebhookRepository(pool: database.system, sealing: envelope)
+        let webhookClient = try WebhookHTTPClient(group: group, egress: egress)
+        let dispatcher = WebhookDispatcher(
+            repository: repository, client: webhookClient, configuration: .init(configuration.webhooks), nodeID: nodeID,
+            logger: logger)
+
+        let versions = WhatsAppVersionService(
+            database: database, pages: HTTPPageFetcher(), settings: configuration.whatsApp, logger: logger)
+        let host = NodeSessionHost(versions: versions)
+        let options = CommitOptions(
+            storesMessages: configuration.messages.isStoreEnabled,
+            storesContent: configuration.messages.content == .full, optInEvents: WebhookEventCatalogue.optIn,
+            storesEvents: configuration.webhooks.isEnabled)
+        let factory = DeviceSessionFactory(
+            database: database, sealing: envelope, store: PostgresDeviceStore(database, envelope: envelope),
+            connector: NoiseSessionConnector(configuration: try connection(configuration.whatsApp)),
+            version: { await host.current() }, host: host, group: group,
+            deviceName: configuration.whatsApp.deviceName, storesContent: configuration.messages.content == .full,
+            keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds, logger: logger
+        ) { loop in
+            GroupCommit(
+                eventLoop: loop, database: database, nodeID: nodeID, envelope: envelope, options: options,
+                logger: logger, onDeliveries: { dispatcher.wake() })
+        }
+        let supervisor = SessionSupervisor(
+            leases: LeaseRepository(pool: database.system), factory: factory,
+            configuration: .init(configuration, nodeID: nodeID), logger: logger)
+        let webhooks = WebhookService(
+            repository: repository, dispatcher: dispatcher, egress: egress,
+            maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
+        let gateway = GatewayServer(
+            GatewayDependencies(
+                configuration: configuration, database: database, sealing: envelope, sessions: supervisor,
+                webhooks: webhooks, egress: egress, versions: versions,
+                node: NodeIdentity(id: nodeID, sessionCount: { supervisor.count }), logger: logger,
+                now: { Int64(Date().timeIntervalSince1970) }),
+            configuration: configuration, eventLoops: group)
+        return Node(
+            configuration: configuration, database: database, supervisor: supervisor, factory: factory,
+            dispatcher: dispatcher, webhookClient: webhookClient, gateway: gateway, logger: logger)
+    }
+
+    /// Runs until `stop` returns: first the port, then sessions, deliveries and jobs; at the end in the order of
+    /// 13-configuration, section 11, so that nothing accepted is lost.
+    ///
+    /// - Parameter ready: called with the bound port once requests are taken.
+    func run(until stop: () async -> Void, ready: (Int) async throws -> Void) async throws {
+        let port: Int
+        do {
+            port = try await gateway.start()
+        } catch {
+            await database.shutdown()
+            throw error
+        }
+        let sessions = Task { try await supervisor.run() }
+        let hints = Task { [supervisor] in
+            for await _ in database.system.listen(["sb_lease"]) { supervisor.hint() }
+        }
+        let deliveries = Task { if configuration.webhooks.isEnabled { await dispatcher.run() } }
+        let housekeeping = Task { await Housekeeping(database: database, logger: logger).run() }
+        do {
+            try await ready(port)
+            await stop()
+        } catch {
+            logger.error("start failed", metadata: ["error": "\(error)"])
+        }
+        logger.info("stopping")
+        await gateway.beginDraining()
+        hints.cancel()
+        housekeeping.cancel()
+        await gateway.stop()
+        sessions.cancel()
+        _ = await sessions.result
+        await factory.shutdown()
+        deliveries.cancel()
+        await deliveries.value
+        await webhookClient.shutdown()
+        await database.shutdown()
+        logger.info("stopped")
+    }
+}
+
+// MARK: Settings into parts
+
+extension Node {
+    static func databaseConfiguration(_ configuration: SwitchboardConfiguration) -> DatabaseConfiguration {
+        let settings = configuration.database
+        return DatabaseConfiguration(
+            uri: settings.uri ?? "", applicationName: "switchboard/\(configuration.node.name)",
+            poolSize: settings.poolSize, poolMinimum: settings.poolMinimum,
+            statementTimeout: settings.statementTimeout, lockTimeout: settings.lockTimeout,
+            preparedStatements: settings.usesPreparedStatements)
+    }
+
+    static func egressGuard(_ settings: WebhookSettings) throws -> EgressGuard {
+        EgressGuard(
+            allowHTTP: settings.allowsHTTP, allowed: settings.allowedAddressBlocks.compactMap(CIDRBlock.init),
+            denied: settings.deniedAddressBlocks.compactMap(CIDRBlock.init))
+    }
+
+    static func connection(_ settings: WhatsAppSettings) throws -> ConnectionConfiguration {
+        var connection = ConnectionConfiguration()
+        if !settings.webSocketURL.isEmpty { connection.url = settings.webSocketURL }
+        if !settings.webOrigin.isEmpty { connection.origin = settings.webOrigin }
+        if let key = settings.noiseRootKey { connection.trust = NoiseTrust(rootPublicKey: key) }
+        if let text = settings.proxyURL { connection.proxy = try ProxyConfiguration(url: text) }
+        if let file = settings.certificateAuthorityFile {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.additionalTrustRoots = [.file(file)]
+            connection.tlsContext = try NIOSSLContext(configuration: tls)
+        }
+        return connection
+    }
+}
+
+extension StorageDatabase.MigrationMode {
+    fileprivate init(_ setting: DatabaseSettings.Migration) {
+        self =
+            switch setting {
+            case .auto: .auto
+            case .check: .check
+            case .off: .off
+            }
+    }
+}
+
+extension WebhookDispatcher.Configuration {
+    fileprivate init(_ settings: WebhookSettings) {
+        self.init(
+            capacity: settings.workers * settings.inFlightPerWorker, tenantCapacity: settings.tenantMaximumInFlight,
+            timeout: .seconds(max(1, settings.timeout.components.seconds)),
+            retry: RetryPolicy(
+                fastAttempts: settings.retryLimit, slowSchedule: settings.retrySchedule.map(\.components.seconds),
+                maximumAge: settings.maximumAge.components.seconds),
+            disableAfter: settings.disableAfter.components.seconds, version: Application.version)
+    }
+}
+
+extension SessionSupervisor.Configuration {
+    fileprivate init(_ configuration: SwitchboardConfiguration, nodeID: UUID) {
+        let node = configuration.node
+        self.init(
+            nodeID: nodeID, nodeName: node.name, advertiseURL: node.advertiseURL ?? "", version: Application.version,
+            maxDevices: node.maximumDevices, concurrency: configuration.startup.concurrency,
+            jitter: configuration.startup.maximumJitter.seconds, leaseTTL: node.leaseLifetime.seconds,
+            renewInterval: node.leaseRenewal.seconds, selfFence: node.leaseLifetime.seconds * 2 / 3)
+    }
+}
+
+extension Duration {
+    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}
