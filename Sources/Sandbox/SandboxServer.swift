@@ -15,7 +15,7 @@ package final class SandboxServer: Sendable {
     /// `prepare`: gives a new world its phones, before anything is loaded into it.
     package init(
         configuration: SandboxConfiguration, logger: Logger = Logger(label: "sandbox"),
-        prepare: @escaping @SandboxActor @Sendable (World) -> Void = { _ in }
+        prepare: @escaping @SandboxActor @Sendable (World) -> Void = { $0.installEngines() }
     ) {
         self.configuration = configuration
         self.logger = logger

@@ -6,11 +6,12 @@ import OrderedCollections
 /// The worlds of one sandbox and their listeners.
 @SandboxActor
 package final class WorldHall {
-    private let configuration: SandboxConfiguration
+    let configuration: SandboxConfiguration
     private let logger: Logger
     private var listener: ChatListener?
+    private var control: ControlServer?
     /// By id, in order of creation; `default` is always there once the sandbox runs.
-    package private(set) var worlds: OrderedDictionary<String, World> = [:]
+    package internal(set) var worlds: OrderedDictionary<String, World> = [:]
     package private(set) var addresses = SandboxAddresses(webSocket: "", control: "", media: "", rootPublicKey: "")
 
     private let prepare: @SandboxActor @Sendable (World) -> Void
@@ -32,23 +33,35 @@ package final class WorldHall {
             store = MemoryStore()
         }
         let world = try make(
-            id: "default", seed: configuration.seed, clock: configuration.clock, startTime: configuration.startTime,
-            settings: configuration.settings, store: store)
+            id: "default", seed: Bytes(configuration.seed.utf8), clock: configuration.clock,
+            startTime: configuration.startTime, settings: configuration.settings, store: store)
         worlds["default"] = world
-        prepare(world)
         world.load()
         let listener = try await ChatListener.start(
             address: configuration.address, port: configuration.chatPort,
             worlds: { [weak self] name in self?.worlds[name] },
             all: { [weak self] in self.map { Array($0.worlds.values) } ?? [] })
         self.listener = listener
+        let host = Self.host(configuration.address)
+        let control: ControlServer
+        do {
+            control = try await ControlServer.start(
+                host: self, address: configuration.address, port: configuration.controlPort,
+                token: configuration.controlToken, logger: logger)
+        } catch {
+            await close()
+            throw error
+        }
+        self.control = control
         addresses = SandboxAddresses(
-            webSocket: "ws://\(Self.host(configuration.address)):\(listener.port)/ws/chat", control: "", media: "",
+            webSocket: "ws://\(host):\(listener.port)/ws/chat", control: "http://\(host):\(control.port)", media: "",
             rootPublicKey: Hex.encode(world.trust.rootPublicKey.raw))
         return addresses
     }
 
     func close() async {
+        await control?.stop()
+        control = nil
         for world in worlds.values { world.shutDown() }
         await listener?.stop()
         listener = nil
@@ -56,13 +69,15 @@ package final class WorldHall {
         worlds = [:]
     }
 
-    private func make(
-        id: String, seed: String, clock: SandboxConfiguration.ClockMode, startTime: Int64, settings: WorldSettings,
+    /// A world with its phones, not yet loaded.
+    func make(
+        id: String, seed: Bytes, clock: SandboxConfiguration.ClockMode, startTime: Int64, settings: WorldSettings,
         store: any WorldStore
     ) throws -> World {
-        try World(
-            id: id, seed: Bytes(seed.utf8), clock: SandboxClock(mode: clock, start: startTime), settings: settings,
-            store: store)
+        let world = try World(
+            id: id, seed: seed, clock: SandboxClock(mode: clock, start: startTime), settings: settings, store: store)
+        prepare(world)
+        return world
     }
 
     /// An address as it stands in a URL.

@@ -14,10 +14,10 @@ package protocol ControlHost: AnyObject, Sendable {
     func removeWorld(_ id: String) -> Bool
     /// Puts an empty world with the same id, seed and settings in its place.
     func resetWorld(_ id: String) throws -> World
-    /// The whole world as bytes; equal worlds give equal bytes. Nil when this sandbox cannot.
-    func snapshot(of world: World) -> Bytes?
-    /// Replaces the world `id` by a snapshot. Nil when this sandbox cannot; throws when the bytes are no snapshot.
-    func restoreWorld(_ id: String, from snapshot: Bytes) throws -> World?
+    /// The whole world as bytes; equal worlds give equal bytes.
+    func snapshot(of world: World) -> Bytes
+    /// Replaces the world `id` by a snapshot; throws when the bytes are none.
+    func restoreWorld(_ id: String, from snapshot: Bytes) throws -> World
 }
 
 extension ControlHost {

@@ -27,6 +27,9 @@ package final class ControlServer: Sendable {
         router.add(middleware: ControlGate(token: token))
         ControlRoutes(router: router, host: host).addAll()
         ControlPage.addRoutes(to: router)
+        // What Hummingbird reports of calls that stop() cuts off is no error of the sandbox.
+        var quiet = logger
+        quiet.logLevel = .critical
         let (ports, continuation) = AsyncThrowingStream.makeStream(of: Int.self)
         let application = Application(
             router: router,
@@ -35,7 +38,7 @@ package final class ControlServer: Sendable {
                 continuation.yield(channel.localAddress?.port ?? port)
             },
             eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton),
-            logger: logger)
+            logger: quiet)
         let task = Task {
             do {
                 try await application.run()

@@ -21,15 +21,21 @@ package protocol WorldStore: AnyObject, Sendable {
     func close()
 }
 
-/// The store of a world that is not kept.
+/// The store of a world that is not kept on disk: it serves snapshots and loading in the same process.
 @SandboxActor
 package final class MemoryStore: WorldStore {
     package var whenDirty: (@SandboxActor () -> Void)?
+    private var entries: [String: Bytes] = [:]
+
     package init() {}
-    package func all(under prefix: String) -> [(key: String, value: Bytes)] { [] }
-    package func put(_ key: String, _ value: Bytes) {}
-    package func delete(_ key: String) {}
-    package func deleteAll(under prefix: String) {}
+    package func all(under prefix: String) -> [(key: String, value: Bytes)] {
+        entries.filter { $0.key.hasPrefix(prefix) }.map { (key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }
+    }
+    package func put(_ key: String, _ value: Bytes) { entries[key] = value }
+    package func delete(_ key: String) { entries[key] = nil }
+    package func deleteAll(under prefix: String) {
+        for key in entries.keys where key.hasPrefix(prefix) { entries[key] = nil }
+    }
     package func commit() {}
     package func close() {}
 }

@@ -77,12 +77,15 @@ package final class Phone {
         return messagePrefix + String(repeating: "0", count: max(0, 12 - digits.count)) + digits
     }
 
-    private func save(_ message: PhoneMessage) {
-        if let data = try? JSONEncoder().encode(message) { world.store.put(messageKey(message.sequence), Bytes(data)) }
-    }
+    private func save(_ message: PhoneMessage) { put(messageKey(message.sequence), message) }
 
-    func saveAppStateKeys() {
-        if let data = try? JSONEncoder().encode(appState) { world.store.put(appStateKey, Bytes(data)) }
+    func saveAppStateKeys() { put(appStateKey, appState) }
+
+    /// Stores a value as JSON with sorted keys, so that equal values are equal bytes.
+    private func put(_ key: String, _ value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        if let data = try? encoder.encode(value) { world.store.put(key, Bytes(data)) }
     }
 
     /// Takes a message into the log; false when it is there already.

@@ -18,7 +18,7 @@ package final class World {
     package let events: EventLog
     package let recorder: StanzaRecorder
     /// Where the world is written through. Phones keep their part under `phone/`.
-    package let store: any WorldStore
+    package internal(set) var store: any WorldStore
     /// Keys and certificates of the Noise responder.
     package let trust: SandboxTrust
     /// Who plays device 0. Set before the first account is made or loaded.

@@ -10,7 +10,7 @@ final class Companion: @unchecked Sendable {
     let noiseKey = KeyPair.generate()
     let identity = KeyPair.generate()
     let signedPreKey = KeyPair.generate()
-    let advSecret = SystemRandom().bytes(32)
+    var advSecret = SystemRandom().bytes(32)
     let registrationID: UInt32 = 0x1234
     var revision: UInt64 = 1_045_649_367
     private(set) var oneTimePreKeys: [KeyPair] = []

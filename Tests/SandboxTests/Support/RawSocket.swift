@@ -107,9 +107,12 @@ private final class FrameReader: ChannelInboundHandler {
             buffer.moveReaderIndex(to: start)
             return false
         }
-        var length: Int? = Int(second & 0x7F)
-        if length == 126 { length = buffer.readInteger(as: UInt16.self).map(Int.init) }
-        if length == 127 { length = buffer.readInteger(as: UInt64.self).map(Int.init) }
+        let length: Int?
+        switch second & 0x7F {
+        case 126: length = buffer.readInteger(as: UInt16.self).map(Int.init)
+        case 127: length = buffer.readInteger(as: UInt64.self).map(Int.init)
+        case let short: length = Int(short)
+        }
         guard let length, let payload = buffer.readBytes(length: length) else {
             buffer.moveReaderIndex(to: start)
             return false

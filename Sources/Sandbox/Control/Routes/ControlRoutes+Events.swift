@@ -127,7 +127,7 @@ extension SandboxEvent {
         for (name, wanted) in match.objectValue ?? [:] {
             let found: JSONValue?
             switch name {
-            case "account", "device", "connection", "type", "seq", "time", "data": found = event[name]
+            case "account", "device", "connection", "data": found = event[name]
             default: found = data[name]
             }
             guard let found, Self.contains(found, wanted) else { return false }

@@ -27,23 +27,13 @@ extension ControlRoutes {
                     call.host.controlWorlds.map(\.metrics).joined(),
                     contentType: "text/plain; version=0.0.4; charset=utf-8")
             })
-        on(
-            .post, "/snapshot",
-            answer: { call in
-                guard let bytes = call.host.snapshot(of: try call.world) else {
-                    throw ControlError.notImplemented("a snapshot of this world")
-                }
-                return .bytes(bytes)
-            })
+        on(.post, "/snapshot", answer: { call in .bytes(call.host.snapshot(of: try call.world)) })
         on(
             .post, "/restore", takesBytes: true,
             answer: { call in
                 let id = try call.world.id
                 do {
-                    guard let world = try call.host.restoreWorld(id, from: call.bytes) else {
-                        throw ControlError.notImplemented("restoring this world")
-                    }
-                    return .json(world.summary)
+                    return .json(try call.host.restoreWorld(id, from: call.bytes).summary)
                 } catch let error as ControlError {
                     throw error
                 } catch {

@@ -65,35 +65,52 @@ extension JSONValue {
 }
 
 extension WorldSettings {
+    /// Settings that are absent from the JSON while they are nil.
+    private static let optionalNames = ["compressAbove", "minimumRevision", "messagesPerMinute"]
+
     /// The settings by their names in snake_case.
     var json: JSONValue {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return (try? encoder.encode(self)).flatMap { JSONValue.parse($0) } ?? .object([:])
+        .object(
+            Dictionary(members.map { (Self.snakeCase($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// The settings with the members of `patch` in place of their own. Throws 422 for an unknown name or a wrong value.
+    /// The settings by the names of their properties.
+    private var members: [String: JSONValue] {
+        (try? JSONEncoder().encode(self)).flatMap { JSONValue.parse($0)?.objectValue } ?? [:]
+    }
+
+    /// The settings with the members of `patch` in place of their own; `null` takes an optional one away. Throws 422 for an
+    /// unknown name or a wrong value.
     func patched(by patch: JSONValue?) throws -> WorldSettings {
         guard let patch, patch != .null else { return self }
         guard let changes = patch.objectValue else { throw ControlError.invalid("config is an object") }
-        var members = json.objectValue ?? [:]
-        let known = Set(members.keys).union(Self.optionalNames)
+        var members = members
+        let names = Dictionary(
+            (members.keys + Self.optionalNames).map { (Self.snakeCase($0), $0) },
+            uniquingKeysWith: { first, _ in first })
         for (name, value) in changes {
-            guard known.contains(name) else { throw ControlError.invalid("there is no setting \(name)") }
-            members[name] = value == .null ? nil : value
+            guard let property = names[name] else { throw ControlError.invalid("there is no setting \(name)") }
+            members[property] = value == .null ? nil : value
         }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            return try decoder.decode(WorldSettings.self, from: Data(JSONValue.object(members).text.utf8))
+            return try JSONDecoder().decode(WorldSettings.self, from: Data(JSONValue.object(members).text.utf8))
         } catch {
             throw ControlError.invalid(
                 "a setting has a value of the wrong kind: \(changes.keys.sorted().joined(separator: ", "))")
         }
     }
 
-    /// Settings that are absent from the JSON while they are nil.
-    private static let optionalNames: Set<String> = ["compress_above", "minimum_revision", "messages_per_minute"]
+    /// `mediaAuthTTL` → `media_auth_ttl`.
+    private static func snakeCase(_ name: String) -> String {
+        var result = ""
+        var wasUpper = true
+        for character in name {
+            if character.isUppercase, !wasUpper { result.append("_") }
+            wasUpper = character.isUppercase
+            result += character.lowercased()
+        }
+        return result
+    }
 }
 
 extension World {
