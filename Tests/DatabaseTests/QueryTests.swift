@@ -72,7 +72,10 @@ struct QueryTests {
             }
             #expect(syntax?.sqlState == .syntaxError)
             let tooBig = await #expect(throws: DatabaseError.self) { try await pool.execute(insert, [.int(1 << 40)]) }
-            guard case .encoding("test.insert", 1, _)? = tooBig else { return #expect(Bool(false), "\(tooBig as Any)") }
+            guard case .encoding("test.insert", 1, _)? = tooBig else {
+                #expect(Bool(false), "\(tooBig as Any)")
+                return
+            }
             #expect(try await pool.execute(insert, [2]) == 1)
             await pool.shutdown()
         }
@@ -87,7 +90,10 @@ struct QueryTests {
             #expect(results.count == 10_000)
             for (index, result) in results.enumerated() {
                 let value: Int = try #require(result.rows.first)[0]
-                guard value == index else { return #expect(value == index) }
+                guard value == index else {
+                    #expect(value == index)
+                    return
+                }
             }
             await pool.shutdown()
         }

@@ -112,7 +112,10 @@ struct RunningPostmaster {
             return
         }
         if belongs(left.processID, to: cluster) {
-            await EmbeddedPostgres.end(left.processID) { kill(left.processID, 0) != 0 }
+            await EmbeddedPostgres.end(left.processID) {
+                // It may be our own child, which is there until it has been waited for.
+                waitpid(left.processID, nil, WNOHANG) == left.processID || kill(left.processID, 0) != 0
+            }
         } else {
             try? FileManager.default.removeItem(atPath: "\(cluster)/postmaster.pid")
         }

@@ -78,6 +78,9 @@ package struct EmbeddedPostgres: Sendable {
     /// Process id of the server.
     package var processID: Int32 { postmaster.processID }
 
+    /// False once the server has ended.
+    package var isRunning: Bool { postmaster.isRunning() }
+
     /// Fast shutdown, and after 20 s an immediate one, from which the next start recovers.
     static func end(_ processID: pid_t, hasEnded: () -> Bool) async {
         kill(processID, SIGINT)
