@@ -139,7 +139,9 @@ let package = Package(
         tests("HouseTests", []),
         tests("CryptographyTests", ["Cryptography", "CSodium"]),
         tests("WhatsAppProtobufTests", ["WhatsAppProtobuf"]),
-        tests("TransportTests", ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1]),
+        tests(
+            "TransportTests",
+            ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1, nioSSL]),
         tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
         tests(
             "MessagingTests",

@@ -37,7 +37,7 @@ package struct FrameDecoder {
     /// Takes the next piece of the stream and gives every frame body that it completes to `body`, in order. A buffer that
     /// `body` is given may share `piece`'s storage: copy what is to be kept.
     ///
-    /// When `body` throws, or a frame is too large, the decoder must not be used any more.
+    /// When `body` throws, or a frame is too large, the decoder must not be used any more. `body` must not touch the decoder.
     package mutating func decode(_ piece: ByteBuffer, _ body: (ByteBuffer) throws -> Void) throws {
         guard var held = pending.take() else {
             var stream = piece

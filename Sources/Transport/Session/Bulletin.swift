@@ -23,6 +23,18 @@ package enum Bulletin: Sendable, Equatable {
         package var notifications = 0
         package var calls = 0
         package var appData = 0
+
+        package init(
+            count: Int = 0, messages: Int = 0, receipts: Int = 0, notifications: Int = 0, calls: Int = 0,
+            appData: Int = 0
+        ) {
+            self.count = count
+            self.messages = messages
+            self.receipts = receipts
+            self.notifications = notifications
+            self.calls = calls
+            self.appData = appData
+        }
     }
 
     /// Nil when the stanza is no `<ib>` or has no child.

@@ -224,6 +224,11 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
             promise?.fail(endReason)
             return
         }
+        // A frame of any size is taken while few bytes wait before it.
+        guard outgoing.outstanding <= OutgoingQueue.limit else {
+            promise?.fail(DisconnectReason.outgoingOverflow)
+            return fail(DisconnectReason.outgoingOverflow)
+        }
         do {
             try StanzaCodec.withEncoded(stanza, prefix: 1) { plaintext in
                 Result { try write(plaintext, promise: promise) }
@@ -261,7 +266,6 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     }
 
     private func bytesEnqueued() {
-        if outgoing.outstanding > OutgoingQueue.limit { return fail(DisconnectReason.outgoingOverflow) }
         if isWritable, outgoing.outstanding > OutgoingQueue.highWater {
             isWritable = false
             if case .open = state {
