@@ -150,4 +150,17 @@ struct LimitTests {
         #expect(hour.takeUnsaved().isEmpty)
         #expect(hour.count(tenant: 1, limit: 4, now: 100_000)?.remaining == 3)
     }
+
+    @Test("requests that other nodes counted use up the limit too")
+    func sharedHour() {
+        let hour = SlidingHour()
+        _ = hour.count(tenant: 1, limit: 10, now: 0)
+        let unsaved = hour.takeUnsaved()
+        hour.putBack(unsaved)
+        #expect(hour.takeUnsaved() == [1: 1])
+        hour.setTotals([1: 8])
+        #expect(hour.count(tenant: 1, limit: 10, now: 1)?.remaining == 1)
+        #expect(hour.count(tenant: 1, limit: 10, now: 1)?.isExceeded == false)
+        #expect(hour.count(tenant: 1, limit: 10, now: 1)?.isExceeded == true)
+    }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import GatewayTestSupport
 import Messaging
+import Tenancy
 import Testing
 
 @Suite("Device API")
@@ -247,6 +248,21 @@ struct DeviceAPITests {
                 refused.status == 429 && refused.headers["x-ratelimit-limit"] == "3"
                     && refused.headers["x-ratelimit-remaining"] == "0")
             #expect(refused.headers["retry-after"] != nil && refused.headers["x-ratelimit-reset"] != nil)
+        }
+    }
+
+    @Test("the hourly limit counts what other nodes served, and survives a restart")
+    func sharedLimit() async throws {
+        try await GatewayFixture.run { api in
+            let tenant = try await api.tenant(rateLimit: 5)
+            let device = try await api.device(of: tenant)
+            #expect(try await api.device(device, "GET", "/devices/me").status == 200)
+            try await api.script(
+                "INSERT INTO sb.tenant_usage (tenant_id, minute, requests) VALUES (\(device.tenantID), date_trunc('minute', now()) - interval '5 minutes', 2)"
+            )
+            await TenantUsageExchange(api.dependencies.tenantUsage, database: api.database).exchange()
+            #expect(try await api.device(device, "GET", "/devices/me").status == 200)
+            #expect(try await api.device(device, "GET", "/devices/me").status == 429)
         }
     }
 }

@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 
 /// Requests per tenant in the last hour, counted by minute (10-rest-api, section 2.9, "Requests per tenant").
 ///
-/// Counts are this node's own; the total of other nodes is added by ``setElsewhere(_:)`` as it becomes known.
+/// Counts are this node's own; what other nodes counted is added by ``setTotals(_:)`` as it becomes known.
 package final class SlidingHour: Sendable {
     private struct Usage {
         /// Minute number of the newest slot.
@@ -54,10 +54,21 @@ package final class SlidingHour: Sendable {
         }
     }
 
-    /// Requests of the last hour that other nodes counted.
-    package func setElsewhere(_ counts: [Int64: Int]) {
+    /// Takes back what ``takeUnsaved()`` gave and could not be written.
+    package func putBack(_ counts: [Int64: Int]) {
         usages.withLockedValue { usages in
-            for tenant in Array(usages.keys) { usages[tenant]?.elsewhere = counts[tenant] ?? 0 }
+            for (tenant, count) in counts { usages[tenant]?.unsaved += count }
+        }
+    }
+
+    /// Requests of the last hour over all nodes, this one's included: what exceeds our own count was counted elsewhere, or
+    /// by an earlier life of this node.
+    package func setTotals(_ totals: [Int64: Int]) {
+        usages.withLockedValue { usages in
+            for (tenant, usage) in usages {
+                let own = usage.total - usage.unsaved
+                usages[tenant]?.elsewhere = max(0, (totals[tenant] ?? 0) - own)
+            }
         }
     }
 

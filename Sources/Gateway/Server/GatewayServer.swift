@@ -35,7 +35,7 @@ package actor GatewayServer {
     private let logger: Logger
     private var server: Task<Void, any Error>?
     private var feedTask: Task<Void, Never>?
-    private var flushTask: Task<Void, Never>?
+    private var usageTask: Task<Void, Never>?
 
     /// - Parameters:
     ///   - eventLoops: Where connections are served.
@@ -77,6 +77,8 @@ package actor GatewayServer {
     package func start() async throws -> Int {
         let position = try await feed.load()
         feedTask = Task { [feed] in await feed.run(from: position) }
+        let usage = TenantUsageExchange(dependencies.tenantUsage, database: dependencies.database)
+        usageTask = Task { await usage.run() }
         let (ports, bound) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
             responder: edge, server: try makeServer(),
@@ -100,6 +102,7 @@ package actor GatewayServer {
         var reason = "the listener ended"
         do { try await server?.value } catch { reason = "\(error)" }
         feedTask?.cancel()
+        usageTask?.cancel()
         throw StartError.listener("\(configuration.server.address):\(configuration.server.port): \(reason)")
     }
 
@@ -123,6 +126,8 @@ package actor GatewayServer {
         server?.cancel()
         _ = await server?.result
         await feedTask?.value
+        usageTask?.cancel()
+        await usageTask?.value
     }
 
     private func makeServer() throws -> HTTPServerBuilder {
