@@ -69,9 +69,12 @@ extension World {
         startDelivery(to: device, on: connection)
     }
 
-    /// Tells the phone, once per companion, that its first material can come now: active, and the marker is out (19.4).
+    /// Tells the phone, once per companion, that its first material can come now: active, prekeys uploaded, and the marker
+    /// is out (19.4; 02, section 14).
     func offerBootstrap(_ device: Device) {
-        guard !device.wasBootstrapped, device.isActive, device.connection?.delivery == .live else { return }
+        guard !device.wasBootstrapped, device.isActive, device.oneTimePreKeyCount > 0,
+            device.connection?.delivery == .live
+        else { return }
         afterwards { [weak self, weak device] in
             guard let self, let device, !device.wasBootstrapped, !device.isRemoved, device.isConnected else { return }
             self.phone?.companionReady(device)

@@ -51,6 +51,7 @@ extension World {
             .prekeysUploaded, account: device.account.phone, device: Int(device.id),
             connection: device.connection?.id,
             ["count": .int(Int64(keys.count)), "total": .int(Int64(device.oneTimePreKeyCount))])
+        offerBootstrap(device)
         return .result(to: iq)
     }
 
