@@ -105,6 +105,7 @@ package final class ClientConnection {
         let before = phase
         phase = .closed
         world.connections[id] = nil
+        world.forgetPresenceSubscriptions(of: self)
         switch before {
         case .registering(let session): world.registrationClosed(session)
         case .loggedIn(let device): world.connectionLost(device, self)

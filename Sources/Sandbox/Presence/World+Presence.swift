@@ -14,10 +14,12 @@ extension World {
         case "subscribe":
             guard let to = presence.to, let space = AddressSpace(to), let account = account(to) else { return }
             connection.presenceSubscriptions[account.phone] = space
+            presenceWatchers[account.phone, default: []].insert(connection.id)
             if !account.blocked.contains(device.account.lid) { sendPresence(of: account, to: device) }
         case "unsubscribe":
             if let account = presence.to.flatMap({ account($0) }) {
                 connection.presenceSubscriptions[account.phone] = nil
+                presenceWatchers[account.phone]?.remove(connection.id)
             }
         case .some(let type):
             violation("presence", "unknown type \(type)", connection: connection, stanza: presence)
@@ -38,13 +40,22 @@ extension World {
         events.emit(
             .presenceChanged, account: account.phone, device: Int(device.id), connection: device.connection?.id,
             ["available": .bool(!before)])
-        for connection in connections.values where connection.presenceSubscriptions[account.phone] != nil {
-            guard let subscriber = connection.device else { continue }
+        for id in (presenceWatchers[account.phone] ?? []).sorted() {
+            guard let subscriber = connections[id]?.device else { continue }
             if settings.presenceOnlyToAvailable, !subscriber.isAvailable { continue }
             if account.blocked.contains(subscriber.account.lid) { continue }
             guard maySee(subscriber.account, "online", of: account) else { continue }
             sendPresence(of: account, to: subscriber)
         }
+    }
+
+    /// Subscriptions end with their connection.
+    func forgetPresenceSubscriptions(of connection: ClientConnection) {
+        for phone in connection.presenceSubscriptions.keys {
+            presenceWatchers[phone]?.remove(connection.id)
+            if presenceWatchers[phone]?.isEmpty == true { presenceWatchers[phone] = nil }
+        }
+        connection.presenceSubscriptions = [:]
     }
 
     private func sendPresence(of account: Account, to subscriber: Device) {

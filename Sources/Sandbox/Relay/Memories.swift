@@ -51,15 +51,20 @@ struct SentMemory {
 @SandboxActor
 struct AnswerMemory {
     static let lifetime: Int64 = 60_000
-    private var entries: OrderedDictionary<String, (time: Int64, answer: Stanza)> = [:]
+    private var entries: [String: (time: Int64, answer: Stanza)] = [:]
+    private var order: Deque<(key: String, time: Int64)> = []
 
     mutating func answer(_ key: String, now: Int64) -> Stanza? {
-        while let first = entries.elements.first, first.value.time < now - Self.lifetime { entries.removeFirst() }
+        while let first = order.first, first.time < now - Self.lifetime {
+            order.removeFirst()
+            if entries[first.key]?.time == first.time { entries[first.key] = nil }
+        }
         return entries[key]?.answer
     }
 
     mutating func remember(_ answer: Stanza, under key: String, now: Int64) {
         entries[key] = (now, answer)
+        order.append((key, now))
     }
 }
 

@@ -40,7 +40,18 @@ package final class StanzaRecorder {
         entries.append(
             Entry(
                 sequence: sequence, time: clock.milliseconds, direction: direction, connection: connection,
-                account: account, device: device, stanza: stanza))
+                account: account, device: device, stanza: Self.cut(stanza)))
+    }
+
+    /// Children of one node that are kept: a prekey upload has 812, and the log would hold thousands of them.
+    private static let childLimit = 32
+
+    private static func cut(_ stanza: Stanza) -> Stanza {
+        guard case .children(let children) = stanza.content else { return stanza }
+        var copy = stanza
+        copy.content = .children(children.prefix(childLimit).map(cut))
+        if children.count > childLimit { copy["children-left-out"] = String(children.count - childLimit) }
+        return copy
     }
 
     /// Kept entries, oldest first, at most `limit` of the newest.

@@ -41,6 +41,8 @@ package final class World {
     var answers = AnswerMemory()
     var watchers = DeviceListWatchers()
     var rates = RateLimiter()
+    /// Connections that subscribed to an account's presence, by phone number.
+    var presenceWatchers: [String: Set<Int>] = [:]
     var acquaintances = Acquaintances()
     var nextStanzaID: UInt64 = 1
     var nextConnectionID = 1
