@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     /// Every benchmark there is.
-    static let all: [Benchmark] = Benchmark.cryptography + Benchmark.signal
+    static let all: [Benchmark] = Benchmark.cryptography + Benchmark.signal + Benchmark.transport
 
     func run() throws {
         let encoder = JSONEncoder()
