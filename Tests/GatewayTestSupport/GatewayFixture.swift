@@ -172,7 +172,7 @@ package struct APIAnswer: @unchecked Sendable {
     /// Immutable after `init`, which makes sending it safe.
     package let json: [String: Any]
 
-    init(_ answer: InProcessGateway.Answer) {
+    package init(_ answer: InProcessGateway.Answer) {
         status = answer.status
         headers = answer.headers
         body = answer.body

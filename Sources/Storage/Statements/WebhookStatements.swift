@@ -87,12 +87,16 @@ enum WebhookStatements {
         "webhooks.statistics",
         """
         SELECT (SELECT count(*) FROM sb.webhooks), (SELECT count(*) FROM sb.webhooks WHERE active),
-          (SELECT coalesce(sum(success), 0)::bigint FROM sb.webhook_hourly),
-          (SELECT coalesce(sum(failed), 0)::bigint FROM sb.webhook_hourly),
-          (SELECT coalesce(sum(dead), 0)::bigint FROM sb.webhook_hourly),
+          h.success, h.failed, h.dead,
           (SELECT count(*) FROM sb.webhook_deliveries WHERE state IN ('pending', 'retrying')),
           (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM sb.webhook_deliveries
-            WHERE state IN ('pending', 'retrying'))
+            WHERE state IN ('pending', 'retrying')),
+          h.day_success, h.day_dead
+        FROM (SELECT coalesce(sum(success), 0)::bigint AS success, coalesce(sum(failed), 0)::bigint AS failed,
+            coalesce(sum(dead), 0)::bigint AS dead,
+            coalesce(sum(success) FILTER (WHERE hour > now() - interval '24 hours'), 0)::bigint AS day_success,
+            coalesce(sum(dead) FILTER (WHERE hour > now() - interval '24 hours'), 0)::bigint AS day_dead
+          FROM sb.webhook_hourly) h
         """)
 
     // MARK: Test delivery

@@ -79,6 +79,9 @@ package struct WebhookStatistics: Sendable, Equatable {
     package let pending: Int64
     /// Seconds since the oldest undelivered row was made; nil when nothing waits.
     package let oldestPendingAge: Double?
+    /// Of the last 24 hours, to the hour.
+    package let succeededLastDay: Int64
+    package let deadLastDay: Int64
 }
 
 /// A delivery this node claimed, with everything an attempt needs.

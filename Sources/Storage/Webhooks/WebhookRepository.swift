@@ -112,7 +112,8 @@ package struct WebhookRepository: Sendable {
         }
         return WebhookStatistics(
             webhooks: try row[0], activeWebhooks: try row[1], succeeded: try row[2], failedAttempts: try row[3],
-            dead: try row[4], pending: try row[5], oldestPendingAge: try row[6])
+            dead: try row[4], pending: try row[5], oldestPendingAge: try row[6], succeededLastDay: try row[7],
+            deadLastDay: try row[8])
     }
 
     // MARK: Outbox
