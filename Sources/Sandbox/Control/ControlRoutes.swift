@@ -37,7 +37,10 @@ struct ControlRoutes {
     private static func run(
         _ handler: Handler, _ request: ControlRequest, _ host: any ControlHost
     ) async throws -> ControlAnswer {
-        try await handler(ControlCall(host: host, request))
+        let answer = try await handler(ControlCall(host: host, request))
+        // What the answer says has happened must outlive a crash that follows it.
+        for world in host.controlWorlds { await world.settled() }
+        return answer
     }
 
     /// Every route of 09-sandbox-server, section 24.
