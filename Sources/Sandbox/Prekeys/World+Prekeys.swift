@@ -109,7 +109,7 @@ extension World {
             }
             remember(request.account, met: device.account)
             let bundle = bundle(
-                of: device, asked: jid, by: request.device, withoutOneTimeKey: faults.contains(.noPrekeys),
+                of: device, asked: jid, withoutOneTimeKey: faults.contains(.noPrekeys),
                 identity: wrongIdentity(faults))
             if bundle.oneTimePreKey != nil { withOneTimeKey += 1 }
             users.append(Self.stanza(bundle))
@@ -132,7 +132,7 @@ extension World {
     }
 
     private func bundle(
-        of device: Device, asked jid: JID, by asking: Device?, withoutOneTimeKey: Bool = false,
+        of device: Device, asked jid: JID, withoutOneTimeKey: Bool = false,
         identity: PublicKey? = nil
     ) -> PublicBundle {
         PublicBundle(
@@ -226,6 +226,6 @@ extension World {
 
     /// The bundle of a device, with one of its one-time prekeys used up; `nil` for an unknown device. `jid` in either space.
     package func takeBundle(for jid: JID) -> PublicBundle? {
-        device(jid).map { bundle(of: $0, asked: jid, by: nil) }
+        device(jid).map { bundle(of: $0, asked: jid) }
     }
 }

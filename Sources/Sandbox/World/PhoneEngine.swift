@@ -13,8 +13,8 @@ import Transport
 ///   ``World/sendPairSuccess(_:to:numbers:approval:keyIndexList:)``, ``World/sendPrimaryHello(_:wrappedEphemeral:identity:)``,
 ///   ``World/sendDowngrade(_:)``, ``World/failPairing(_:reason:)``, ``World/whenOver(_:)``
 /// - ``World/sendFromPhone(_:_:)`` for messages, receipts and chat states; ``World/setPresenceFromPhone(_:available:)``
-/// - ``World/devices(of:in:)``, ``World/takeBundle(for:)``
-/// - ``World/notify(_:to:)`` for notifications to devices
+/// - ``World/devices(of:)``, ``World/takeBundle(for:)``
+/// - ``World/deliver(_:to:)`` for notifications to devices
 @SandboxActor
 package protocol PhoneEngine: AnyObject, Sendable {
     /// A new account, or one that came back from the journal when the world was loaded (`restored`). For a new one the

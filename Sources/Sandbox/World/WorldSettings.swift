@@ -52,10 +52,8 @@ package struct WorldSettings: Sendable, Equatable, Codable {
     package var messagesPerMinute: Int?
     package var receiptsNameDevice = false
     package var groupedReceipts = false
-    package var viewOnceUnavailable = false
     package var queueLimit = 10_000
     package var queueLifetime = 14 * 86_400_000
-    package var offlineBatch = 100
     package var groupAddressing = AddressSpace.lid
 
     // Presence (18)
