@@ -8,7 +8,7 @@ package final class Phones: PhoneEngine {
     unowned let world: World
     private var phones: [String: Phone] = [:]
     /// Code pairings whose `primary_hello` was sent, by number of the pairing session.
-    var codePairings: [Int: (account: Account, pairing: LinkCodePairing, done: (CodeOutcome) -> Void)] = [:]
+    var codePairings: [Int: (account: Account, pairing: LinkCodePairing, outcome: CodeOutcomeBox)] = [:]
 
     package init(world: World) { self.world = world }
 

@@ -248,15 +248,7 @@ import WhatsAppProtobuf
                     ]))
             let ref = try #require(answer.child("link_code_companion_reg", "link_code_pairing_ref")?.bytesContent)
             for (typed, outcome) in [("11111111", "wrong_code"), (code.shown.lowercased(), "paired")] {
-                let entered = Task { @SandboxActor in
-                    await withCheckedContinuation { done in
-                        do {
-                            try home.phones.enterCode(typed, with: account) { done.resume(returning: $0) }
-                        } catch {
-                            done.resume(returning: .failed("\(error)"))
-                        }
-                    }
-                }
+                async let entered = home.phones.enterCode(typed, with: account, timeout: 10_000)
                 let hello = try await client.next("primary_hello") { $0.tag == "notification" }
                 let node = try #require(hello.child("link_code_companion_reg"))
                 let primary = try code.unwrap(
@@ -264,10 +256,11 @@ import WhatsAppProtobuf
                 let accountKey = try PublicKey(raw: try #require(node.child("primary_identity_pub")?.bytesContent))
                 try await client.send(
                     finishStanza(companion, ephemeral: ephemeral, primary: primary, accountKey: accountKey, ref: ref))
-                switch await entered.value {
+                switch try await entered {
                 case .wrongCode: #expect(outcome == "wrong_code")
                 case .approved: #expect(outcome == "paired")
                 case .failed(let reason): Issue.record("\(reason)")
+                case nil: Issue.record("no outcome")
                 }
             }
             try await finish(companion, client)

@@ -1,6 +1,5 @@
 import Cryptography
 import HTTPTypes
-import NIOCore
 import OrderedCollections
 import Transport
 
@@ -50,43 +49,12 @@ extension ControlRoutes {
         let world = try call.world
         let phones = try call.phones
         if try call.optionalBool("passkey") == true { throw ControlError.notImplemented("pairing by passkey") }
-        let outcome = CodeOutcomeBox()
-        try phones.enterCode(try call.text("code"), with: account) { outcome.give($0) }
-        switch await outcome.value(timeout: patience) {
+        switch try await phones.enterCode(try call.text("code"), with: account, timeout: patience) {
         case .approved(let linked): return try await answer(linked, account: account, in: world, waits: true)
         case .wrongCode: return ["state": "wrong_code"]
         case .failed(let reason): return ["state": .string(reason)]
         case nil: return ["state": "no_answer"]
         }
-    }
-}
-
-/// Holds one outcome for one waiter.
-@SandboxActor
-private final class CodeOutcomeBox {
-    private var outcome: CodeOutcome?
-    private var waiter: CheckedContinuation<CodeOutcome?, Never>?
-
-    func give(_ outcome: CodeOutcome) {
-        guard self.outcome == nil else { return }
-        self.outcome = outcome
-        waiter?.resume(returning: outcome)
-        waiter = nil
-    }
-
-    /// The outcome, or nil after `timeout` milliseconds of real time.
-    func value(timeout: Int) async -> CodeOutcome? {
-        if let outcome { return outcome }
-        let expiry = SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(timeout))) {
-            SandboxActor.run { self.giveUp() }
-        }
-        defer { expiry.cancel() }
-        return await withCheckedContinuation { waiter = $0 }
-    }
-
-    private func giveUp() {
-        waiter?.resume(returning: nil)
-        waiter = nil
     }
 }
 

@@ -1,4 +1,5 @@
 import Cryptography
+import NIOCore
 import OrderedCollections
 import Transport
 
@@ -76,30 +77,35 @@ extension Phones {
 
     // MARK: Code (09-sandbox-server, section 8)
 
-    /// Types a code into the phone of `account`. `done` is called once, when the companion's bundle was opened or the
-    /// session ended. The key derivation (some 100 ms) runs here, on the world's thread.
-    package func enterCode(
-        _ text: String, with account: Account, done: @escaping (CodeOutcome) -> Void
-    ) throws {
+    /// Types a code into the phone of `account` and waits until the companion's bundle was opened or the session ended, at
+    /// most `timeout` milliseconds of real time (then nil). The newest companion that waits for a code is meant.
+    ///
+    /// Throws ``LinkingError`` and ``WorldError/pairingState(_:)``. The key derivation runs beside the world's thread; its
+    /// random input is drawn before, so the result does not depend on when it ends.
+    package func enterCode(_ text: String, with account: Account, timeout: Int) async throws -> CodeOutcome? {
         guard let code = LinkCode(typed: text) else { throw LinkingError.unreadableCode }
-        guard let session = world.pairings(waitingFor: account).last, let request = session.linkCode else {
+        guard let session = world.pairings(waitingFor: account).first, let request = session.linkCode else {
             throw LinkingError.noCodeExpected
         }
         let source = phone(of: account).random("link-code")
+        let randomness = LinkCodePairing.Randomness(
+            ephemeral: KeyPair.generate(random: source), salt: source.bytes(32), iv: source.bytes(16))
         let pairing: LinkCodePairing
         do {
-            pairing = try LinkCodePairing(
-                code: code, wrappedCompanionEphemeral: request.wrappedEphemeral,
-                randomness: .init(
-                    ephemeral: KeyPair(privateKey: PrivateKey(raw: source.bytes(32))), salt: source.bytes(32),
-                    iv: source.bytes(16)))
+            pairing = try await Task.detached {
+                try LinkCodePairing(
+                    code: code, wrappedCompanionEphemeral: request.wrappedEphemeral, randomness: randomness)
+            }.value
         } catch {
             throw LinkingError.cryptography(String(describing: error))
         }
+        guard session.linkCode?.ref == request.ref else { throw LinkingError.noCodeExpected }
         try world.sendPrimaryHello(
             session, wrappedEphemeral: pairing.wrappedEphemeral, identity: account.identity.publicKey)
-        codePairings[session.id]?.done(.failed("replaced_by_another_code"))
-        codePairings[session.id] = (account, pairing, done)
+        codePairings[session.id]?.outcome.give(.failed("replaced_by_another_code"))
+        let outcome = CodeOutcomeBox()
+        codePairings[session.id] = (account, pairing, outcome)
+        return await outcome.value(timeout: timeout)
     }
 
     package func linkCodeFinished(_ session: PairingSession, wrappedBundle: Bytes, companionIdentity: Bytes) {
@@ -110,17 +116,46 @@ extension Phones {
             guard companionIdentity == session.registration.identityKey.raw else {
                 throw LinkCodePairing.FinishError.identityMismatch
             }
-            entry.done(.approved(try approve(session, for: entry.account, advSecret: secret)))
+            entry.outcome.give(.approved(try approve(session, for: entry.account, advSecret: secret)))
         } catch LinkCodePairing.FinishError.wrongCode {
             world.rejectCode(session)
-            entry.done(.wrongCode)
+            entry.outcome.give(.wrongCode)
         } catch {
             world.failPairing(session, reason: "identity_mismatch")
-            entry.done(.failed(String(describing: error)))
+            entry.outcome.give(.failed(String(describing: error)))
         }
     }
 
     package func pairingEnded(_ session: PairingSession) {
-        codePairings.removeValue(forKey: session.id)?.done(.failed(session.state.word))
+        codePairings.removeValue(forKey: session.id)?.outcome.give(.failed(session.state.word))
+    }
+}
+
+/// Holds one outcome for one waiter.
+@SandboxActor
+final class CodeOutcomeBox {
+    private var outcome: CodeOutcome?
+    private var waiter: CheckedContinuation<CodeOutcome?, Never>?
+
+    func give(_ outcome: CodeOutcome) {
+        guard self.outcome == nil else { return }
+        self.outcome = outcome
+        waiter?.resume(returning: outcome)
+        waiter = nil
+    }
+
+    /// The outcome, or nil after `timeout` milliseconds of real time.
+    func value(timeout: Int) async -> CodeOutcome? {
+        if let outcome { return outcome }
+        let expiry = SandboxActor.loop.scheduleTask(in: .milliseconds(Int64(timeout))) {
+            SandboxActor.run { self.giveUp() }
+        }
+        defer { expiry.cancel() }
+        return await withCheckedContinuation { waiter = $0 }
+    }
+
+    private func giveUp() {
+        waiter?.resume(returning: nil)
+        waiter = nil
     }
 }
