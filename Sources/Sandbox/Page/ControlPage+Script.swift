@@ -45,8 +45,9 @@ extension ControlPage {
 
         const path = rest => "/accounts/" + encodeURIComponent(account) + rest;
 
-        async function attempt(action) {
-          notice("");
+        // What a person did clears the last notice; what runs beside it does not.
+        async function attempt(action, inBackground) {
+          if (!inBackground) notice("");
           try { return await action(); } catch (error) { notice(error.message); }
         }
 
@@ -71,7 +72,11 @@ extension ControlPage {
           chat = null;
           shown = 0;
           $("send").elements.to.value = "";
-          await attempt(async () => { await showAccounts(); await showPhone(); await showMessages(); });
+          await attempt(async () => {
+            await showAccounts();
+            $("link").open = await showPhone() === 0;
+            await showMessages();
+          });
         }
 
         async function showPhone() {
@@ -84,7 +89,6 @@ extension ControlPage {
           $("echo").checked = entry.auto.echo;
           $("auto-read").checked = entry.auto.auto_read;
           const companions = entry.devices.filter(device => device.device !== 0);
-          $("link").open = companions.length === 0;
           $("devices").replaceChildren(...companions.map(device => {
             const state = device.connected ? (device.active ? "connected" : "connecting") : "offline";
             const item = make("li");
@@ -99,6 +103,7 @@ extension ControlPage {
             return item;
           }));
           if (!companions.length) $("devices").replaceChildren(make("li", "none yet"));
+          return companions.length;
         }
 
         // Chats.
@@ -144,7 +149,7 @@ extension ControlPage {
         function later() {
           if (refresh) return;
           refresh = setTimeout(() => { refresh = 0; attempt(async () => {
-            await showAccounts(); await showPhone(); await showMessages(); }); }, 150);
+            await showAccounts(); await showPhone(); await showMessages(); }, true); }, 150);
         }
 
         function showEvent(event) {

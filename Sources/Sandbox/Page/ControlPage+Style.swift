@@ -8,7 +8,7 @@ extension ControlPage {
         [hidden] { display: none !important; }
         body { margin: 0; color: var(--ink); background: var(--paper); display: grid; min-height: 100vh;
           grid: "head head head" auto "nav main side" 1fr / 17rem minmax(0, 1fr) 22rem; }
-        header { grid-area: head; display: flex; gap: 1rem; align-items: baseline; padding: .6rem 1rem;
+        header { grid-area: head; position: sticky; top: 0; z-index: 1; display: flex; gap: 1rem; align-items: baseline; padding: .6rem 1rem;
           border-bottom: 1px solid var(--line); background: var(--card); }
         nav { grid-area: nav; } main { grid-area: main; } aside { grid-area: side; }
         nav, main, aside { padding: 1rem; min-width: 0; }

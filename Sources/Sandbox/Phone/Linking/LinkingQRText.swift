@@ -7,12 +7,20 @@ import Cryptography
 /// Older clients leave the URL out, and the client type with it or without it.
 package struct LinkingQRText: Sendable, Equatable {
     /// Why a text is not a linking QR code.
-    package enum ParsingError: Error, Equatable {
+    package enum ParsingError: Error, Equatable, CustomStringConvertible {
         /// Four or five parts separated by commas are needed.
         case partCount(Int)
         /// The named part is no base64 of 32 bytes.
         case invalidKey(String)
         case emptyReference
+
+        package var description: String {
+            switch self {
+            case .partCount(let count): "it has \(count) parts instead of four or five"
+            case .invalidKey(let name): "its \(name) is not 32 bytes in base64"
+            case .emptyReference: "its reference is empty"
+            }
+        }
     }
 
     package static let urlPrefix = "https://wa.me/settings/linked_devices#"
