@@ -1,4 +1,5 @@
 import AdminAuth
+import Database
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -7,6 +8,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Storage
 import Tenancy
 
 /// The HTTP side of a node: listener, routes and the authentication feed.
@@ -36,6 +38,7 @@ package actor GatewayServer {
     private var server: Task<Void, any Error>?
     private var feedTask: Task<Void, Never>?
     private var usageTask: Task<Void, Never>?
+    private var settingsTask: Task<Void, Never>?
 
     /// - Parameters:
     ///   - eventLoops: Where connections are served.
@@ -64,7 +67,7 @@ package actor GatewayServer {
             routes: catalogue.routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
             api: configuration.api,
-            drain: drain, logger: dependencies.logger, now: now)
+            drain: drain, audit: dependencies.audit, logger: dependencies.logger, now: now)
         feed = AuthFeed(
             source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
             logger: dependencies.logger)
@@ -79,6 +82,11 @@ package actor GatewayServer {
         feedTask = Task { [feed] in await feed.run(from: position) }
         let usage = TenantUsageExchange(dependencies.tenantUsage, database: dependencies.database)
         usageTask = Task { await usage.run() }
+        let versions = dependencies.versions
+        let changes = dependencies.database.system.listen([SettingsRepository.channel])
+        settingsTask = Task {
+            for await _ in changes { await versions.changed() }
+        }
         let (ports, bound) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
             responder: edge, server: try makeServer(),
@@ -101,8 +109,7 @@ package actor GatewayServer {
         }
         var reason = "the listener ended"
         do { try await server?.value } catch { reason = "\(error)" }
-        feedTask?.cancel()
-        usageTask?.cancel()
+        cancelTasks()
         throw StartError.listener("\(configuration.server.address):\(configuration.server.port): \(reason)")
     }
 
@@ -122,12 +129,18 @@ package actor GatewayServer {
     /// Closes the listener; requests at work end first.
     package func stop() async {
         drain.begin()
-        feedTask?.cancel()
         server?.cancel()
         _ = await server?.result
+        cancelTasks()
         await feedTask?.value
-        usageTask?.cancel()
+        await settingsTask?.value
         await usageTask?.value
+    }
+
+    private func cancelTasks() {
+        feedTask?.cancel()
+        settingsTask?.cancel()
+        usageTask?.cancel()
     }
 
     private func makeServer() throws -> HTTPServerBuilder {

@@ -34,7 +34,8 @@ package struct InProcessGateway: Sendable {
         edge = Edge(
             routes: routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
-            api: configuration.api, drain: DrainState(), logger: dependencies.logger, now: now)
+            api: configuration.api, drain: DrainState(), audit: dependencies.audit, logger: dependencies.logger,
+            now: now)
         logger = dependencies.logger
     }
 

@@ -29,12 +29,12 @@ package struct AuditLog: Sendable {
     ///   - action: `device.delete`.
     package func record(
         _ action: String, by actor: String, from origin: AuditOrigin, tenantID: Int64? = nil, deviceID: UUID? = nil,
-        target: String = ""
+        target: String = "", result: String = "ok"
     ) async {
         let address = AddressBlock(origin.client) == nil ? nil : origin.client
         let entry = AuditEntry(
             tenantID: tenantID, deviceID: deviceID, actor: actor, actorAddress: address, requestID: origin.requestID,
-            action: action, target: target)
+            action: action, target: target, result: result)
         do {
             try await repository.append(entry)
         } catch {

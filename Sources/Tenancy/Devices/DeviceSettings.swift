@@ -29,7 +29,8 @@ package struct DeviceSettings: Sendable {
         let sealed = try url.map { try sealing.seal(Bytes($0.utf8), context: Self.proxyContext(scope)) }
         guard try await devices.setProxy(scope, sealed: sealed) else { throw TenancyError.deviceNotFound }
         details.forget(did: scope.did)
-        if let session = sessions.running(did: scope.did) { try await session.setProxy(url) }
+        // The setting holds from the next connection on, also when this one cannot be made.
+        if let session = sessions.running(did: scope.did) { try? await session.setProxy(url) }
     }
 
     package func setPassive(_ scope: DeviceScope, _ passive: Bool) async throws {

@@ -41,11 +41,11 @@ extension RouteCatalogue {
     }
 
     @Sendable private func createDevice(_ call: Call) async throws -> Answer {
-        let name = ((try? call.body.string("device_name")) ?? nil) ?? ""
+        let name = try call.body.string("device_name") ?? ""
         guard name.count <= 255 else {
             throw APIError.validation("device_name must be at most 255 characters", field: "device_name")
         }
-        let external = ((try? call.body.string("external_id")) ?? nil).flatMap { $0.isEmpty ? nil : $0 }
+        let external = try call.body.string("external_id").flatMap { $0.isEmpty ? nil : $0 }
         guard external.map({ $0.count <= 128 }) ?? true else {
             throw APIError.validation("external_id must be at most 128 characters", field: "external_id")
         }
