@@ -93,7 +93,7 @@ struct GroupMessagingTests {
                     "type": "text", "addressing_mode": "lid", "participant_pn": "15550001111@s.whatsapp.net",
                 ], children: encs)
         }
-        let lost = try peer.encryptGroup(text("lost"), group: Self.group)
+        let lost = try peer.encryptGroup(conversation("lost"), group: Self.group)
         bench.server.deliver(stanza("G0", [lost.enc]))
         let retry = try await bench.server.stanza("retry") { $0.type == "retry" }
         #expect(retry.jid("participant") == peer.jid && retry.to == Self.group)
@@ -103,7 +103,7 @@ struct GroupMessagingTests {
         #expect(bench.events("message.undecryptable").first?.json.contains("\"is_unavailable\":true") == true)
 
         try peer.start(with: Bench.lid, bundle: bundle)
-        let next = try peer.encryptGroup(text("hello all"), group: Self.group)
+        let next = try peer.encryptGroup(conversation("hello all"), group: Self.group)
         bench.server.deliver(stanza("G1", [next.enc, try peer.encrypt(next.distribution, to: Bench.lid)]))
         let receipt = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "G1" }
         #expect(receipt.to == Self.group && receipt.jid("participant") == peer.jid)

@@ -13,7 +13,9 @@ struct ReceiveTests {
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
         try await bench.holdCommits()
-        bench.server.deliver(bench.message("M1", from: phone, encs: [try phone.encrypt(text("hello"), to: Bench.lid)]))
+        bench.server.deliver(
+            bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)]))
+        try await bench.untilCommitWaits()
         try await bench.server.settle()
         #expect(!bench.server.sent.contains { $0.tag == "receipt" || $0.tag == "ack" })
         try await bench.releaseCommits()
@@ -36,7 +38,7 @@ struct ReceiveTests {
         let bench = try await Bench.ready()
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(text("hello"), to: Bench.lid)])
+        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
         bench.server.deliver(stanza)
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" }
         bench.server.clearLog()
@@ -52,7 +54,7 @@ struct ReceiveTests {
         let bench = try await Bench.ready()
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(text("hello"), to: Bench.lid)])
+        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
         bench.server.deliver(stanza)
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" }
         await bench.session.stop()
@@ -69,7 +71,7 @@ struct ReceiveTests {
         let bench = try await Bench.ready()
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        var enc = try phone.encrypt(text("hello"), to: Bench.lid)
+        var enc = try phone.encrypt(conversation("hello"), to: Bench.lid)
         let good = try #require(enc.bytesContent)
         enc.content = .bytes(Array(good.dropLast(9)) + [good[good.count - 9] ^ 1] + good.suffix(8))
         bench.server.deliver(bench.message("M1", from: phone, encs: [enc]))
@@ -92,7 +94,7 @@ struct ReceiveTests {
 
         var resend = try {
             try phone.start(with: Bench.lid, bundle: bundle)
-            return try phone.encrypt(text("hello"), to: Bench.lid)
+            return try phone.encrypt(conversation("hello"), to: Bench.lid)
         }()
         resend.attributes["count"] = "2"
         bench.server.deliver(bench.message("M1", from: phone, encs: [resend]))
@@ -123,7 +125,7 @@ struct ReceiveTests {
         let phone = bench.contact()
         let own = try #require(bench.server.world.bundles[Bench.lid.bare])
         try own.start(with: Bench.lid, bundle: try bench.bundle())
-        let copy = try #require(MessagePlaintext.deviceSent(text("from my phone"), to: phone.jid))
+        let copy = try #require(MessagePlaintext.deviceSent(conversation("from my phone"), to: phone.jid))
         bench.server.deliver(
             Stanza(
                 "message",
@@ -210,7 +212,7 @@ struct ReceiveTests {
         let bench = try await Bench.ready()
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(text("hello"), to: Bench.lid)])
+        let stanza = bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
         bench.failLoads(.unavailable("down"))
         bench.server.deliver(stanza)
         try await bench.server.settle()

@@ -54,7 +54,7 @@ struct SendTextTests {
         _ = try phone.decrypt(try #require(copy.child("enc")), from: Bench.lid)
 
         bench.server.deliver(
-            bench.message("A1", from: phone, encs: [try phone.encrypt(text("hi"), to: Bench.lid)]))
+            bench.message("A1", from: phone, encs: [try phone.encrypt(conversation("hi"), to: Bench.lid)]))
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "A1" }
         bench.server.clearLog()
         _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: "two"))
@@ -161,7 +161,7 @@ struct SendTextTests {
         let phone = bench.contact()
         try phone.start(with: Bench.lid, bundle: try bench.bundle())
         bench.server.deliver(
-            bench.message("Q1", from: phone, encs: [try phone.encrypt(text("question"), to: Bench.lid)]))
+            bench.message("Q1", from: phone, encs: [try phone.encrypt(conversation("question"), to: Bench.lid)]))
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "Q1" }
         _ = try await bench.session.sendText(
             TextMessage(

@@ -54,8 +54,11 @@ struct LifecycleTests {
         bench.pair()
         bench.server.world.greeting = { _ in [Stanza("failure", ["reason": "402", "code": "101", "expire": "86400"])] }
         try await bench.session.start()
-        let until = bench.clock.now().adding(seconds: 86_400)
-        #expect(try await end(of: bench) == .banned(code: 101, until: until))
+        guard case .banned(101, let until?) = try await end(of: bench) else {
+            Issue.record("not banned")
+            return
+        }
+        #expect(until.seconds == bench.clock.now().adding(seconds: 86_400).seconds)
         #expect(bench.events("connection.temporary_ban").first?.json.contains("86400000000000") == true)
         #expect(bench.device.row.heldUntil == .some(until))
     }

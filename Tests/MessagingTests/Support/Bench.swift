@@ -51,8 +51,19 @@ final class Bench: @unchecked Sendable {
             eventLoop: eventLoop)
     }
 
+    /// The process dies: the session object is forgotten as it is, its socket breaks, commits that wait are lost.
+    func crash() {
+        server.abandon()
+        restart()
+    }
+
     /// From now on commits wait.
     func holdCommits() async throws { try await eventLoop.submit { self.commits.hold() }.get() }
+
+    /// Returns once something waits to be committed.
+    func untilCommitWaits() async throws {
+        for _ in 0..<1000 where commits.waitingCount == 0 { try await Task.sleep(for: .milliseconds(2)) }
+    }
 
     /// Lets what waits end in one outcome, and what comes commit at once.
     func releaseCommits(_ outcome: MemoryCommitQueue.Outcome = .applied) async throws {
@@ -142,7 +153,13 @@ final class Bench: @unchecked Sendable {
 
 final class TestClock: WallClock {
     private let time = NIOLockedValueBox(Timestamp(seconds: 1_767_323_045))
-    func now() -> Timestamp { time.withLockedValue { $0 } }
+    /// Moves on by a microsecond with each look, as no two moments are the same.
+    func now() -> Timestamp {
+        time.withLockedValue { time in
+            time.microseconds += 1
+            return time
+        }
+    }
     func advance(_ seconds: Int64) { time.withLockedValue { $0 = $0.adding(seconds: seconds) } }
 }
 

@@ -118,4 +118,4 @@ final class FakeDevice {
 }
 
 /// `Message{conversation}`.
-func text(_ text: String) -> ProtoMessage { ProtoMessage(.message) { $0[string: "conversation"] = text } }
+func conversation(_ text: String) -> ProtoMessage { ProtoMessage(.message) { $0[string: "conversation"] = text } }

@@ -115,6 +115,9 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
 
     struct Missing: Error { var what: String }
 
+    /// Forgets the running connection without telling the client, which is gone.
+    func abandon() { lock.withLock { current = nil } }
+
     /// Turns of the loop, for "nothing happens" checks.
     func settle() async throws {
         for _ in 0..<20 { try await eventLoop.submit {}.get() }

@@ -1,0 +1,97 @@
+import Cryptography
+import Signal
+import Testing
+import Transport
+import WhatsAppProtobuf
+
+@testable import Messaging
+
+/// The process dies at any moment: its memory is gone, what was committed stays (16-performance-durability, section 1).
+@Suite("Crashes", .timeLimit(.minutes(2)))
+struct CrashTests {
+    /// (ratchet key, counter) of every pairwise ciphertext in a stanza that `device` would read.
+    private func positions(_ stanza: Stanza) throws -> [String: [UInt8]] {
+        var found: [String: [UInt8]] = [:]
+        for copy in stanza.child("participants")?.children("to") ?? [] {
+            guard let enc = copy.child("enc"), let bytes = enc.bytesContent else { continue }
+            let message =
+                enc.type == "pkmsg"
+                ? try PreKeySignalMessage(parsing: bytes).message : try SignalMessage(parsing: bytes)
+            found["\(message.ratchetKey) \(message.counter)"] = bytes
+        }
+        return found
+    }
+
+    @Test("no chain position is ever used for two texts, however often the process dies", arguments: 1...4)
+    func positionsAreNeverReused(seed: UInt8) async throws {
+        let random = SeededRandom(seed: [seed], label: "crash")
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        var used: [String: [UInt8]] = [:]
+        var counter = 0
+        for _ in 0..<8 {
+            for _ in 0...Int(random.bytes(1)[0] % 9) {
+                counter += 1
+                let text = "message \(counter)"
+                _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: text))
+                let stanza = try #require(bench.server.sent.last { $0.tag == "message" })
+                for (position, bytes) in try positions(stanza) {
+                    #expect(used[position] == nil || used[position] == bytes, "position used twice")
+                    used[position] = bytes
+                }
+                let enc = try #require(
+                    stanza.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc"))
+                #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == text)
+                if random.bytes(1)[0] % 4 == 0 {
+                    bench.server.deliver(
+                        bench.message(
+                            "R\(counter)", from: phone,
+                            encs: [try phone.encrypt(conversation("reply \(counter)"), to: Bench.lid)]))
+                    let id = "R\(counter)"
+                    _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == id }
+                }
+            }
+            // Dies: nothing is flushed, the socket goes, another process starts over the store.
+            bench.crash()
+            try await bench.connect()
+        }
+    }
+
+    @Test("a message whose commit was lost with the process is delivered again and stored once")
+    func receivedBeforeCommit() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let stanza = bench.message(
+            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        try await bench.holdCommits()
+        bench.server.deliver(stanza)
+        try await bench.untilCommitWaits()
+        try await bench.releaseCommits(.failed(.unavailable))
+        #expect(!bench.server.sent.contains { $0.tag == "receipt" })
+        bench.crash()
+        try await bench.connect()
+        bench.server.deliver(stanza)
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        #expect(bench.device.messages.map(\.body) == ["hello"])
+        #expect(bench.events("message.received").count == 1)
+    }
+
+    @Test("after a commit that failed, memory forgets what the store does not have: the redelivery decrypts")
+    func failedCommitInTheSameProcess() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let stanza = bench.message(
+            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        try await bench.holdCommits()
+        bench.server.deliver(stanza)
+        try await bench.untilCommitWaits()
+        try await bench.releaseCommits(.failed(.unavailable))
+        #expect(bench.session.state.phase == .waiting)
+        try await bench.session.reconnect()
+        bench.server.deliver(stanza)
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        #expect(bench.events("message.received").count == 1)
+    }
+}
