@@ -144,22 +144,21 @@ extension DeviceEvent {
         make("offline.sync_completed", own: own, dedupe: moment(at), at: at) { $0.set("count", count) }
     }
 
-    static func identityChange(own: String, target: JID, isImplicit: Bool, stanzaID: String, at: Timestamp)
+    static func identityChange(own: String, target: Party, isImplicit: Bool, stanzaID: String, at: Timestamp)
         -> DeviceEvent
     {
-        make("identity.change", own: own, dedupe: "\(target) \(stanzaID)", at: at) { data in
-            data.set("target", target.bare.description)
+        make("identity.change", own: own, dedupe: "\(target.key) \(stanzaID)", at: at) { data in
+            data.set("target", target.shown)
+            data.set("target_lid", ifPresent: target.hidden)
             data.set("timestamp", at.rfc3339)
             data.set("implicit", isImplicit)
         }
     }
 
-    static func pushNameUpdate(own: String, target: JID, alternative: JID?, old: String, new: String, at: Timestamp)
-        -> DeviceEvent
-    {
-        make("pushname.update", own: own, dedupe: "\(target.bare) \(moment(at))", at: at) { data in
-            data.set("target", target.bare.description)
-            data.set("target_alt", alternative?.bare.description ?? "")
+    static func pushNameUpdate(own: String, target: Party, old: String, new: String, at: Timestamp) -> DeviceEvent {
+        make("pushname.update", own: own, dedupe: "\(target.key) \(moment(at))", at: at) { data in
+            data.set("target", target.shown)
+            data.set("target_alt", target.hidden ?? "")
             data.set("old", old)
             data.set("new", new)
         }

@@ -4,13 +4,6 @@ import WhatsAppProtobuf
 /// Events about messages, receipts and groups (11-webhooks, sections 9.1, 9.7 and 10). Dedupe keys name the message, so a
 /// redelivered stanza makes the same key.
 extension DeviceEvent {
-    /// Chat and sender as events show them: canonical LID with the phone number beside it where known.
-    struct MessageParties {
-        var chat: String
-        var sender: String
-        var senderAlternative: String?
-    }
-
     static func messageReceived(
         _ info: MessageInfo, parties: MessageParties, payload: MessagePayload, type: String, text: String?,
         retryCount: Int, at: Timestamp
@@ -19,7 +12,7 @@ extension DeviceEvent {
         data.set("type", type)
         data.set("text", ifPresent: text)
         data.set("push_name", ifPresent: info.pushName)
-        data.set("sender_alt", ifPresent: parties.senderAlternative)
+        data.set("sender_alt", ifPresent: parties.sender.hidden)
         data.set("is_group", info.isGroup)
         data.set("is_offline", info.isOffline)
         if retryCount > 0 { data.set("retry_count", retryCount) }
@@ -35,8 +28,7 @@ extension DeviceEvent {
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", target.messageID)
-        data.set("chat", parties.chat)
-        data.set("from", parties.sender)
+        data.set(parties)
         data.set("timestamp", info.timestamp.seconds)
         data.set("text", text ?? "")
         return DeviceEvent(
@@ -48,8 +40,7 @@ extension DeviceEvent {
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", target.messageID)
-        data.set("chat", parties.chat)
-        data.set("from", parties.sender)
+        data.set(parties)
         data.set("emoji", emoji)
         data.set("timestamp", info.timestamp.seconds)
         return DeviceEvent(
@@ -61,10 +52,9 @@ extension DeviceEvent {
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", target.messageID)
-        data.set("from", parties.sender)
-        data.set("chat", parties.chat)
+        data.set(parties)
         data.set("timestamp", info.timestamp.seconds)
-        data.set("deleted_by", parties.sender)
+        data.set("deleted_by", parties.sender.shown)
         data.set("is_from_me", info.isFromMe)
         return DeviceEvent(
             type: "message.deleted", dedupeKey: key("message.deleted", info, parties), data: data.bytes, at: at)
@@ -78,8 +68,7 @@ extension DeviceEvent {
         var data = JSONObject()
         data.set("jid", own)
         data.set("message_id", info.id)
-        data.set("from", parties.sender)
-        data.set("chat", parties.chat)
+        data.set(parties)
         data.set("timestamp", info.timestamp.seconds)
         data.set("is_from_me", info.isFromMe)
         data.set("is_unavailable", isUnavailable)
@@ -90,41 +79,44 @@ extension DeviceEvent {
             data: data.bytes, at: at)
     }
 
-    static func messageSent(id: String, chat: String, timestamp: Timestamp, origin: String, at: Timestamp)
+    static func messageSent(id: String, chat: Party, timestamp: Timestamp, origin: String, at: Timestamp)
         -> DeviceEvent
     {
         var data = JSONObject()
         data.set("message_id", id)
-        data.set("chat", chat)
+        data.set(chat: chat)
         data.set("timestamp", timestamp.seconds)
         data.set("origin", origin)
-        return DeviceEvent(type: "message.sent", dedupeKey: "message.sent \(chat) \(id)", data: data.bytes, at: at)
+        return DeviceEvent(type: "message.sent", dedupeKey: "message.sent \(chat.key) \(id)", data: data.bytes, at: at)
     }
 
-    static func messageFailed(id: String, chat: String, error: String, code: Int?, at: Timestamp) -> DeviceEvent {
+    static func messageFailed(id: String, chat: Party, error: String, code: Int?, at: Timestamp) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", id)
-        data.set("chat", chat)
+        data.set(chat: chat)
         data.set("error", error)
         if let code { data.set("wa_code", code) } else { data.setNull("wa_code") }
-        return DeviceEvent(type: "message.failed", dedupeKey: "message.failed \(chat) \(id)", data: data.bytes, at: at)
+        return DeviceEvent(
+            type: "message.failed", dedupeKey: "message.failed \(chat.key) \(id)", data: data.bytes, at: at)
     }
 
-    static func retryRequested(id: String, chat: String, sender: JID, count: Int, at: Timestamp) -> DeviceEvent {
+    static func retryRequested(id: String, chat: Party, sender: Party, count: Int, at: Timestamp) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", id)
-        data.set("chat", chat)
-        data.set("sender", sender.description)
+        data.set(chat: chat)
+        data.set("sender", sender.shown)
+        data.set("sender_lid", ifPresent: sender.hidden)
         data.set("count", count)
         return DeviceEvent(
-            type: "message.retry_requested", dedupeKey: "message.retry_requested \(chat) \(id) \(sender) \(count)",
+            type: "message.retry_requested",
+            dedupeKey: "message.retry_requested \(chat.key) \(id) \(sender.key) \(count)",
             data: data.bytes, at: at)
     }
 
     /// One per message id of a receipt; nil for receipts that are no news to people.
-    static func receipt(_ receipt: IncomingReceipt, entry: IncomingReceipt.Entry, chat: String, at: Timestamp)
-        -> DeviceEvent?
-    {
+    static func receipt(
+        _ receipt: IncomingReceipt, entry: IncomingReceipt.Entry, chat: Party, sender: Party, at: Timestamp
+    ) -> DeviceEvent? {
         let type: String
         switch receipt.kind {
         case .delivered: type = "message.delivered"
@@ -134,26 +126,41 @@ extension DeviceEvent {
         }
         var data = JSONObject()
         data.set("message_id", entry.messageID)
-        data.set("chat", chat)
-        data.set("sender", entry.sender.description)
+        data.set(chat: chat)
+        data.set("sender", sender.shown)
+        data.set("sender_lid", ifPresent: sender.hidden)
         data.set("timestamp", entry.at.seconds)
         data.set("receipt_type", receipt.typeText)
         return DeviceEvent(
-            type: type, dedupeKey: "\(type) \(chat) \(entry.messageID) \(entry.sender) \(receipt.typeText)",
+            type: type, dedupeKey: "\(type) \(chat.key) \(entry.messageID) \(entry.sender) \(receipt.typeText)",
             data: data.bytes, at: at)
     }
 
     private static func messageData(_ info: MessageInfo, parties: MessageParties) -> JSONObject {
         var data = JSONObject()
         data.set("message_id", info.id)
-        data.set("from", parties.sender)
-        data.set("chat", parties.chat)
+        data.set(parties)
         data.set("timestamp", info.timestamp.seconds)
         data.set("is_from_me", info.isFromMe)
         return data
     }
 
     private static func key(_ type: String, _ info: MessageInfo, _ parties: MessageParties) -> String {
-        "\(type) \(parties.chat) \(parties.sender) \(info.id)"
+        "\(type) \(parties.chat.key) \(parties.sender.key) \(info.id)"
+    }
+}
+
+extension JSONObject {
+    /// `chat`, and `chat_lid` where the LID is another.
+    fileprivate mutating func set(chat: Party) {
+        set("chat", chat.shown)
+        set("chat_lid", ifPresent: chat.hidden)
+    }
+
+    /// `from` and `chat` by phone JID where known, the LIDs beside them.
+    fileprivate mutating func set(_ parties: MessageParties) {
+        set("from", parties.sender.shown)
+        set("from_lid", ifPresent: parties.sender.hidden)
+        set(chat: parties.chat)
     }
 }

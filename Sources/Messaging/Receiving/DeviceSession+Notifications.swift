@@ -67,7 +67,9 @@ extension DeviceSession {
         for form in [user, other].compactMap(\.self) { dropDeviceList(of: form, draft: &draft) }
         let name = (user.isLID ? user : other ?? user).description
         draft.changes.events.append(
-            .identityChange(own: ownNumber, target: user, isImplicit: false, stanzaID: stanza.id ?? "", at: now))
+            .identityChange(
+                own: ownNumber, target: Party(user, alternative: other), isImplicit: false, stanzaID: stanza.id ?? "",
+                at: now))
         let ticket = submit(draft, isInbound: true)
         send(Acknowledgement.ack(stanza), after: ticket)
         guard let row = try await privacyToken(JID(name) ?? user), let issued = row.senderTimestamp,

@@ -8,7 +8,7 @@ extension DeviceSession {
     /// What one decrypted payload changes: key material, internal traffic, rows and events. Synchronous: part of the
     /// stretch that decrypted it.
     func interpret(
-        _ plaintext: [UInt8], info: MessageInfo, parties: DeviceEvent.MessageParties, senderKey: SenderKeyName,
+        _ plaintext: [UInt8], info: MessageInfo, parties: MessageParties, senderKey: SenderKeyName,
         outcome: inout MessageOutcome, draft: inout SignalDraft
     ) {
         let payload: MessagePayload
@@ -22,11 +22,12 @@ extension DeviceSession {
         learnSenderKey(payload, info: info, senderKey: senderKey, draft: &draft)
         var parties = parties
         if info.isFromMe, let destination = payload.deviceSentDestination, !info.chat.isGroup {
-            parties.chat = canonicalInMemory(destination)
+            parties.chat = partyInMemory(destination)
         }
         if let secret = payload.secret {
             draft.changes.messageSecrets.append(
-                MessageSecretRow(chat: parties.chat, sender: parties.sender, messageID: info.id, secret: secret))
+                MessageSecretRow(chat: parties.chat.key, sender: parties.sender.key, messageID: info.id, secret: secret)
+            )
         }
         if info.isPeer { outcome.internalReceipts.append("peer_msg") }
         switch payload.kind {
@@ -55,15 +56,17 @@ extension DeviceSession {
         case .ephemeralSetting(let seconds):
             draft.changes.chats.append(
                 ChatUpdate(
-                    chat: parties.chat, kind: chatKind(info.chat), ephemeral: (max(0, seconds), info.timestamp)))
+                    chat: parties.chat.key, kind: chatKind(info.chat), ephemeral: (max(0, seconds), info.timestamp)))
         }
         learnPushName(info, parties: parties, draft: &draft)
     }
 
-    private func canonicalInMemory(_ chat: JID) -> String {
-        let chat = chat.withoutHosting.bare
-        guard chat.server == .user, let lid = lids.lid(pn: chat.user) else { return chat.description }
-        return JID.lid(lid).description
+    /// A person under the names that are in memory: for use where nothing may suspend.
+    func partyInMemory(_ jid: JID) -> Party {
+        let bare = jid.withoutHosting.bare
+        if bare.isLID { return Party(bare, alternative: lids.pn(lid: bare.user).map { .user($0) }) }
+        guard bare.server == .user else { return Party(bare) }
+        return Party(bare, alternative: lids.lid(pn: bare.user).map { .lid($0) })
     }
 
     private func learnSenderKey(
@@ -79,20 +82,20 @@ extension DeviceSession {
 
     private func store(
         _ payload: MessagePayload, type: String, text: String?, info: MessageInfo,
-        parties: DeviceEvent.MessageParties, outcome: MessageOutcome, draft: inout SignalDraft
+        parties: MessageParties, outcome: MessageOutcome, draft: inout SignalDraft
     ) {
         let keepsContent = configuration.storesContent
         draft.changes.messages.append(
             MessageRow(
-                chat: parties.chat, messageID: info.id, fromMe: info.isFromMe, timestamp: info.timestamp,
-                sender: parties.sender, senderAlternative: parties.senderAlternative,
+                chat: parties.chat.key, messageID: info.id, fromMe: info.isFromMe, timestamp: info.timestamp,
+                sender: parties.sender.key, senderAlternative: parties.sender.alternative,
                 pushName: keepsContent ? info.pushName : nil, serverID: info.serverID, type: type,
                 body: keepsContent ? text : nil, content: keepsContent ? payload.message.serialized() : nil,
                 quotedID: payload.content.context.quote?.messageID, status: info.isFromMe ? .sent : .delivered,
                 origin: .live))
         draft.changes.chats.append(
             ChatUpdate(
-                chat: parties.chat, kind: chatKind(info.chat), lastMessage: (info.id, info.timestamp),
+                chat: parties.chat.key, kind: chatKind(info.chat), lastMessage: (info.id, info.timestamp),
                 unreadIncrement: info.isFromMe ? 0 : 1))
         draft.changes.events.append(
             .messageReceived(
@@ -109,13 +112,13 @@ extension DeviceSession {
     /// theirs.
     private func edit(
         _ target: MessageKey, content: [UInt8], text: String?, info: MessageInfo,
-        parties: DeviceEvent.MessageParties, payload: MessagePayload, draft: inout SignalDraft
+        parties: MessageParties, payload: MessagePayload, draft: inout SignalDraft
     ) {
         guard target.fromMe else { return }
         let keepsContent = configuration.storesContent
         draft.changes.messageUpdates.append(
             MessageUpdate(
-                chat: parties.chat, messageID: target.messageID, fromMe: info.isFromMe,
+                chat: parties.chat.key, messageID: target.messageID, fromMe: info.isFromMe,
                 edit: MessageEdit(
                     body: keepsContent ? text : nil, content: keepsContent ? content : nil, at: info.timestamp)))
         draft.changes.events.append(
@@ -125,7 +128,7 @@ extension DeviceSession {
     }
 
     private func revoke(
-        _ target: MessageKey, info: MessageInfo, parties: DeviceEvent.MessageParties, draft: inout SignalDraft
+        _ target: MessageKey, info: MessageInfo, parties: MessageParties, draft: inout SignalDraft
     ) {
         // Another's message may be revoked only by an admin, in a group, with the stanza's consent.
         guard target.fromMe || (info.chat.isGroup && info.edit == "8") else { return }
@@ -133,20 +136,20 @@ extension DeviceSession {
             target.fromMe ? info.isFromMe : target.participant.map { own?.contains(user: $0) ?? false } ?? false
         draft.changes.messageUpdates.append(
             MessageUpdate(
-                chat: parties.chat, messageID: target.messageID, fromMe: isOwnTarget, deletedAt: info.timestamp))
+                chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget, deletedAt: info.timestamp))
         draft.changes.events.append(.messageDeleted(info, parties: parties, target: target, at: now))
     }
 
     /// A push name that differs from the one seen last in this process.
-    private func learnPushName(_ info: MessageInfo, parties: DeviceEvent.MessageParties, draft: inout SignalDraft) {
-        guard !info.isFromMe, let name = info.pushName, pushNames[parties.sender] != name else { return }
-        let old = pushNames[parties.sender]
-        pushNames[parties.sender] = name
-        draft.changes.contacts.append(ContactUpdate(jid: parties.sender, pushName: name))
+    private func learnPushName(_ info: MessageInfo, parties: MessageParties, draft: inout SignalDraft) {
+        guard !info.isFromMe, let name = info.pushName, pushNames[parties.sender.key] != name else { return }
+        let old = pushNames[parties.sender.key]
+        pushNames[parties.sender.key] = name
+        draft.changes.contacts.append(ContactUpdate(jid: parties.sender.key, pushName: name))
         if let old {
             draft.changes.events.append(
                 .pushNameUpdate(
-                    own: ownNumber, target: info.sender, alternative: info.senderAlternative, old: old, new: name,
+                    own: ownNumber, target: parties.sender, old: old, new: name,
                     at: now))
         }
     }

@@ -7,33 +7,29 @@ extension DeviceSession {
             return send(Acknowledgement.ack(stanza, refusal: .parsing), after: tickets.newest)
         }
         if receipt.kind == .retry { return try await handleRetry(stanza, receipt) }
-        let chat = try await canonicalChat(receipt.chat, alternative: receiptAlternative(stanza))
-        var recipients: [String] = []
-        for entry in receipt.entries { recipients.append(try await canonicalChat(entry.sender)) }
+        let chat = try await party(receipt.chat)
+        var recipients: [Party] = []
+        for entry in receipt.entries { recipients.append(try await party(entry.sender)) }
 
         var draft = makeDraft()
         learnPairs(of: stanza, in: &draft.changes)
         for (entry, recipient) in zip(receipt.entries, recipients) {
             if receipt.isFromMe, receipt.kind == .read || receipt.kind == .readSelf {
                 // Read on another own device.
-                draft.changes.chats.append(ChatUpdate(chat: chat, kind: chatKind(receipt.chat), markRead: true))
+                draft.changes.chats.append(ChatUpdate(chat: chat.key, kind: chatKind(receipt.chat), markRead: true))
             } else if let kind = receipt.receiptKind, let status = receipt.status, !receipt.isFromMe {
                 draft.changes.receipts.append(
-                    ReceiptRow(chat: chat, messageID: entry.messageID, recipient: recipient, kind: kind, at: entry.at))
+                    ReceiptRow(
+                        chat: chat.key, messageID: entry.messageID, recipient: recipient.key, kind: kind, at: entry.at))
                 draft.changes.messageUpdates.append(
-                    MessageUpdate(chat: chat, messageID: entry.messageID, fromMe: true, status: status))
+                    MessageUpdate(chat: chat.key, messageID: entry.messageID, fromMe: true, status: status))
             }
-            if let event = DeviceEvent.receipt(receipt, entry: entry, chat: chat, at: now) {
+            if let event = DeviceEvent.receipt(receipt, entry: entry, chat: chat, sender: recipient, at: now) {
                 draft.changes.events.append(event)
             }
         }
         let ticket = submit(draft, isInbound: true)
         send(Acknowledgement.ack(stanza), after: ticket)
-    }
-
-    /// The LID a receipt from a number may name.
-    private func receiptAlternative(_ stanza: Stanza) -> JID? {
-        stanza.jid("recipient_lid") ?? stanza.jid("peer_recipient_lid") ?? stanza.jid("sender_lid")
     }
 
     private func learnPairs(of stanza: Stanza, in changes: inout ChangeSet) {

@@ -100,7 +100,10 @@ extension DeviceSession {
                 break
             }
         }
-        if outcome.failure == nil, nodes.count > encs.count, encs.isEmpty { outcome.isUnknownKind = true }
+        if encs.isEmpty {
+            // Bots' answers need a message secret; nothing else of an unknown kind can be read either.
+            outcome.refusal = nodes.contains { $0.type == "msmsg" } ? .missingMessageSecret : .unrecognisedStanza
+        }
         let ticket = submit(draft, isInbound: true)
         if let (error, enc) = outcome.failure {
             return try await undecryptable(
@@ -110,28 +113,25 @@ extension DeviceSession {
         answer(stanza, info, outcome: outcome, after: ticket)
         retryCounters.forget(info)
         refreshDeviceListIfUnknown(info.sender)
-        if outcome.wantsOwnDevices { forgetOwnDevices() }
     }
 
     /// What handling the ciphertexts of one stanza led to.
     struct MessageOutcome {
         var handledAny = false
+        /// The last payload that decrypted was no message.
         var isBadProtobuf = false
-        var isUnknownKind = false
+        var refusal: Acknowledgement.Refusal?
         var retryCount = 0
         var failure: (SignalError, IncomingEnc)?
         /// Types of internal receipts to the own number.
         var internalReceipts: [String] = []
-        var wantsOwnDevices = false
     }
 
     private func answer(_ stanza: Stanza, _ info: MessageInfo, outcome: MessageOutcome, after ticket: CommitTicket) {
         guard let own else { return }
-        if outcome.isUnknownKind || (outcome.isBadProtobuf && !outcome.handledAny) {
-            let refusal: Acknowledgement.Refusal = outcome.isUnknownKind ? .unrecognisedStanza : .invalidProtobuf
+        if let refusal = outcome.refusal ?? (outcome.isBadProtobuf ? .invalidProtobuf : nil) {
             return send(Acknowledgement.ack(stanza, refusal: refusal), after: ticket)
         }
-        if outcome.isBadProtobuf { return send(Acknowledgement.ack(stanza, refusal: .invalidProtobuf), after: ticket) }
         for type in outcome.internalReceipts {
             send(Acknowledgement.internalReceipt(id: info.id, type: type, own: own), after: ticket)
         }
@@ -186,26 +186,23 @@ extension DeviceSession {
 
     // MARK: Chats and people
 
-    /// Canonical chat and sender: LID where one is known (04, section 5.3).
-    func parties(of info: MessageInfo) async throws -> DeviceEvent.MessageParties {
-        let sender = info.sender.bare
-        var alternative = info.senderAlternative?.bare
-        if alternative == nil, sender.server == .user { alternative = try await lid(of: sender) }
-        if alternative == nil, sender.isLID { alternative = try await pn(of: sender) }
-        let canonicalSender = sender.isLID ? sender : alternative.flatMap { $0.isLID ? $0 : nil } ?? sender
-        let otherSender = canonicalSender == sender ? alternative : sender
-        return DeviceEvent.MessageParties(
-            chat: try await canonicalChat(
-                info.chat, alternative: info.isFromMe ? info.recipientAlternative : alternative),
-            sender: canonicalSender.description, senderAlternative: otherSender?.description)
+    /// Chat and sender of a message under both their names.
+    func parties(of info: MessageInfo) async throws -> MessageParties {
+        let sender = try await party(info.sender, alternative: info.senderAlternative)
+        if !info.isFromMe, info.chat == info.sender.bare { return MessageParties(chat: sender, sender: sender) }
+        return MessageParties(
+            chat: try await party(info.chat, alternative: info.recipientAlternative), sender: sender)
     }
 
-    func canonicalChat(_ chat: JID, alternative: JID? = nil) async throws -> String {
-        let chat = chat.withoutHosting.bare
-        guard chat.server == .user, !chat.isBot else { return chat.description }
-        if let alternative, alternative.isLID { return alternative.bare.description }
-        return try await lid(of: chat)?.description ?? chat.description
+    /// A person under both names, from what a stanza says or what is stored; anything else as it is.
+    func party(_ jid: JID, alternative: JID? = nil) async throws -> Party {
+        let bare = jid.withoutHosting.bare
+        guard bare.isPerson, !bare.isBot, bare.server == .user || bare.isLID else { return Party(bare) }
+        if let alternative { return Party(bare, alternative: alternative.withoutHosting) }
+        return Party(bare, alternative: bare.isLID ? try await pn(of: bare) : try await lid(of: bare))
     }
+
+    func canonicalChat(_ chat: JID) async throws -> String { try await party(chat).key }
 
     // MARK: Without ciphertext
 

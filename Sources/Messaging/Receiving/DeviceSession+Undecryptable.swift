@@ -8,7 +8,7 @@ import WhatsAppProtobuf
 extension DeviceSession {
     /// A ciphertext could not be read: retry receipt, placeholder, event, then the ack (04-message-pipeline, section 12.1).
     func undecryptable(
-        _ stanza: Stanza, _ info: MessageInfo, parties: DeviceEvent.MessageParties, error: SignalError,
+        _ stanza: Stanza, _ info: MessageInfo, parties: MessageParties, error: SignalError,
         enc: IncomingEnc, address: SignalAddress, isKeyless: Bool
     ) async throws {
         // Handled in an earlier life: the answer got lost, not the message.
@@ -50,11 +50,11 @@ extension DeviceSession {
     }
 
     /// A row that stands for a message until it can be read.
-    func addPlaceholder(_ info: MessageInfo, parties: DeviceEvent.MessageParties, to changes: inout ChangeSet) {
+    func addPlaceholder(_ info: MessageInfo, parties: MessageParties, to changes: inout ChangeSet) {
         changes.messages.append(
             MessageRow(
-                chat: parties.chat, messageID: info.id, fromMe: info.isFromMe, timestamp: info.timestamp,
-                sender: parties.sender, senderAlternative: parties.senderAlternative,
+                chat: parties.chat.key, messageID: info.id, fromMe: info.isFromMe, timestamp: info.timestamp,
+                sender: parties.sender.key, senderAlternative: parties.sender.alternative,
                 pushName: configuration.storesContent ? info.pushName : nil, type: "undecryptable",
                 status: info.isFromMe ? .sent : .delivered, origin: .live))
     }

@@ -20,7 +20,7 @@ extension DeviceSession {
         let result = SendResult(
             messageID: pending.id, chat: pending.chat, timestamp: timestamp, serverID: ack.serverID)
         let event = DeviceEvent.messageSent(
-            id: pending.id, chat: pending.chat, timestamp: timestamp, origin: "api", at: now)
+            id: pending.id, chat: pending.party, timestamp: timestamp, origin: "api", at: now)
         var draft = makeDraft()
         draft.changes.messageUpdates.append(
             MessageUpdate(
@@ -102,7 +102,7 @@ extension DeviceSession {
     func failSend(_ id: String, _ error: SessionError) {
         guard let pending = pendingSends.removeValue(forKey: id) else { return }
         let code: Int? = if case .sendRejected(let code, _) = error { code } else { nil }
-        let event = DeviceEvent.messageFailed(id: id, chat: pending.chat, error: error.word, code: code, at: now)
+        let event = DeviceEvent.messageFailed(id: id, chat: pending.party, error: error.word, code: code, at: now)
         record { changes in
             changes.messageUpdates.append(
                 MessageUpdate(chat: pending.chat, messageID: id, fromMe: true, status: .failed))
@@ -149,7 +149,8 @@ extension DeviceSession {
             guard let to = JID(row.chat), let sendBy = row.sendBy else { continue }
             sendOrder += 1
             pendingSends[row.messageID] = PendingSend(
-                id: row.messageID, chat: row.chat, to: to, order: sendOrder, sendBy: sendBy, plaintext: row.plaintext,
+                id: row.messageID, chat: row.chat, shownChat: partyInMemory(to).shown, to: to, order: sendOrder,
+                sendBy: sendBy, plaintext: row.plaintext,
                 isResumed: true)
         }
         expireSends()

@@ -56,6 +56,10 @@ extension DeviceSession {
         try await loadSessions(lacking.map(\.address))
         try await ensureSessions(lacking)
         try await loadSenderKey(name)
+        // Somebody came or left while we waited: who has the key and who may have it must be asked again.
+        guard groups.peek(group.description)?.info == info else {
+            return try await buildGroup(id: id, content: content, group: group)
+        }
 
         // From here to the submission nothing suspends.
         var draft = makeDraft()

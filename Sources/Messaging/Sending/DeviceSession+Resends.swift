@@ -12,9 +12,9 @@ extension DeviceSession {
         guard let request = RetryRequest(stanza) else {
             return send(Acknowledgement.ack(stanza, refusal: .parsing), after: tickets.newest)
         }
-        let chat = try await canonicalChat(receipt.chat)
         let event = DeviceEvent.retryRequested(
-            id: request.messageID, chat: chat, sender: request.requester, count: request.count, at: now)
+            id: request.messageID, chat: try await party(receipt.chat), sender: try await party(request.requester),
+            count: request.count, at: now)
         var draft = makeDraft()
         draft.changes.events.append(event)
         let ticket = submit(draft, isInbound: true)

@@ -11,6 +11,8 @@ struct SendTarget: Sendable {
     var pn: JID?
     /// Canonical text of the chat in rows and answers.
     var chat: String { jid.description }
+    /// What events call it.
+    var shownChat: String { pn?.bare.description ?? chat }
 }
 
 extension DeviceSession {
@@ -23,6 +25,7 @@ extension DeviceSession {
         guard waitingSends < Self.maximumWaitingSends else { throw SessionError.tooManyWaiting }
         waitingSends += 1
         defer { waitingSends -= 1 }
+        lastActivity = now
         let target = try await target(of: message.chat)
         let expiration = try await ephemeralSeconds(of: target)
         let quote = try await quoted(message.quote, in: target)
@@ -74,7 +77,7 @@ extension DeviceSession {
         sendOrder += 1
         let promise = eventLoop.makePromise(of: SendResult.self)
         pendingSends[id] = PendingSend(
-            id: id, chat: target.chat, to: target.jid, order: sendOrder, sendBy: sendBy,
+            id: id, chat: target.chat, shownChat: target.shownChat, to: target.jid, order: sendOrder, sendBy: sendBy,
             plaintext: content.serialized(), idempotency: idempotency, promise: promise)
         let intent = record { changes in
             fillIntent(

@@ -6,6 +6,8 @@ struct PendingSend: Sendable {
     let id: String
     /// Canonical chat, as in the rows.
     let chat: String
+    /// The chat as events show it.
+    let shownChat: String
     /// `to` of the stanza.
     let to: JID
     let order: UInt64
@@ -30,6 +32,7 @@ struct PendingSend: Sendable {
     var isResumed = false
 
     var isGroup: Bool { to.isGroup }
+    var party: Party { Party(key: chat, shown: shownChat) }
 }
 
 /// Names one answer to retry receipts, for the limit per device and message.

@@ -57,6 +57,8 @@ extension DeviceSession {
         _ ticket: CommitTicket, _ result: Result<Void, any Error>, isInbound: Bool, _ apply: () -> Void
     ) {
         if isInbound { inboundSettled() }
+        tickets.settled(ticket)
+        defer { resumeSettleWaiters() }
         switch result {
         case .success:
             apply()
@@ -66,6 +68,27 @@ extension DeviceSession {
         case .failure(let error):
             commitFailed(error as? CommitError ?? .unavailable, ticket: ticket)
         }
+    }
+
+    /// Waits until the outcome of every submission up to `ticket` is known, whatever it is.
+    private func settlement(of ticket: CommitTicket) async {
+        if ticket <= tickets.settledThrough { return }
+        await withCheckedContinuation { settleWaiters.append((ticket, $0)) }
+    }
+
+    private func resumeSettleWaiters() {
+        guard !settleWaiters.isEmpty else { return }
+        let due = settleWaiters.filter { $0.ticket <= tickets.settledThrough }
+        settleWaiters.removeAll { $0.ticket <= tickets.settledThrough }
+        for waiter in due { waiter.continuation.resume() }
+    }
+
+    /// After records were dropped with images on their way to the store: what is read before those have settled may be
+    /// older than what the store will hold.
+    func awaitLoadBarrier() async {
+        guard let barrier = loadBarrier else { return }
+        await settlement(of: barrier)
+        if loadBarrier == barrier { loadBarrier = nil }
     }
 
     private func resumeCommitWaiters() {
@@ -92,6 +115,7 @@ extension DeviceSession {
 
     /// Drops every cached record: the next use loads what is stored.
     func forgetUncommitted() {
+        if tickets.settledThrough < tickets.newest { loadBarrier = tickets.newest }
         _ = gate.removeAll()
         sessions.removeAll()
         senderKeys.removeAll()

@@ -32,6 +32,7 @@ extension DeviceSession {
 
     /// Puts a stanza of the durable class in the lane.
     func enqueue(_ stanza: Stanza) {
+        lastActivity = now
         lane.append(stanza, linkNumber: linkNumber)
         updateReading()
         guard !lane.isRunning else { return }

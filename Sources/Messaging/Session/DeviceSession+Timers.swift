@@ -84,6 +84,17 @@ extension DeviceSession {
         }
     }
 
+    /// What only speeds things up; records have their own rules.
+    private func dropCaches() {
+        lids.removeAll()
+        deviceLists.removeAll()
+        groups.removeAll()
+        keyMarks.removeAll()
+        tokens.removeAll()
+        pushNames.removeAll()
+        placeholderRequests.removeAll()
+    }
+
     func upkeep() {
         guard !isClosed else { return }
         var draft = makeDraft()
@@ -92,5 +103,6 @@ extension DeviceSession {
         senderKeys.evict(unusedSince: limit, watermark: tickets.watermark, draft: &draft) { sessions.nextRevision() }
         submit(draft)
         expireSends()
+        if lastActivity < limit { dropCaches() }
     }
 }

@@ -50,6 +50,8 @@ package actor DeviceSession: DeviceClient {
     var tickets = CommitTickets()
     var gate = FrameGate<OutgoingFrame>()
     var commitWaiters: [(ticket: CommitTicket, promise: EventLoopPromise<Void>)] = []
+    var settleWaiters: [(ticket: CommitTicket, continuation: CheckedContinuation<Void, Never>)] = []
+    var loadBarrier: CommitTicket?
     var unsettledInbound = 0
     var isReadingPaused = false
 
@@ -81,6 +83,8 @@ package actor DeviceSession: DeviceClient {
     var placeholderRequests = RecentCache<String, Timestamp>(capacity: 64)
 
     var logger: Logger
+    /// Last time something was sent or received: what only speeds things up is dropped after ten idle minutes.
+    var lastActivity: Timestamp
 
     package init(
         configuration: DeviceSessionConfiguration, store: any DeviceStore, commits: any CommitQueue,
@@ -96,6 +100,7 @@ package actor DeviceSession: DeviceClient {
         ids = StanzaIDs(random: configuration.random.bytes(2))
         pings = PingSchedule(
             now: configuration.clock.now(), maximumSilence: configuration.timeouts.keepAliveSilence)
+        lastActivity = configuration.clock.now()
         var logger = configuration.logger
         logger[metadataKey: "device"] = .string(configuration.deviceID)
         self.logger = logger

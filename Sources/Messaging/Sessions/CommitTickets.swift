@@ -15,6 +15,8 @@ package struct CommitTicket: Sendable, Hashable, Comparable {
 package struct CommitTickets: Sendable {
     private var last: UInt64 = 0
     package private(set) var watermark = CommitTicket.none
+    /// Outcomes up to here are known, good or bad.
+    package private(set) var settledThrough = CommitTicket.none
 
     package init() {}
 
@@ -22,13 +24,14 @@ package struct CommitTickets: Sendable {
     package var next: CommitTicket { CommitTicket(last + 1) }
     /// The newest ticket that was submitted.
     package var newest: CommitTicket { CommitTicket(last) }
-    package var hasPending: Bool { watermark.number < last }
+    package var hasPending: Bool { settledThrough.number < last }
 
     package mutating func submitted() -> CommitTicket {
         last += 1
         return CommitTicket(last)
     }
 
+    package mutating func settled(_ ticket: CommitTicket) { settledThrough = max(settledThrough, ticket) }
     package mutating func done(_ ticket: CommitTicket) { watermark = max(watermark, ticket) }
 }
 

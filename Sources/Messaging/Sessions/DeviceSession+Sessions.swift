@@ -10,6 +10,7 @@ extension DeviceSession {
         for _ in 0..<8 {
             let missing = sessions.missing(addresses)
             guard !missing.isEmpty else { return }
+            await awaitLoadBarrier()
             let departures = sessions.departures
             let texts = missing.map(\.description)
             let rows = try await load { try await store.sessions(did: did, addresses: texts) }
@@ -24,6 +25,7 @@ extension DeviceSession {
     func loadSenderKey(_ name: SenderKeyName) async throws {
         for _ in 0..<8 {
             guard !senderKeys.isLoaded(name) else { return }
+            await awaitLoadBarrier()
             let departures = senderKeys.departures
             let row = try await load {
                 try await store.senderKey(did: did, group: name.group, sender: name.sender.description)
@@ -124,10 +126,13 @@ extension DeviceSession {
             let answer: Stanza
             do {
                 answer = try await query { BundleQuery.make(id: $0, devices: devices.map(\.jid)) }
-            } catch SessionError.serverRefused(let code, _) where code >= 500 {
-                answer = try await query { BundleQuery.make(id: $0, devices: devices.map(\.jid)) }
-            } catch SessionError.serverRefused {
+            } catch SessionError.serverRefused(let code, _) where code < 500 {
                 return
+            } catch SessionError.serverRefused, SessionError.timedOut {
+                // Once more; then the devices are skipped.
+                do {
+                    answer = try await query { BundleQuery.make(id: $0, devices: devices.map(\.jid)) }
+                } catch SessionError.serverRefused, SessionError.timedOut { return }
             }
             let accounts = try await accountKeys(devices.map(\.jid))
             let bundles = try BundleQuery.bundles(of: answer) { accounts[$0.signalUser] }
@@ -163,7 +168,8 @@ extension DeviceSession {
     /// An identity changed under the automatic policy: tells it once.
     func identityChanged(_ jid: JID, draft: inout SignalDraft) {
         draft.changes.events.append(
-            .identityChange(own: ownNumber, target: jid, isImplicit: true, stanzaID: "\(now.microseconds)", at: now))
+            .identityChange(
+                own: ownNumber, target: partyInMemory(jid), isImplicit: true, stanzaID: "\(now.microseconds)", at: now))
     }
 
     /// Identities of the phones (device 0) of the users of `devices`, by Signal user: the keys that sign their companions.

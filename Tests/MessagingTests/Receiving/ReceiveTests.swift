@@ -28,6 +28,10 @@ struct ReceiveTests {
         let event = try #require(bench.events("message.received").first)
         #expect(event.json.contains("\"message_id\":\"M1\""))
         #expect(event.json.contains("\"text\":\"hello\""))
+        // People are shown by number; rows are kept under the LID.
+        #expect(event.json.contains("\"from\":\"15550001111@s.whatsapp.net\""))
+        #expect(event.json.contains("\"chat\":\"15550001111@s.whatsapp.net\""))
+        #expect(event.json.contains("\"from_lid\":\"222333444555666@lid\""))
         #expect(bench.device.preKeys[1] == nil)
         #expect(bench.device.lidByPN["15550001111"] == "222333444555666")
         #expect(!bench.server.sent.contains { $0.tag == "ack" })
@@ -193,6 +197,8 @@ struct ReceiveTests {
         #expect(bench.device.messages.first { $0.fromMe }?.status == .read)
         #expect(bench.device.receipts.count == 2)
         #expect(bench.events("message.read").count == 1 && bench.events("message.delivered").count == 1)
+        #expect(bench.events("message.read").first?.json.contains("\"sender\":\"15550001111@s.whatsapp.net\"") == true)
+        #expect(bench.events("message.sent").first?.json.contains("\"chat\":\"15550001111@s.whatsapp.net\"") == true)
     }
 
     @Test("a stanza that lacks what it must have is refused with 487, one without content with 488")
