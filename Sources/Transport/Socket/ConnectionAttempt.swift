@@ -89,9 +89,11 @@ final class ConnectionAttempt {
         let pipeline = channel.pipeline.syncOperations
         if url.isSecure { try pipeline.addHandler(tlsHandler(host: url.host)) }
         let upgraded = eventLoop.makePromise(of: Void.self)
+        let setup = ConnectionSetup(
+            url: url, handshake: handshake, payload: payload, routingInfo: routingInfo, upgraded: upgraded,
+            connected: result)
         let connection = NoiseConnectionHandler(
-            configuration: configuration, url: url, handshake: handshake, payload: payload, routingInfo: routingInfo,
-            handler: handler, upgraded: upgraded, connected: result,
+            configuration: configuration, setup: setup, handler: handler,
             largestWrite: url.isSecure || configuration.proxy?.scheme == .https ? 8 << 10 : 64 << 10)
         do { try pipeline.addHandler(connection) } catch {
             upgraded.fail(error)
@@ -117,4 +119,17 @@ final class ConnectionAttempt {
         result.fail(failure)
         channel?.close(promise: nil)
     }
+}
+
+/// What ``NoiseConnectionHandler`` needs on the way to the open connection.
+struct ConnectionSetup {
+    var url: WebSocketURL
+    var handshake: NoiseClientHandshake
+    /// The serialized ClientPayload.
+    var payload: Bytes
+    var routingInfo: Bytes?
+    /// Completed when the websocket is open, or failed.
+    var upgraded: EventLoopPromise<Void>
+    /// Completed with the connection, or failed with ``ConnectFailure``.
+    var connected: EventLoopPromise<NoiseConnection>
 }

@@ -26,7 +26,8 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     private static let streamEndTimeout = TimeAmount.seconds(5)
 
     private let configuration: ConnectionConfiguration
-    private var setup: Setup?
+    /// What only the way to the open connection needs; gone when it is open.
+    private var setup: ConnectionSetup?
     private var handler: (any ConnectionHandler)?
     private var state = State.closed
     private var context: ChannelHandlerContext?
@@ -43,30 +44,14 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     private var wheel: TimerWheel?
     private var timer: TimerWheel.Timer?
 
-    /// What only the way to the open connection needs.
-    private struct Setup {
-        var url: WebSocketURL
-        var handshake: NoiseClientHandshake
-        var payload: Bytes
-        var routingInfo: Bytes?
-        var upgraded: EventLoopPromise<Void>
-        var connected: EventLoopPromise<NoiseConnection>
-    }
-
-    /// - Parameters:
-    ///   - upgraded: completed when the websocket is open, or failed.
-    ///   - connected: completed with the connection, or failed with ``ConnectFailure``.
-    ///   - largestWrite: most bytes given to the channel at once.
+    /// - Parameter largestWrite: most bytes given to the channel at once.
     init(
-        configuration: ConnectionConfiguration, url: WebSocketURL, handshake: NoiseClientHandshake, payload: Bytes,
-        routingInfo: Bytes?, handler: any ConnectionHandler, upgraded: EventLoopPromise<Void>,
-        connected: EventLoopPromise<NoiseConnection>, largestWrite: Int
+        configuration: ConnectionConfiguration, setup: ConnectionSetup, handler: any ConnectionHandler,
+        largestWrite: Int
     ) {
         self.configuration = configuration
+        self.setup = setup
         self.handler = handler
-        setup = Setup(
-            url: url, handshake: handshake, payload: payload, routingInfo: routingInfo, upgraded: upgraded,
-            connected: connected)
         outgoing = OutgoingQueue(largestWrite: largestWrite)
         masks = MaskGenerator(seed: configuration.random.bytes(8))
     }
@@ -357,14 +342,14 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     private func fail(_ error: any Error) {
         switch state {
         case .upgrading, .handshaking:
-            let failure = NoiseConnectionHandler.connectFailure(error)
+            let failure = ConnectFailure(setup: error)
             setup.take().map { setup in
                 setup.upgraded.fail(failure)
                 setup.connected.fail(failure)
             }
             state = .closing(.connectFailed(failure))
         case .open, .closing(.streamEnded):
-            state = .closing(NoiseConnectionHandler.reason(error))
+            state = .closing(DisconnectReason(socket: error))
         case .closing:
             break
         case .closed:
@@ -396,28 +381,6 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     /// Why sends fail now.
     private var endReason: DisconnectReason {
         if case .closing(let reason) = state { reason } else { .closedByPeer(code: nil) }
-    }
-
-    private static func connectFailure(_ error: any Error) -> ConnectFailure {
-        switch error {
-        case let failure as ConnectFailure: failure
-        case let error as NoiseError: .handshake(error)
-        case is FrameError, is WebSocketReader.ReadingError: .upgrade("\(error)")
-        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls("\(error)")
-        case NIOSSLError.uncleanShutdown: .closed
-        default: .dial("\(error)")
-        }
-    }
-
-    private static func reason(_ error: any Error) -> DisconnectReason {
-        switch error {
-        case let reason as DisconnectReason: reason
-        case NoiseError.counterExhausted: .counterExhausted
-        case is NoiseError: .undecryptableFrame
-        case is FrameError, is WebSocketReader.ReadingError: .protocolViolation("\(error)")
-        case NIOSSLError.uncleanShutdown: .closedByPeer(code: nil)
-        default: .network("\(error)")
-        }
     }
 
     // MARK: Timer
