@@ -46,10 +46,15 @@ struct TourTests {
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
-        let status = try await eventually("the end of the tour", within: .seconds(60)) {
-            process.isRunning ? nil : process.terminationStatus
+        do {
+            let status = try await eventually("the end of the tour", within: .seconds(120)) {
+                process.isRunning ? nil : process.terminationStatus
+            }
+            return (status, try String(contentsOf: file, encoding: .utf8))
+        } catch {
+            process.terminate()
+            return (-1, try String(contentsOf: file, encoding: .utf8))
         }
-        return (status, try String(contentsOf: file, encoding: .utf8))
     }
 
     private static func freePort() throws -> Int {
