@@ -1,5 +1,6 @@
 import Cryptography
 import Transport
+import WhatsAppProtobuf
 
 /// Where fault rules touch a connection: every stanza in, every stanza out.
 extension ClientConnection {
@@ -26,6 +27,7 @@ extension ClientConnection {
             case .ackError(let code): outcome.error = code
             case .ackPhash(let value): outcome.phash = value
             case .replace(let other): stanza = other
+            case .corruptEnc: stanza = stanza.withCorruptEnc()
             case .duplicate(let count, let milliseconds): (times, gap) = (1 + max(0, count), milliseconds)
             case .delay(let milliseconds):
                 step = { [inboundFaults, world] in inboundFaults.delay(milliseconds, in: world, $0) }
@@ -161,16 +163,39 @@ extension Stanza {
         return copy
     }
 
-    /// With one bit of the last `enc`'s ciphertext turned over.
+    /// With one bit of each ciphertext's MAC or signature turned over, those of `participants` included: it still parses, and
+    /// nobody can decrypt it. Bytes that do not parse would be refused for good by some clients (nack 487) instead of being
+    /// asked for again. Of a stanza with a key distribution only the message itself, the last `enc`, is changed.
     fileprivate func withCorruptEnc() -> Stanza {
         var copy = self
         var children = childrenContent
-        guard let index = children.lastIndex(where: { $0.tag == "enc" }),
-            var bytes = children[index].bytesContent, !bytes.isEmpty
-        else { return self }
-        bytes[bytes.count / 2] ^= 0x01
-        children[index].content = .bytes(bytes)
+        if let index = children.lastIndex(where: { $0.tag == "enc" }) {
+            children[index] = children[index].corruptedEnc
+        } else if let index = children.firstIndex(where: { $0.tag == "participants" }) {
+            children[index].content = .children(children[index].childrenContent.map { $0.withCorruptEnc() })
+        } else {
+            return self
+        }
         copy.content = .children(children)
         return copy
+    }
+
+    private var corruptedEnc: Stanza {
+        guard var bytes = bytesContent, !bytes.isEmpty else { return self }
+        let position = self["type"] == "pkmsg" ? Self.endOfInnerMessage(bytes) : nil
+        bytes[position ?? bytes.count - 1] ^= 0x01
+        var copy = self
+        copy.content = .bytes(bytes)
+        return copy
+    }
+
+    /// Where the message inside of a prekey message (03-signal: version byte, then field 4) has its last byte.
+    private static func endOfInnerMessage(_ bytes: Bytes) -> Int? {
+        var reader = ProtoReader(bytes.dropFirst())
+        while let field = try? reader.next() {
+            guard field.number == 4, field.wireType == .lengthDelimited, !field.bytes.isEmpty else { continue }
+            return field.bytes.endIndex - 1
+        }
+        return nil
     }
 }

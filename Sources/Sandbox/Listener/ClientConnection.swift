@@ -152,10 +152,17 @@ package final class ClientConnection {
             }
             var handshake = NoiseServerHandshake(
                 staticKey: world.trust.staticKey, ephemeral: .generate(random: world.random.stream("noise/ephemeral")),
-                certificateChain: world.trust.chain(flaw: flaw))
+                certificateChain: world.trust.chain(flaw: flaw),
+                // A client that resumes does not look at the certificates.
+                resumes: flaw == nil)
             let answer = try handshake.receive(clientHello: message)
             phase = .answered(handshake)
             append { try FrameEncoder.encode(answer, into: &$0) }
+            if let (clientStatic, payload) = handshake.resumption {
+                // Alone in its WebSocket message: whatsapp-rust drops frames that come with the handshake's last one.
+                flush()
+                try finish(handshake, clientStatic: clientStatic, payload: payload)
+            }
         } catch {
             world.violation("noise", "client hello: \(error)", connection: self)
             abort()
@@ -166,14 +173,18 @@ package final class ClientConnection {
         do {
             var handshake = handshake
             let (clientStatic, payload) = try handshake.receive(clientFinish: message)
-            noise = try NoiseTransport(handshake.transportKeys())
-            world.events.emit(.connectionHandshake, connection: id)
-            expectWithin(world.settings.handshakeTimeout, "pairing or login")
-            world.admit(self, clientKey: clientStatic, payload: payload)
+            try finish(handshake, clientStatic: clientStatic, payload: payload)
         } catch {
             world.violation("noise", "client finish: \(error)", connection: self)
             abort()
         }
+    }
+
+    private func finish(_ handshake: NoiseServerHandshake, clientStatic: PublicKey, payload: Bytes) throws {
+        noise = try NoiseTransport(handshake.transportKeys())
+        world.events.emit(.connectionHandshake, connection: id)
+        expectWithin(world.settings.handshakeTimeout, "pairing or login")
+        world.admit(self, clientKey: clientStatic, payload: payload)
     }
 
     private func receive(sealed frame: ByteBuffer) {

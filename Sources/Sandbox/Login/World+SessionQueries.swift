@@ -3,16 +3,16 @@ import Transport
 
 /// The requests of a client about its own session and device (09, sections 11.1, 11.7).
 extension World {
-    /// `active` and `passive`; what follows `active` comes after the answer.
+    /// `active` and `passive`; what follows `active` comes after the answer. The mode is echoed: whatsmeow and Baileys read
+    /// nothing of the answer, but whatsapp-rust, like WhatsApp Web, takes a result without the element for a failure.
     func answerPassive(_ request: IQRequest) throws -> Stanza {
-        guard request.isSet else { throw IQError.notImplemented }
-        switch request.child?.tag {
-        case "active": return .result(to: request.stanza)
-        case "passive":
-            request.device.isActive = false
-            return .result(to: request.stanza)
+        guard request.isSet, let mode = request.child?.tag else { throw IQError.notImplemented }
+        switch mode {
+        case "active": break
+        case "passive": request.device.isActive = false
         default: throw IQError.notImplemented
         }
+        return request.result(Stanza(mode))
     }
 
     func answerDirty(_ request: IQRequest) throws -> Stanza {

@@ -6,7 +6,11 @@ import WhatsAppProtobuf
 /// post-quantum modes are skipped.
 package enum HandshakeMessage: Sendable, Equatable {
     case clientHello(ephemeral: Bytes)
+    /// A clientHello that resumes (section 5.4): the client's static key and payload come at once.
+    case resumingHello(ephemeral: Bytes, static: Bytes, payload: Bytes)
     case serverHello(ephemeral: Bytes, static: Bytes, payload: Bytes)
+    /// A serverHello without static key: the resumption was accepted.
+    case resumedHello(ephemeral: Bytes, payload: Bytes)
     case clientFinish(static: Bytes, payload: Bytes)
 
     private static let clientHelloField = 2
@@ -30,12 +34,18 @@ package enum HandshakeMessage: Sendable, Equatable {
         switch body.field {
         case HandshakeMessage.clientHelloField:
             guard let ephemeral = body.parts[1] else { throw .missingPart }
-            self = .clientHello(ephemeral: ephemeral)
-        case HandshakeMessage.serverHelloField:
-            guard let ephemeral = body.parts[1], let key = body.parts[2], let payload = body.parts[3] else {
-                throw .missingPart
+            if let key = body.parts[2], let payload = body.parts[3] {
+                self = .resumingHello(ephemeral: ephemeral, static: key, payload: payload)
+            } else {
+                self = .clientHello(ephemeral: ephemeral)
             }
-            self = .serverHello(ephemeral: ephemeral, static: key, payload: payload)
+        case HandshakeMessage.serverHelloField:
+            guard let ephemeral = body.parts[1], let payload = body.parts[3] else { throw .missingPart }
+            if let key = body.parts[2] {
+                self = .serverHello(ephemeral: ephemeral, static: key, payload: payload)
+            } else {
+                self = .resumedHello(ephemeral: ephemeral, payload: payload)
+            }
         default:
             guard let key = body.parts[1], let payload = body.parts[2] else { throw .missingPart }
             self = .clientFinish(static: key, payload: payload)
@@ -47,6 +57,17 @@ package enum HandshakeMessage: Sendable, Equatable {
         switch self {
         case .clientHello(let ephemeral):
             writer.message(HandshakeMessage.clientHelloField) { $0.bytes(1, ephemeral) }
+        case .resumingHello(let ephemeral, let key, let payload):
+            writer.message(HandshakeMessage.clientHelloField) {
+                $0.bytes(1, ephemeral)
+                $0.bytes(2, key)
+                $0.bytes(3, payload)
+            }
+        case .resumedHello(let ephemeral, let payload):
+            writer.message(HandshakeMessage.serverHelloField) {
+                $0.bytes(1, ephemeral)
+                $0.bytes(3, payload)
+            }
         case .serverHello(let ephemeral, let key, let payload):
             writer.message(HandshakeMessage.serverHelloField) {
                 $0.bytes(1, ephemeral)

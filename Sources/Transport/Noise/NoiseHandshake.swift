@@ -99,7 +99,8 @@ package struct NoiseClientHandshake: Sendable {
     }
 }
 
-/// The responder of `Noise_XX_25519_AESGCM_SHA256`: the server's side of ``NoiseClientHandshake``.
+/// The server's side of the handshake: the responder of `Noise_XX_25519_AESGCM_SHA256`, and of the resumption `IK` that
+/// WhatsApp Web and clients made after it try when they remember the server's key (01-transport, sections 5.2 and 5.4).
 package struct NoiseServerHandshake: Sendable {
     private enum State {
         case idle
@@ -112,29 +113,48 @@ package struct NoiseServerHandshake: Sendable {
     private let ephemeral: KeyPair
     private let certificateChain: Bytes
     private let prologue: Bytes
+    private let resumes: Bool
     private var state = State.idle
+    /// Who resumed, and the decrypted ClientPayload, when ``receive(clientHello:)`` accepted a resumption: the handshake is
+    /// finished then, and no clientFinish comes.
+    package private(set) var resumption: (clientStatic: PublicKey, payload: Bytes)?
 
     /// - Parameters:
     ///   - staticKey: the server's certified key pair.
     ///   - ephemeral: a new pair for this connection.
     ///   - certificateChain: serialized chain for `staticKey`, see ``CertificateChain/issue(root:intermediate:leaf:validity:)``.
     ///   - prologue: the intro header that was received.
+    ///   - resumes: whether resumptions are accepted; a client that tries one in vain goes on as XX.
     package init(
-        staticKey: KeyPair, ephemeral: KeyPair, certificateChain: Bytes, prologue: Bytes = Intro.header
+        staticKey: KeyPair, ephemeral: KeyPair, certificateChain: Bytes, prologue: Bytes = Intro.header,
+        resumes: Bool = true
     ) {
         self.staticKey = staticKey
         self.ephemeral = ephemeral
         self.certificateChain = certificateChain
         self.prologue = prologue
+        self.resumes = resumes
     }
 
-    /// Takes the first message and gives the answer.
+    /// Takes the first message and gives the answer. See ``resumption`` for what else may have come with it.
     package mutating func receive(clientHello: Bytes) throws(NoiseError) -> Bytes {
         guard case .idle = state else { throw .outOfOrder }
         state = .failed
-        guard case .clientHello(let ephemeralBytes) = try HandshakeMessage(clientHello) else { throw .malformedMessage }
+        switch try HandshakeMessage(clientHello) {
+        case .clientHello(let ephemeral): return try answer(.xx, to: ephemeral)
+        case .resumingHello(let ephemeral, let key, let payload):
+            // Made for another key of ours, it cannot be read: no failure, the client falls back.
+            if resumes, let answer = try? resume(ephemeral, encryptedStatic: key, encryptedPayload: payload) {
+                return answer
+            }
+            return try answer(.xxFallback, to: ephemeral)
+        case .serverHello, .resumedHello, .clientFinish: throw .malformedMessage
+        }
+    }
+
+    private mutating func answer(_ pattern: NoisePattern, to ephemeralBytes: Bytes) throws(NoiseError) -> Bytes {
         let clientEphemeral = try PublicKey(noise: ephemeralBytes)
-        var symmetric = NoiseSymmetricState(prologue: prologue)
+        var symmetric = NoiseSymmetricState(pattern, prologue: prologue)
         symmetric.mixHash(ephemeralBytes)
         symmetric.mixHash(ephemeral.publicKey.raw)
         try symmetric.mixKey(ephemeral.privateKey, clientEphemeral)
@@ -145,6 +165,27 @@ package struct NoiseServerHandshake: Sendable {
         return HandshakeMessage.serverHello(
             ephemeral: ephemeral.publicKey.raw, static: encryptedStatic, payload: encryptedChain
         ).serialized
+    }
+
+    private mutating func resume(
+        _ ephemeralBytes: Bytes, encryptedStatic: Bytes, encryptedPayload: Bytes
+    ) throws(NoiseError) -> Bytes {
+        let clientEphemeral = try PublicKey(noise: ephemeralBytes)
+        var symmetric = NoiseSymmetricState(.ik, prologue: prologue)
+        symmetric.mixHash(staticKey.publicKey.raw)
+        symmetric.mixHash(ephemeralBytes)
+        try symmetric.mixKey(staticKey.privateKey, clientEphemeral)
+        let clientStatic = try PublicKey(noise: try symmetric.decrypt(encryptedStatic))
+        try symmetric.mixKey(staticKey.privateKey, clientStatic)
+        let payload = try symmetric.decrypt(encryptedPayload)
+
+        symmetric.mixHash(ephemeral.publicKey.raw)
+        try symmetric.mixKey(ephemeral.privateKey, clientEphemeral)
+        try symmetric.mixKey(ephemeral.privateKey, clientStatic)
+        let encryptedChain = try symmetric.encrypt(certificateChain)
+        finish(symmetric)
+        resumption = (clientStatic, payload)
+        return HandshakeMessage.resumedHello(ephemeral: ephemeral.publicKey.raw, payload: encryptedChain).serialized
     }
 
     /// Takes the last message and gives the client's static key and its decrypted ClientPayload.
@@ -159,9 +200,13 @@ package struct NoiseServerHandshake: Sendable {
         let clientStatic = try PublicKey(noise: try symmetric.decrypt(encryptedStatic))
         try symmetric.mixKey(ephemeral.privateKey, clientStatic)
         let payload = try symmetric.decrypt(encryptedPayload)
+        finish(symmetric)
+        return (clientStatic, payload)
+    }
+
+    private mutating func finish(_ symmetric: NoiseSymmetricState) {
         let keys = symmetric.split()
         state = .finished(NoiseTransportKeys(sending: keys.serverToClient, receiving: keys.clientToServer))
-        return (clientStatic, payload)
     }
 
     /// The keys of the transport phase. Throws ``NoiseError/outOfOrder`` before the handshake is finished.

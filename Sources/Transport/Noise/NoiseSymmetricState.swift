@@ -1,12 +1,24 @@
 import Cryptography
 
-/// The running hash, chaining key and cipher of `Noise_XX_25519_AESGCM_SHA256` (01-transport, section 5.1).
+/// The handshake patterns of 01-transport, sections 5.2 and 5.4.
+enum NoisePattern: String {
+    case xx = "Noise_XX_25519_AESGCM_SHA256"
+    /// Resumption: the client knows the server's static key and sends its own, and the payload, with the first message.
+    case ik = "Noise_IK_25519_AESGCM_SHA256"
+    /// What a refused resumption goes on as, with the ephemeral key that was sent.
+    case xxFallback = "Noise_XXfallback_25519_AESGCM_SHA256"
+
+    /// The first hash: the name padded with zeros to 32 bytes, or its SHA-256 when it is longer.
+    var initialHash: Bytes {
+        let name = Bytes(rawValue.utf8)
+        return name.count > 32 ? SHA256Digest.hash(name) : name + Bytes(repeating: 0, count: 32 - name.count)
+    }
+}
+
+/// The running hash, chaining key and cipher of a Noise handshake (01-transport, section 5.1).
 ///
 /// Differs from Noise revision 34 in the nonce only: eight zero bytes, then the counter as u32 big-endian.
 struct NoiseSymmetricState: Sendable {
-    /// The protocol's name, padded to 32 bytes, so that it is the first hash itself.
-    static let protocolName = Bytes("Noise_XX_25519_AESGCM_SHA256".utf8) + Bytes(repeating: 0, count: 4)
-
     /// `h`, 32 bytes.
     private(set) var hash: Bytes
     /// `ck`, 32 bytes.
@@ -15,9 +27,9 @@ struct NoiseSymmetricState: Sendable {
     private var counter: UInt32 = 0
 
     /// - Parameter prologue: the intro header, `57 41 06 03`.
-    init(prologue: Bytes) {
-        hash = NoiseSymmetricState.protocolName
-        chainingKey = SecretBytes(NoiseSymmetricState.protocolName)
+    init(_ pattern: NoisePattern = .xx, prologue: Bytes) {
+        hash = pattern.initialHash
+        chainingKey = SecretBytes(hash)
         key = chainingKey
         mixHash(prologue)
     }
