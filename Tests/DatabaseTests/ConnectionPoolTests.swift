@@ -166,6 +166,24 @@ struct ConnectionPoolTests {
         }
     }
 
+    @Test("statements sent at once in one transaction take turns")
+    func concurrentUse() async throws {
+        try await PostgresFixture.withDatabase { database in
+            let pool = database.pool(size: 1)
+            let echo = Statement("test.echo", "SELECT $1::int4")
+            let sum = try await pool.withTransaction { transaction in
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for number in 1...50 {
+                        group.addTask { try await transaction.query(echo, [.int(Int64(number))]).first?[0] ?? 0 }
+                    }
+                    return try await group.reduce(0, +)
+                }
+            }
+            #expect(sum == 1275)
+            await pool.shutdown()
+        }
+    }
+
     @Test("serialization failures run the transaction again as often as asked")
     func retries() async throws {
         try await PostgresFixture.withDatabase { database in

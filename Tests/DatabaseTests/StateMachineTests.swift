@@ -164,6 +164,27 @@ struct PoolStateMachineTests {
         #expect(machine.idleCount == 0)
     }
 
+    @Test("connections that nobody needed since the last look are let go, down to the minimum")
+    func trimming() {
+        var machine = Machine(limit: 4, minimum: 1)
+        for member in 1...4 {
+            _ = machine.acquire { "\(member)" }
+            _ = machine.opened(member)
+        }
+        for member in 1...4 { _ = machine.released(member, reusable: true) }
+        let first = machine.trim()
+        #expect(first == [])
+        // Two at once were needed in this interval, so two of the four were not.
+        _ = machine.acquire { "a" }
+        _ = machine.acquire { "b" }
+        for member in [3, 4] { _ = machine.released(member, reusable: true) }
+        let second = machine.trim()
+        #expect(second == [1, 2])
+        let third = machine.trim()
+        #expect(third == [3])
+        #expect(machine.total == 1)
+    }
+
     @Test("after shutdown callers are refused and connections are closed as they come back")
     func shutdown() {
         var machine = Machine(limit: 1, minimum: 0)

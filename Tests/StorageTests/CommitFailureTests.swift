@@ -79,7 +79,7 @@ struct CommitFailureTests {
                         try? await Task.sleep(for: .milliseconds(60))
                     }
                 }
-                for number in 1...60 {
+                for number in 1...30 {
                     try await fixture.submit(
                         ChangeSet(lease) { set in
                             set.messages = [.sample(id: "\(number)")]
@@ -91,10 +91,10 @@ struct CommitFailureTests {
                 do { while try await group.next() != nil {} } catch is CancellationError {}
             }
             let count: Int? = try await fixture.storage.scalar("SELECT count(*) FROM sb.messages")
-            #expect(count == 60)
+            #expect(count == 30)
             let unread: Int? = try await fixture.storage.scalar("SELECT unread_count FROM sb.chats")
-            #expect(unread == 60)
-            #expect(try await fixture.store.sessions(did: lease.did, addresses: ["a:1"])["a:1"]?.rev == 60)
+            #expect(unread == 30)
+            #expect(try await fixture.store.sessions(did: lease.did, addresses: ["a:1"])["a:1"]?.rev == 30)
         }
     }
 

@@ -51,8 +51,11 @@ actor Connection: PollTarget {
     /// Statements parsed on this connection, with the types of their parameters.
     private(set) var prepared: [Statement: [PostgresType]] = [:]
     private var requestCount: UInt64 = 0
+    /// Work that came while other work was under way.
+    private var waiting: [Request] = []
     /// The cancel request under way; the connection is not reused before it has been delivered.
     private var cancelRequest: Task<Void, Never>?
+    private var cancelledRequest: UInt64?
     private var fatalError: ServerError?
     /// Statements sent together with the next work, their results dropped: the opening of a transaction.
     private var prelude: [BoundStatement] = []
@@ -111,6 +114,7 @@ actor Connection: PollTarget {
     ///
     /// Throws the first ``DatabaseError/server(_:)`` of the pipeline, ``DatabaseError/connectionLost(reason:sqlState:outcomeUnknown:)``,
     /// or `CancellationError` when the task was cancelled and the server gave up the statement.
+    /// Work that comes while other work is under way waits for its turn.
     func run(_ work: Work, outcomeMatters: Bool = true, cancellable: Bool = true) async throws -> [QueryResult] {
         if cancellable { try Task.checkCancellation() }
         let opening = prelude
@@ -134,9 +138,12 @@ actor Connection: PollTarget {
         } catch {
             outcome = .failure(error)
         }
-        let wasCancelled = cancelRequest != nil
-        await cancelRequest?.value
-        cancelRequest = nil
+        let wasCancelled = cancelledRequest == number
+        if wasCancelled {
+            await cancelRequest?.value
+            (cancelRequest, cancelledRequest) = (nil, nil)
+        }
+        beginNext()
         switch outcome {
         case .success(let results): return Array(results.dropFirst(opening.count))
         case .failure(let error as DatabaseError) where wasCancelled && error.sqlState == .queryCanceled:
@@ -150,14 +157,21 @@ actor Connection: PollTarget {
         case .closed(let error):
             request.continuation.resume(throwing: error.withOutcome(unknown: false))
         case .idle:
+            guard cancelRequest == nil else { return waiting.append(request) }
             do {
                 try start(request)
             } catch {
                 request.continuation.resume(throwing: error)
             }
         case .preparing, .executing:
-            preconditionFailure("a connection runs one piece of work at a time")
+            waiting.append(request)
         }
+    }
+
+    /// Starts the next waiting work. Not while a cancel request is on its way: it would hit the wrong work.
+    private func beginNext() {
+        guard case .idle = state, cancelRequest == nil, !waiting.isEmpty else { return }
+        begin(waiting.removeFirst())
     }
 
     private func start(_ request: Request) throws {
@@ -339,6 +353,8 @@ actor Connection: PollTarget {
             request.continuation.resume(throwing: lost.withOutcome(unknown: request.outcomeMatters))
         case .idle, .closed: break
         }
+        for request in waiting { request.continuation.resume(throwing: lost) }
+        waiting = []
         onClose?(lost)
         onClose = nil
         onNotification = nil
@@ -351,6 +367,7 @@ actor Connection: PollTarget {
                 return
             }
             let target = LibpqHandle(pointer: cancel)
+            cancelledRequest = number
             cancelRequest = Task {
                 _ = try? await BlockingWorkers.run {
                     var reason = [CChar](repeating: 0, count: 256)

@@ -17,6 +17,7 @@ package actor ConnectionPool {
     private var state: PoolStateMachine<ObjectIdentifier, Waiter>
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var lastFailure: String?
+    private var isTrimScheduled = false
     private var listeners: [Int: Task<Void, Never>] = [:]
     private var listenerCount = 0
 
@@ -224,7 +225,21 @@ package actor ConnectionPool {
         state.withdraw(number)?.resume(throwing: CancellationError())
     }
 
+    /// Once a minute closes the connections that nobody needed meanwhile, as long as there are any.
+    private func scheduleTrim() {
+        if isTrimScheduled { return }
+        isTrimScheduled = true
+        executor.schedule(after: .seconds(60)) { [weak self] in
+            self?.assumeIsolated { pool in
+                pool.isTrimScheduled = false
+                for member in pool.state.trim() { pool.discard(member) }
+                if !pool.connections.isEmpty { pool.scheduleTrim() }
+            }
+        }
+    }
+
     private func openMember() {
+        scheduleTrim()
         Task {
             do {
                 let connection = try await Connection.open(configuration)

@@ -31,6 +31,8 @@ struct PoolStateMachine<Member: Hashable, Waiter> {
     private var waiters: [(number: UInt64, waiter: Waiter)] = []
     private var waiterCount: UInt64 = 0
     private var failures = 0
+    /// Fewest connections that were idle at once since the last trim.
+    private var fewestIdle = 0
     private(set) var isShutdown = false
 
     init(limit: Int, minimum: Int) {
@@ -50,6 +52,7 @@ struct PoolStateMachine<Member: Hashable, Waiter> {
         if isShutdown { return .refused }
         if waiters.isEmpty, let member = idle.popLast() {
             leased.insert(member)
+            fewestIdle = min(fewestIdle, idle.count)
             return .use(member)
         }
         waiterCount += 1
@@ -97,6 +100,7 @@ struct PoolStateMachine<Member: Hashable, Waiter> {
     mutating func broke(_ member: Member) -> Reopening {
         guard let index = idle.firstIndex(of: member) else { return .nothing }
         idle.remove(at: index)
+        fewestIdle = min(fewestIdle, idle.count)
         return replacement()
     }
 
@@ -106,10 +110,14 @@ struct PoolStateMachine<Member: Hashable, Waiter> {
         return waiters.remove(at: index).waiter
     }
 
-    /// Takes an idle connection out that the pool can do without.
-    mutating func trim() -> Member? {
-        guard waiters.isEmpty, idle.count + leased.count > minimum, !idle.isEmpty else { return nil }
-        return idle.removeFirst()
+    /// Takes out the connections that nobody needed since the last call, down to the minimum.
+    mutating func trim() -> [Member] {
+        defer { fewestIdle = idle.count }
+        let spare = min(fewestIdle, idle.count, max(0, total - minimum))
+        guard spare > 0 else { return [] }
+        let unused = Array(idle.prefix(spare))
+        idle.removeFirst(spare)
+        return unused
     }
 
     mutating func shutdown() -> (close: [Member], refuse: [Waiter]) {

@@ -1,39 +1,80 @@
 import Database
 
+/// How long rows are kept (14-storage, section 9).
+package struct RetentionSettings: Sendable, Equatable {
+    /// `MESSAGE_RETENTION_DAYS`; 0 keeps messages for ever. A tenant may have fewer.
+    package var messageDays: Int
+    /// `WEBHOOK_DELIVERY_RETENTION_DAYS`.
+    package var deliveryDays: Int
+    /// `WEBHOOK_BODY_RETENTION`: bodies of delivered events.
+    package var deliveredBodies: Duration
+
+    package init(messageDays: Int = 90, deliveryDays: Int = 7, deliveredBodies: Duration = .seconds(86_400)) {
+        self.messageDays = messageDays
+        self.deliveryDays = max(1, deliveryDays)
+        self.deliveredBodies = deliveredBodies
+    }
+}
+
 /// What keeps the tables bounded (14-storage, section 9). Safe to run on several nodes at once.
 package struct HousekeepingRepository: Sendable {
-    private let pool: ConnectionPool
+    private let database: StorageDatabase
+    private let retention: RetentionSettings
 
-    package init(_ database: StorageDatabase) { pool = database.system }
+    package init(_ database: StorageDatabase, retention: RetentionSettings = RetentionSettings()) {
+        self.database = database
+        self.retention = retention
+    }
 
     /// Makes the partitions of the next two periods where they are missing.
     package func makePartitions() async throws {
-        _ = try await pool.query(Self.createPartitions)
+        try await asOwner { connection in _ = try await connection.query(HousekeepingStatements.createPartitions) }
     }
 
-    /// Deletes rows past their retention, 5000 of a table at a time.
+    /// Removes rows past their retention: whole partitions where it can, else 5000 rows of a table at a time.
     package func removeExpired() async throws {
-        for statement in Self.expired {
-            while try await pool.execute(statement) == 5000 {}
+        for statement in HousekeepingStatements.expired { try await exhaust(statement) }
+        let days = SQLValue(retention.deliveryDays)
+        try await exhaust(HousekeepingStatements.clearBodies, [.seconds(retention.deliveredBodies)])
+        _ = try await database.system.pipeline([
+            HousekeepingStatements.keepEvents(days), HousekeepingStatements.keepDeliveries(days),
+        ])
+        if retention.messageDays > 0 {
+            for statement in HousekeepingStatements.oldMessages {
+                try await exhaust(statement, [SQLValue(retention.messageDays)])
+            }
+        }
+        try await exhaust(HousekeepingStatements.tenantMessages)
+        try await dropPartitions()
+    }
+
+    private func dropPartitions() async throws {
+        var limits = [("webhook_deliveries", retention.deliveryDays), ("audit_log", 400)]
+        limits += ["webhook_events", "webhook_attempts"].map { ($0, retention.deliveryDays) }
+        if retention.messageDays > 0 { limits.append(("messages", retention.messageDays)) }
+        try await asOwner { connection in
+            for (parent, days) in limits {
+                _ = try await connection.query(HousekeepingStatements.dropPartitions, [.text(parent), SQLValue(days)])
+            }
         }
     }
 
-    private static let createPartitions = Statement("housekeeping.partitions", "SELECT sb.create_partitions(2)")
-
-    private static func deletion(_ name: String, _ table: String, _ condition: String) -> Statement {
-        Statement(
-            "housekeeping.\(name)",
-            """
-            DELETE FROM sb.\(table) WHERE ctid = ANY (ARRAY(SELECT ctid FROM sb.\(table) WHERE \(condition) LIMIT 5000))
-            """)
+    private func exhaust(_ statement: Statement, _ parameters: [SQLValue] = []) async throws {
+        while try await database.system.execute(statement, parameters) == 5000 {}
     }
 
-    private static let expired = [
-        deletion("dedupe", "webhook_dedupe", "at < now() - interval '15 days'"),
-        deletion("inbound", "inbound_buffer", "inserted_at < now() - interval '14 days'"),
-        deletion("retries", "retry_buffer", "inserted_at < now() - interval '7 days'"),
-        deletion("idempotency", "idempotency_keys", "created_at < now() - interval '24 hours'"),
-        deletion("auth", "auth_changes", "at < now() - interval '7 days'"),
-        deletion("tombstones", "device_tombstones", "deleted_at < now() - interval '30 days'"),
-    ]
+    /// Partitions belong to the login that migrated, not to the roles that use them.
+    private func asOwner(_ body: (DedicatedConnection) async throws -> Void) async throws {
+        var configuration = database.configuration
+        configuration.role = nil
+        configuration.applicationName += "/jobs"
+        let connection = try await DedicatedConnection.open(configuration)
+        do {
+            try await body(connection)
+            await connection.close()
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
 }

@@ -1,0 +1,71 @@
+import Database
+import Messaging
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite("Partitions and retention")
+struct HousekeepingTests {
+    @Test("partitions are made ahead, and rows that were early move out of the default partition")
+    func partitions() async throws {
+        try await StorageFixture.run { fixture in
+            let device = try await fixture.device(of: try await fixture.tenant())
+            try await fixture.script(
+                """
+                DROP TABLE sb.webhook_deliveries_\(try #require(try await fixture.scalar("SELECT to_char(current_date + 1, 'YYYYMMDD')", as: String.self)));
+                INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq)
+                  VALUES (current_date + 1, 1, \(device.tenantID), \(device.did), 'e', current_date, 't', 1);
+                """)
+            let housekeeping = HousekeepingRepository(fixture.database)
+            try await housekeeping.makePartitions()
+            try await housekeeping.makePartitions()
+            let stray: Int? = try await fixture.scalar("SELECT count(*) FROM sb.webhook_deliveries_default")
+            #expect(stray == 0)
+            let moved: Int? = try await fixture.scalar("SELECT count(*) FROM sb.webhook_deliveries")
+            #expect(moved == 1)
+        }
+    }
+
+    @Test("old rows go, what is still to be delivered stays")
+    func retention() async throws {
+        try await StorageFixture.run { fixture in
+            let tenant = try await fixture.tenant()
+            let device = try await fixture.device(of: tenant)
+            let keys = "\(tenant.id), \(device.did)"
+            try await fixture.script(
+                """
+                SET search_path = sb;
+                SELECT create_partition('webhook_events', 'day', 'webhook_events_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                SELECT create_partition('webhook_deliveries', 'day', 'webhook_deliveries_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                SELECT create_partition('messages', 'ts', 'messages_old', (now() - interval '200 days')::text, (now() - interval '150 days')::text, '');
+                INSERT INTO webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body)
+                  SELECT 'e' || n, current_date - 10, \(keys), n, 't', 'k', 'body' FROM generate_series(1, 2) n;
+                INSERT INTO webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq, state)
+                  VALUES (current_date - 10, 1, \(keys), 'e1', current_date - 10, 't', 1, 'retrying'),
+                         (current_date - 10, 1, \(keys), 'e2', current_date - 10, 't', 2, 'success');
+                INSERT INTO messages (tenant_id, did, chat, message_id, from_me, ts, sender, type)
+                  SELECT \(keys), 'c', 'm' || n, false, now() - make_interval(days => n), 's', 'text' FROM unnest(ARRAY[1, 20, 160, 900]) n;
+                INSERT INTO webhook_dedupe (did, dedupe_key, at) VALUES (\(device.did), 'old', now() - interval '16 days'), (\(device.did), 'new', now());
+                """)
+            try await HousekeepingRepository(fixture.database).removeExpired()
+            let events: [String]? = try await fixture.scalar(
+                "SELECT array_agg(event_id) FROM sb.webhook_events WHERE day = current_date AND body IS NOT NULL")
+            #expect(events == ["e1"])
+            let joined: Int? = try await fixture.scalar(
+                "SELECT count(*) FROM sb.webhook_deliveries d JOIN sb.webhook_events e ON e.event_id = d.event_id AND e.day = d.event_day"
+            )
+            #expect(joined == 1)
+            let messages: [String]? = try await fixture.scalar(
+                "SELECT array_agg(message_id ORDER BY ts DESC) FROM sb.messages")
+            #expect(messages == ["m1", "m20"])
+            let dedupe: [String]? = try await fixture.scalar("SELECT array_agg(dedupe_key) FROM sb.webhook_dedupe")
+            #expect(dedupe == ["new"])
+            try await fixture.script("UPDATE sb.tenants SET message_retention_days = 5")
+            try await HousekeepingRepository(fixture.database, retention: RetentionSettings(messageDays: 0))
+                .removeExpired()
+            let short: [String]? = try await fixture.scalar("SELECT array_agg(message_id) FROM sb.messages")
+            #expect(short == ["m1"])
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Database
+import Foundation
+import Messaging
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite("Leases among nodes")
+struct LeaseTests {
+    private func paired(_ fixture: StorageFixture, _ count: Int) async throws -> [Int64] {
+        let tenant = try await fixture.tenant(maxDevices: count)
+        var dids: [Int64] = []
+        for _ in 0..<count { dids.append(try await fixture.device(of: tenant).did) }
+        try await fixture.script("UPDATE sb.devices SET jid = did || ':1@s.whatsapp.net', status = 'active'")
+        return dids
+    }
+
+    @Test("six nodes claim forty devices at the same time: every device once")
+    func claims() async throws {
+        try await StorageFixture.run { fixture in
+            let dids = try await paired(fixture, 40)
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let claimed = try await withThrowingTaskGroup(of: [Int64].self) { group in
+                for _ in 0..<6 {
+                    group.addTask {
+                        let node = UUID()
+                        var mine: [Int64] = []
+                        while true {
+                            let block = try await leases.claim(node: node, limit: 3, ttl: 60)
+                            if block.isEmpty { return mine }
+                            mine += block.map(\.did)
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(claimed.sorted() == dids.sorted())
+        }
+    }
+
+    @Test("a transaction that holds the fence lets renewals through and keeps take-overs out until it ends")
+    func fence() async throws {
+        try await StorageFixture.run { fixture in
+            let did = try await paired(fixture, 1)[0]
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let (owner, rival) = (UUID(), UUID())
+            let lease = try #require(try await leases.claim(node: owner, did: did, ttl: 1))
+            let fence = CommitStatements.fence(.ints([did]), .ints([lease.epoch]), .uuid(owner), 1)
+            try await fixture.database.system.withTransaction { transaction in
+                _ = try await transaction.pipeline([fence])
+                #expect(try await leases.renew(node: owner, devices: [did], ttl: 0.2) == [did])
+                // The lease runs out while the transaction is still open.
+                try await Task.sleep(for: .milliseconds(300))
+                #expect(try await leases.claim(node: rival, limit: 10, ttl: 60).isEmpty)
+            }
+            let taken = try await leases.claim(node: rival, limit: 10, ttl: 60)
+            #expect(taken.map(\.did) == [did])
+            let late = await #expect(throws: DatabaseError.self) { try await fixture.database.system.pipeline([fence]) }
+            #expect(late?.sqlState == .divisionByZero)
+        }
+    }
+}
