@@ -88,7 +88,7 @@ struct ConnectionPoolTests {
     func exhaustion() async throws {
         try await PostgresFixture.withDatabase { database in
             var configuration = database.configuration(poolSize: 1)
-            configuration.acquireTimeout = .milliseconds(200)
+            configuration.acquireTimeout = .seconds(2)
             let pool = ConnectionPool(configuration: configuration)
             try await pool.withTransaction { transaction in
                 _ = try await transaction.query(Self.one)

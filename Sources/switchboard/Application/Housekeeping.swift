@@ -4,11 +4,12 @@ import Storage
 /// The hourly work of a node on the database: partitions ahead of time, and rows past their retention.
 struct Housekeeping {
     let database: StorageDatabase
+    let retention: RetentionSettings
     let logger: Logger
 
     /// Runs until the task is cancelled.
     func run() async {
-        let repository = HousekeepingRepository(database)
+        let repository = HousekeepingRepository(database, retention: retention)
         while !Task.isCancelled {
             do {
                 try await repository.makePartitions()

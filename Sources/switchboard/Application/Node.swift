@@ -97,7 +97,13 @@ struct Node {
             for await _ in database.system.listen(["sb_lease"]) { supervisor.hint() }
         }
         let deliveries = Task { if configuration.webhooks.isEnabled { await dispatcher.run() } }
-        let housekeeping = Task { await Housekeeping(database: database, logger: logger).run() }
+        let retention = RetentionSettings(
+            messageDays: configuration.messages.retentionDays,
+            deliveryDays: configuration.webhooks.deliveryRetentionDays,
+            deliveredBodies: configuration.webhooks.bodyRetention)
+        let housekeeping = Task {
+            await Housekeeping(database: database, retention: retention, logger: logger).run()
+        }
         do {
             try await ready(port)
             await stop()
