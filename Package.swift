@@ -146,18 +146,24 @@ let package = Package(
         tests(
             "MessagingTests",
             [
-                "Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix, nioConcurrency,
+                "Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix,
+                nioConcurrency,
             ]),
         .target(
-            name: "TestSupport", dependencies: ["Database", "Cryptography", nioCore, nioPosix, nioHTTP1], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["Database", "Cryptography", nioCore, nioPosix, nioHTTP1],
+            path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("DatabaseTests", ["Database", "TestSupport", nioCore, nioPosix]),
         tests(
             "StorageTests",
-            ["Storage", "TestSupport", "Database", "Messaging", "Signal", "Cryptography", "Transport", nioCore, nioPosix]),
+            [
+                "Storage", "TestSupport", "Database", "Messaging", "Signal", "Cryptography", "Transport", nioCore,
+                nioPosix,
+            ]),
         .target(
             name: "GatewayTestSupport",
             dependencies: [
-                "Gateway", "Webhooks", "Tenancy", "AdminAuth", "Storage", "Database", "Messaging", "Cryptography", "TestSupport",
+                "Gateway", "Webhooks", "Tenancy", "AdminAuth", "Storage", "Database", "Messaging", "Cryptography",
+                "TestSupport",
                 logging, nioPosix, nioConcurrency,
             ],
             path: "Tests/GatewayTestSupport", swiftSettings: swiftSettings),
@@ -180,7 +186,8 @@ let package = Package(
         tests(
             "InteropTests",
             [
-                "GatewayTestSupport", "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage", "Gateway", "Sandbox",
+                "GatewayTestSupport", "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Storage",
+                "Gateway", "Sandbox",
                 nioCore,
             ]),
         tests("EndToEndTests", ["switchboard", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),

@@ -46,7 +46,7 @@ struct JSONTests {
             ),
             (#" "\u0041\ud83d\udc4d\n" "#, .string("A👍\n")), (#""\ud83d""#, .string("\u{FFFD}")),
             ("-0.5e1", .integer(-5)),
-            ("1e400x", .null), ("12345678901234567890", .number(12_345_678_901_234_567_890)),
+            ("1e400x", .null), ("12345678901234567890", .number(12_345_678_901_234_567_168)),
         ])
     func valid(text: String, expected: JSONValue) {
         let parsed = try? JSONParser.parse(text.utf8)

@@ -11,12 +11,13 @@ struct PairingServerTests {
             let account = try await sandbox.account("12025550100")
             let companion = try await sandbox.pair(account)
             #expect(companion.jid == JID.user("12025550100", device: 1))
-            #expect(companion.lid == JID.lid(await account.lid, device: 1))
+            let lid = await account.lid
+            #expect(companion.lid == JID.lid(lid, device: 1))
 
             let client = try await ScriptedClient.connect(
                 sandbox.target, noiseKey: companion.noiseKey, payload: companion.loginPayload())
             let success = try await client.next("success") { $0.tag == "success" }
-            #expect(success.attributes["lid"] == .jid(JID.lid(await account.lid, device: 1)))
+            #expect(success.attributes["lid"] == .jid(JID.lid(lid, device: 1)))
             #expect(success.int("t") != nil)
             let before = try await client.query("get", "encrypt", Stanza("count"))
             #expect(before.child("count")?["value"] == "0")
