@@ -35,10 +35,8 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
                 case .done: return finish(context: context)
                 }
             }
-        } catch let failure as ConnectFailure {
-            fail(failure, context: context)
         } catch {
-            fail(.proxy("\(error)"), context: context)
+            fail(error, context: context)
         }
     }
 
