@@ -11,7 +11,7 @@ struct PairingServerTests {
             let account = try await sandbox.account("12025550100")
             let companion = try await sandbox.pair(account)
             #expect(companion.jid == JID.user("12025550100", device: 1))
-            let lid = await account.lid
+            let lid = account.lid
             #expect(companion.lid == JID.lid(lid, device: 1))
 
             let client = try await ScriptedClient.connect(
