@@ -113,7 +113,10 @@ struct ConnectionPoolTests {
     @Test("a pool never opens more connections than its limit, whatever the load")
     func bounded() async throws {
         try await PostgresFixture.withDatabase { database in
-            let pool = database.pool(size: 3)
+            var configuration = database.configuration(poolSize: 3)
+            // What is shown is the limit, not the speed of a machine that runs every suite at once.
+            configuration.acquireTimeout = .seconds(60)
+            let pool = ConnectionPool(configuration: configuration, name: "test")
             let backends = try await withThrowingTaskGroup(of: Int64.self) { group in
                 for _ in 0..<200 { group.addTask { try await pool.query(Self.backend).first?[0] ?? 0 } }
                 return try await group.reduce(into: Set<Int64>()) { $0.insert($1) }

@@ -12,7 +12,7 @@ struct TourTests {
         let blocks = readme.matches(of: #/```sh\n([\s\S]*?)```/#).map { String($0.1) }
         try #require(blocks.count >= 6)
         try await withDev { dev in
-            let script = "set -e\ntrap 'kill %1' EXIT\n" + blocks.joined(separator: "\n")
+            let script = "set -e\ntrap 'kill $(jobs -p)' EXIT\n" + blocks.joined(separator: "\n")
             let (status, output) = try await Self.bash(
                 script.replacing("9099", with: "\(try Self.freePort())"), in: root,
                 environment: [

@@ -59,6 +59,17 @@ package struct NoiseClientHandshake: Sendable {
         return HandshakeMessage.clientHello(ephemeral: ephemeral.publicKey.raw).serialized
     }
 
+    /// The parts of a full server hello. One without the server's static key answers a resumption, which we never ask for.
+    private static func parts(
+        of message: HandshakeMessage
+    ) throws(NoiseError) -> (ephemeral: Bytes, key: Bytes, chain: Bytes) {
+        switch message {
+        case .serverHello(let ephemeral, let key, let chain): return (ephemeral, key, chain)
+        case .resumedHello: throw .missingPart
+        default: throw .malformedMessage
+        }
+    }
+
     /// Takes the server's answer, verifies its certificate chain, and gives the last message, which carries `payload`
     /// encrypted.
     ///
@@ -68,10 +79,7 @@ package struct NoiseClientHandshake: Sendable {
     package mutating func receive(serverHello: Bytes, payload: Bytes, now: Int64) throws(NoiseError) -> Bytes {
         guard case .awaitingServerHello(var symmetric) = state else { throw .outOfOrder }
         state = .failed
-        guard
-            case .serverHello(let ephemeralBytes, let encryptedKey, let encryptedChain) = try HandshakeMessage(
-                serverHello)
-        else { throw .malformedMessage }
+        let (ephemeralBytes, encryptedKey, encryptedChain) = try Self.parts(of: HandshakeMessage(serverHello))
         let serverEphemeral = try PublicKey(noise: ephemeralBytes)
         symmetric.mixHash(ephemeralBytes)
         try symmetric.mixKey(ephemeral.privateKey, serverEphemeral)
