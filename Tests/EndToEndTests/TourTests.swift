@@ -12,7 +12,9 @@ struct TourTests {
         let blocks = readme.matches(of: #/```sh\n([\s\S]*?)```/#).map { String($0.1) }
         try #require(blocks.count >= 6)
         try await withDev { dev in
-            let script = "set -e\ntrap 'kill $(jobs -p)' EXIT\n" + blocks.joined(separator: "\n")
+            let script =
+                "set -e\ntrap 'status=$?; kill $(jobs -p); echo \"tour status $status\"' EXIT\n"
+                + blocks.joined(separator: "\n")
             let (status, output) = try await Self.bash(
                 script.replacing("9099", with: "\(try Self.freePort())"), in: root,
                 environment: [
@@ -46,13 +48,15 @@ struct TourTests {
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
+        defer { process.terminate() }
+        // The script says itself how it ended: what it left in the background would keep `isRunning` true.
         do {
-            let status = try await eventually("the end of the tour", within: .seconds(120)) {
-                process.isRunning ? nil : process.terminationStatus
+            return try await eventually("the end of the tour", within: .seconds(90)) {
+                let output = try String(contentsOf: file, encoding: .utf8)
+                guard let end = output.firstMatch(of: #/tour status (\d+)/#) else { return nil }
+                return (Int32(end.1) ?? -1, output)
             }
-            return (status, try String(contentsOf: file, encoding: .utf8))
         } catch {
-            process.terminate()
             return (-1, try String(contentsOf: file, encoding: .utf8))
         }
     }
