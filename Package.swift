@@ -28,7 +28,6 @@ let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let atomics = Target.Dependency.product(name: "Atomics", package: "swift-atomics")
 
@@ -63,7 +62,6 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         systemLibrary("CPostgreSQL", pkgConfig: "libpq", apt: "libpq-dev"),
@@ -100,7 +98,7 @@ let package = Package(
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", "Messaging", "Database", logging, metrics,
                 nioCore, nioConcurrency,
             ]),
-        library("AdminAuth", ["Cryptography", "Database", "Storage", jwtKit, logging, nioConcurrency]),
+        library("AdminAuth", ["Cryptography", "Database", "Storage", logging, nioConcurrency]),
         library(
             "Tenancy",
             [
