@@ -163,7 +163,8 @@ extension DeviceSession {
     func loseConnection(_ aftermath: Aftermath, reason: String) {
         switch link {
         case .open(let connection, _):
-            link = .open(connection, .ending(aftermath))
+            // Closing tells the handler before it returns: that must not count as a second end, with a second dial.
+            linkNumber += 1
             connection.close()
             connectionGone(.ending(aftermath), reason: reason)
         case .connecting:

@@ -229,8 +229,9 @@ final class FakeConnection: SessionConnection, @unchecked Sendable {
     }
 
     func close() {
-        guard handler != nil else { return }
-        eventLoop.execute { self.breakOff("closed by us") }
+        // As the real connection: on the loop, the handler hears of it before this returns.
+        eventLoop.preconditionInEventLoop()
+        breakOff("closed by us")
     }
 
     func setReading(_ isOn: Bool) { isReading = isOn }
