@@ -115,6 +115,11 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
 
     struct Missing: Error { var what: String }
 
+    /// Whether the client reads its socket.
+    func isReading() async -> Bool {
+        (try? await eventLoop.submit { self.connection?.isReading ?? true }.get()) ?? true
+    }
+
     /// Forgets the running connection without telling the client, which is gone.
     func abandon() { lock.withLock { current = nil } }
 
