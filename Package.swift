@@ -144,7 +144,8 @@ let package = Package(
         tests(
             "MessagingTests",
             [
-                "Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", nioCore, nioPosix,
+                "Messaging", "Signal", "Cryptography", "Transport", "WhatsAppProtobuf", "TestSupport", nioCore,
+                nioPosix,
                 nioConcurrency,
             ]),
         .target(

@@ -13,42 +13,12 @@ extension DeviceSession {
         return QRLogin(current: current, updates: subscribe())
     }
 
-    package func startCodeLogin(phone: String) async throws -> PairingCode {
-        let digits = try PairingPhone.digits(of: phone)
-        try await openRegistration(restart: false)
-        guard let keys, let end = registration?.end else { throw registration?.errorOnClose ?? .pairingInterrupted }
-        let random = configuration.random
-        let code = LinkCode.text(random: random.bytes(5))
-        let ephemeral = KeyPair.generate(random: AnyRandom(random))
-        let (salt, iv, publicKey) = (random.bytes(32), random.bytes(16), ephemeral.publicKey.raw)
-        let wrapped = try await offLoop { try LinkCode.wrap(publicKey, code: code, salt: salt, iv: iv) }
-        let hello = PairingStanzas.CompanionHello(
-            phone: digits, wrappedEphemeral: wrapped, noisePublic: keys.noise.publicKey.raw,
-            clientType: clientType, displayName: configuration.pairingDisplayName)
-        let answer: Stanza
-        do {
-            answer = try await query(timeout: 20) { PairingStanzas.companionHello(id: $0, hello) }
-        } catch SessionError.serverRefused(400, _) {
-            throw SessionError.displayOrNumberRejected
-        } catch SessionError.serverRefused(429, _) {
-            throw SessionError.rateLimited(retryAfter: nil)
-        }
-        guard let ref = PairingStanzas.companionHelloRef(answer) else {
-            throw SessionError.malformedAnswer("companion_hello without ref")
-        }
-        registration?.code = .init(code: code, phone: digits, ephemeral: ephemeral.privateKey, ref: ref)
-        let shown = PairingCode(text: LinkCode.shown(code), expiresAt: end)
-        let event = DeviceEvent.pairingCode(shown, own: ownNumber, at: now)
-        record { $0.events.append(event) }
-        return shown
-    }
-
-    private var clientType: ClientType { ClientType(platform: configuration.companion.platform) }
+    var clientType: ClientType { ClientType(platform: configuration.companion.platform) }
 
     // MARK: The registration connection
 
     /// Makes sure that a registration connection is open and its refs are here. Throws `alreadyPaired`, or why not.
-    private func openRegistration(restart: Bool) async throws {
+    func openRegistration(restart: Bool) async throws {
         guard !isClosed else { throw SessionError.stopping }
         if credentials == nil, let stored = try await load({ try await store.credentials(did: did) }) {
             try adopt(stored)
@@ -164,13 +134,10 @@ extension DeviceSession {
         announce(.failed(error))
     }
 
-    /// The socket of a registration connection is gone: after the reply to pair-success that is as good as the 515
-    /// (02, section 8), else pairing is over.
+    /// The socket of a registration connection is gone, whoever closed it and for what reason: after the reply to
+    /// pair-success that is as good as the 515 (02, section 8), else pairing is over.
     func registrationConnectionClosed(_ reason: String) {
-        if registration?.isConfirming == true, credentials?.isPaired == true {
-            registration = nil
-            return dial(pairing: false)
-        }
+        if registration?.isConfirming == true, credentials?.isPaired == true { return dial(pairing: false) }
         registrationClosed(registration?.errorOnClose ?? .pairingInterrupted)
         becomeIdle(error: reason)
     }
@@ -187,8 +154,9 @@ extension DeviceSession {
             let success = try PairSuccess(stanza: stanza)
             guard let credentials, let identity = keys?.identity.keyPair else { throw .notStored }
             if let time = success.timestamp { clockOffset = time * 1000 - now.milliseconds }
+            let secret = registration?.provableSecrets.first(where: success.isAuthentic) ?? credentials.advSecret
             let verified = try success.verified(
-                advSecret: credentials.advSecret, identity: identity, random: configuration.random.bytes(64))
+                advSecret: secret, identity: identity, random: configuration.random.bytes(64))
             registration?.confirm(jid: success.jid.description)
             cancel(.qr)
             Task { await storePairing(success, verified, number: number) }
@@ -230,17 +198,23 @@ extension DeviceSession {
         do { try adopt(paired) } catch { return refusePairing(id: success.id, success, .notStored) }
         publish { $0.end = nil }
         announce(.paired(jid: success.jid.description))
-        guard number == linkNumber, case .open = link else {
-            // The socket went while the pairing was stored. The server may know the device or not: login tells.
-            registration = nil
-            if case .idle = link { dial(pairing: false) }
-            return
-        }
+        guard number == linkNumber, case .open = link else { return loginAfterPairing() }
         sendNow(PairingStanzas.pairDeviceSign(id: success.id, pairing: verified))
         sendNow(LoginStanzas.unifiedSession(serverMilliseconds: now.milliseconds + clockOffset))
         schedule(.restart, seconds: configuration.timeouts.restart) { session in
-            session.registration = nil
             session.loseConnection(.immediately, reason: "no restart after pairing")
+        }
+    }
+
+    /// The socket went while the pairing was stored. The server may know the device or not: login tells. Another
+    /// registration that began meanwhile is over.
+    private func loginAfterPairing() {
+        switch link {
+        case .idle, .connecting(_, isPairing: true), .open(_, .registering):
+            registrationClosed(.alreadyPaired)
+            closeConnection()
+            dial(pairing: false)
+        case .connecting, .open, .waiting, .stopped, .closed: break
         }
     }
 
@@ -251,70 +225,5 @@ extension DeviceSession {
         record { $0.events.append(event) }
         registrationClosed(error.sessionError)
         loseConnection(.idle, reason: error.text)
-    }
-
-    // MARK: Code pairing
-
-    /// `link_code_companion_reg` and `companion_reg_refresh`, acked at once also before login.
-    func pairingNotification(_ stanza: Stanza) {
-        sendNow(Acknowledgement.ack(stanza))
-        if stanza.type == "companion_reg_refresh" { return refreshSecret() }
-        guard let hello = PairingStanzas.PrimaryHello(notification: stanza), var attempt = registration?.code,
-            attempt.ref == hello.ref, attempt.hellos < 3
-        else { return }
-        attempt.hellos += 1
-        registration?.code = attempt
-        let number = linkNumber
-        Task { await finishCode(attempt, hello, number: number) }
-    }
-
-    /// Answers the phone's half: a wrong code shows only at the phone, which may try again.
-    private func finishCode(
-        _ attempt: RegistrationFlow.CodeAttempt, _ hello: PairingStanzas.PrimaryHello, number: UInt64
-    ) async {
-        guard let identity = keys?.identity.keyPair else { return }
-        let random = LinkCode.FinishRandom(from: AnyRandom(configuration.random))
-        do {
-            let finish = try await offLoop {
-                try LinkCode.finish(
-                    ephemeral: attempt.ephemeral,
-                    primaryEphemeral: LinkCode.unwrap(hello.wrappedEphemeral, code: attempt.code), identity: identity,
-                    primaryIdentity: PublicKey(raw: hello.identityPublic), random: random)
-            }
-            guard number == linkNumber else { return }
-            try await replaceSecret(finish.advSecret)
-            guard number == linkNumber else { return }
-            _ = try await query {
-                PairingStanzas.companionFinish(
-                    id: $0, phone: attempt.phone, wrappedBundle: finish.wrappedBundle,
-                    identityPublic: identity.publicKey.raw, ref: hello.ref)
-            }
-        } catch { logger.warning("code pairing failed", metadata: ["error": "\(error)"]) }
-    }
-
-    /// The server asks for a fresh QR: a new ADV secret, and the current ref drawn with it (02, section 6.4).
-    private func refreshSecret() {
-        guard registration?.current != nil else { return }
-        let secret = SecretBytes(configuration.random.bytes(32))
-        Task {
-            try? await replaceSecret(secret)
-            if let current = registration?.current { announce(.qr(current)) }
-        }
-    }
-
-    /// Stores a new ADV secret before anything that depends on it is sent.
-    private func replaceSecret(_ secret: SecretBytes) async throws {
-        guard var changed = credentials, !changed.isPaired else { return }
-        changed.advSecret = secret
-        credentials = changed
-        registration?.replaceSecret(secret)
-        var draft = makeDraft()
-        draft.changes.credentials = .store(changed)
-        try await commit(draft)
-    }
-
-    /// Runs slow key derivation (131 072 rounds) beside the loop.
-    private func offLoop<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await NIOThreadPool.singleton.runIfActive(body)
     }
 }

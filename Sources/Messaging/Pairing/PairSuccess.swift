@@ -42,6 +42,11 @@ package struct PairSuccess: Sendable, Equatable {
         self.container = container
     }
 
+    /// Whether the container was made with this secret; false also when it cannot be read.
+    package func isAuthentic(advSecret: SecretBytes) -> Bool {
+        (try? SignedDeviceIdentityContainer(parsing: container))?.isAuthentic(advSecret: advSecret) ?? false
+    }
+
     /// Steps 1 to 5 of 02, section 7.4: authenticates the container, checks the account's signature, signs in return.
     package func verified(
         advSecret: SecretBytes, identity: KeyPair, random: [UInt8]

@@ -18,12 +18,36 @@ package struct RegistrationFlow: Sendable {
         package var phone: String
         package var ephemeral: PrivateKey
         package var ref: [UInt8]
-        /// primary_hello came this often; at most three are answered.
-        package var hellos = 0
+
+        package init(code: String, phone: String, ephemeral: PrivateKey, ref: [UInt8]) {
+            self.code = code
+            self.phone = phone
+            self.ephemeral = ephemeral
+            self.ref = ref
+        }
+    }
+
+    /// A hello of the phone to answer, with the code it belongs to.
+    package struct HelloToAnswer: Sendable {
+        package var attempt: CodeAttempt
+        package var hello: PairingStanzas.PrimaryHello
+        /// Number of the attempt, for `isCurrent`.
+        fileprivate var number: Int
     }
 
     package private(set) var phase = Phase.awaitingRefs
-    package var code: CodeAttempt?
+    private var code: CodeAttempt?
+    /// Counts the codes given out; the newest is the one that counts.
+    private var codeNumber = 0
+    /// primary_hello came this often for the newest code; at most three are answered.
+    private var hellos = 0
+    /// Hellos that wait. They are answered one after the other: a bundle and the secret it carries must be those of the
+    /// same hello, and the slow key derivation of two could end in any order.
+    private var waitingHellos: [PairingStanzas.PrimaryHello] = []
+    private var isAnswering = false
+    /// Secrets that went to the phone in earlier answers: it may have used any of them.
+    private var earlierCodeSecrets: [SecretBytes] = []
+    private var isSecretFromCode = false
     private let noisePublic: [UInt8]
     private let identityPublic: [UInt8]
     private var advSecret: SecretBytes
@@ -78,8 +102,61 @@ package struct RegistrationFlow: Sendable {
         return rotation.end
     }
 
-    /// Code pairing replaced the secret: codes on show would not pair any more.
-    package mutating func replaceSecret(_ secret: SecretBytes) { advSecret = secret }
+    /// The server wants a fresh QR: codes on show would not pair any more.
+    package mutating func replaceSecret(_ secret: SecretBytes) {
+        keepCodeSecret()
+        advSecret = secret
+        isSecretFromCode = false
+    }
+
+    // MARK: Code
+
+    /// A code was given out; it replaces the one before.
+    package mutating func give(_ attempt: CodeAttempt) {
+        code = attempt
+        codeNumber += 1
+        hellos = 0
+        waitingHellos = []
+    }
+
+    /// The phone's half arrived. True when answering has to begin; false when it runs, or when there is nothing to answer:
+    /// no code of that ref, or a fourth try with it.
+    package mutating func helloArrived(_ hello: PairingStanzas.PrimaryHello) -> Bool {
+        guard case .showing = phase, let code, code.ref == hello.ref, hellos < 3 else { return false }
+        hellos += 1
+        waitingHellos.append(hello)
+        defer { isAnswering = true }
+        return !isAnswering
+    }
+
+    /// The next hello to answer; nil ends the answering.
+    package mutating func nextHello() -> HelloToAnswer? {
+        guard case .showing = phase, let code, !waitingHellos.isEmpty else {
+            isAnswering = false
+            return nil
+        }
+        return HelloToAnswer(attempt: code, hello: waitingHellos.removeFirst(), number: codeNumber)
+    }
+
+    /// Whether the answer may still be sent: no newer code was given out, and no pairing is being confirmed.
+    package func isCurrent(_ answer: HelloToAnswer) -> Bool {
+        guard case .showing = phase else { return false }
+        return answer.number == codeNumber
+    }
+
+    /// The secret of an answer that is about to be sent.
+    package mutating func replaceSecret(answering secret: SecretBytes) {
+        keepCodeSecret()
+        advSecret = secret
+        isSecretFromCode = true
+    }
+
+    private mutating func keepCodeSecret() {
+        if isSecretFromCode { earlierCodeSecrets.append(advSecret) }
+    }
+
+    /// Secrets that a pair-success may prove, newest first: the present one, and those of earlier answers to the phone.
+    package var provableSecrets: [SecretBytes] { [advSecret] + earlierCodeSecrets.reversed() }
 
     package mutating func confirm(jid: String) { phase = .confirming(jid: jid) }
     package mutating func fail(_ error: SessionError) { phase = .failed(error) }

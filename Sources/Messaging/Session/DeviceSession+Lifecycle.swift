@@ -44,10 +44,14 @@ extension DeviceSession {
             try adopt(stored)
         }
         guard credentials?.isPaired == true else { throw SessionError.notPaired }
+        // Just paired: the server makes the device and restarts us. A login before that would be taken for one of a device
+        // that was removed.
+        if case .open(_, .registering) = link, registration?.isConfirming == true {
+            return try await waitUntilReady(seconds: configuration.timeouts.reconnect)
+        }
         ladder.reset()
         didRefreshVersion = false
         switch link {
-        case .open(_, .ready), .open(_, .settling), .open(_, .authenticating): closeConnection()
         case .open, .connecting: closeConnection()
         case .idle, .waiting, .stopped, .closed: break
         }
@@ -95,9 +99,10 @@ extension DeviceSession {
         }
     }
 
-    /// Opens a connection, for login or for pairing. The old one must be gone.
+    /// Opens a connection, for login or for pairing. The old one must be gone; a login ends the registration before it.
     func dial(pairing: Bool) {
         guard let keys, !isClosed else { return }
+        if !pairing { registration = nil }
         let payload: [UInt8]
         if pairing {
             payload = ClientPayload.registration(
@@ -167,8 +172,9 @@ extension DeviceSession {
             linkNumber += 1
             connection.close()
             connectionGone(.ending(aftermath), reason: reason)
-        case .connecting:
+        case .connecting(_, let isPairing):
             linkNumber += 1
+            if isPairing { return registrationConnectionClosed(reason) }
             follow(aftermath, reason: reason)
         case .idle, .waiting, .stopped, .closed: break
         }
@@ -192,9 +198,11 @@ extension DeviceSession {
                 changes.events.append(.disconnected(own: ownNumber, reason: nil, at: now))
             }
         }
+        // No ladder brings a registration back: its refs and codes went with its socket.
+        if registration != nil { return registrationConnectionClosed(reason) }
         switch phase {
         case .ending(let aftermath): follow(aftermath, reason: reason)
-        case .registering: registrationConnectionClosed(reason)
+        case .registering: becomeIdle(error: reason)
         case .authenticating, .settling, .ready: wait(minimum: 0, reason: reason)
         }
     }
@@ -203,7 +211,6 @@ extension DeviceSession {
         switch aftermath {
         case .ladder(let minimum): wait(minimum: minimum, reason: reason)
         case .immediately: dial(pairing: false)
-        case .stay(let end): settleEnd(end)
         case .idle: becomeIdle(error: reason)
         }
     }
@@ -245,135 +252,6 @@ extension DeviceSession {
         failQueries(.disconnected)
         lane.removeAll()
         link = .idle
-    }
-
-    // MARK: Ends
-
-    /// The connection is over for good: no attempt until somebody asks. `announce` writes row and events (not when the
-    /// device is not ours any more).
-    func end(_ reason: SessionEnd, announce: Bool = true) {
-        guard !isClosed else { return }
-        if announce { record { self.describe(reason, in: &$0) } }
-        closeConnection()
-        settleEnd(reason)
-    }
-
-    private func settleEnd(_ reason: SessionEnd) {
-        link = .stopped(reason)
-        cancel(.reconnect)
-        if case .loggedOut = reason { forgetIdentity() }
-        if reason == .unlinked { forgetIdentity() }
-        publish { state in
-            state.phase = .stopped
-            state.end = reason
-        }
-        failEverything(.ended(reason))
-    }
-
-    private func describe(_ reason: SessionEnd, in changes: inout ChangeSet) {
-        let (now, ownNumber) = (now, ownNumber)
-        changes.device.liveState = LiveState.none
-        changes.device.liveError = reason.word
-        switch reason {
-        case .loggedOut, .unlinked:
-            changes.credentials = .erase
-            changes.device.status = .loggedOut
-            changes.device.wish = .stopped
-            changes.events.append(.loggedOut(own: ownNumber, end: reason, at: now))
-        case .replaced:
-            hold(reason, until: nil, in: &changes)
-            changes.events.append(.streamReplaced(own: ownNumber, at: now))
-        case .banned(let code, let until):
-            hold(reason, until: until, in: &changes)
-            changes.events.append(.temporaryBan(own: ownNumber, code: code, until: until, at: now))
-        case .clientOutdated:
-            hold(reason, until: nil, in: &changes)
-        case .refused(let code, let text):
-            hold(reason, until: nil, in: &changes)
-            changes.events.append(.connectFailure(own: ownNumber, code: code, text: text, at: now))
-            changes.events.append(
-                .disconnected(own: ownNumber, reason: "connect_failure: \(code): \(text)", at: now))
-        case .leaseLost, .storage: break
-        }
-    }
-
-    private func hold(_ reason: SessionEnd, until: Timestamp?, in changes: inout ChangeSet) {
-        changes.device.status = .disconnected
-        changes.device.wish = .held
-        changes.device.heldReason = .some(reason.word)
-        changes.device.heldUntil = .some(until)
-    }
-
-    private func forgetIdentity() {
-        credentials = nil
-        keys = nil
-        own = nil
-        forgetUncommitted()
-        publish { state in
-            state.jid = nil
-            state.lid = nil
-        }
-    }
-
-    /// Everybody who waits gets `error`.
-    func failEverything(_ error: SessionError) {
-        failQueries(error)
-        let ready = readyWaiters
-        readyWaiters = [:]
-        for waiter in ready.values { waiter.resume(throwing: error) }
-        registrationClosed(error)
-        failPendingSends(error)
-        failCommitWaiters()
-    }
-
-    private func failCommitWaiters() {
-        let waiters = commitWaiters
-        commitWaiters = []
-        for waiter in waiters { waiter.promise.fail(CommitError.closed) }
-    }
-
-    // MARK: Waiting
-
-    /// Returns when the session is ready. Throws the reason it cannot become so, or `notConnected` when time is up.
-    func waitUntilReady(seconds: Int64) async throws {
-        switch link {
-        case .open(_, .ready): return
-        case .stopped(let end): throw SessionError.ended(end)
-        case .closed: throw SessionError.stopping
-        default: break
-        }
-        nextWaiter += 1
-        let id = nextWaiter
-        let timeout = eventLoop.scheduleTask(in: .seconds(seconds)) {
-            self.assumeIsolated { session in
-                session.readyWaiters.removeValue(forKey: id)?.resume(throwing: SessionError.notConnected)
-            }
-        }
-        defer { timeout.cancel() }
-        try await withCheckedThrowingContinuation { readyWaiters[id] = $0 }
-    }
-
-    func resumeReadyWaiters() {
-        let waiters = readyWaiters
-        readyWaiters = [:]
-        for waiter in waiters.values { waiter.resume() }
-    }
-
-    /// Throws unless messages can be sent now.
-    func requireReady() throws(SessionError) {
-        switch link {
-        case .open(_, .ready): return
-        case .open(_, .registering): throw .notLoggedIn
-        case .open, .connecting, .waiting: throw .notConnected
-        case .stopped(let end): throw .ended(end)
-        case .closed: throw .stopping
-        case .idle: throw credentials?.isPaired == true ? .notConnected : .notPaired
-        }
-    }
-
-    /// A read from the store; its failure in the words of the session.
-    func load<Value>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch is StoreError { throw SessionError.storageUnavailable }
     }
 }
 

@@ -102,7 +102,6 @@ extension DeviceSession {
             if case .open(_, .registering) = link, registration?.isConfirming != true {
                 return loseConnection(.idle, reason: "stream restart while pairing")
             }
-            registration = nil
             loseConnection(.immediately, reason: "restart required")
         case .retry(let after, let reason): loseConnection(.ladder(minimum: after), reason: reason)
         case .outdated: clientOutdated()

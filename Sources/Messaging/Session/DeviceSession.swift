@@ -154,7 +154,6 @@ enum LinkPhase: Sendable, Equatable {
 enum Aftermath: Sendable, Equatable {
     case ladder(minimum: Int64)
     case immediately
-    case stay(SessionEnd)
     case idle
 }
 

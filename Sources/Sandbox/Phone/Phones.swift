@@ -7,8 +7,10 @@ import Transport
 package final class Phones: PhoneEngine {
     unowned let world: World
     private var phones: [String: Phone] = [:]
-    /// Code pairings whose `primary_hello` was sent, by number of the pairing session.
-    var codePairings: [Int: (account: Account, pairing: LinkCodePairing, outcome: CodeOutcomeBox)] = [:]
+    /// Code pairings whose `primary_hello` was sent, by number of the pairing session. `unanswered` counts the hellos, also
+    /// of codes typed before, whose bundle is still to come.
+    var codePairings: [Int: (account: Account, pairing: LinkCodePairing, outcome: CodeOutcomeBox, unanswered: Int)] =
+        [:]
 
     package init(world: World) { self.world = world }
 

@@ -5,7 +5,7 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("Groups", .timeLimit(.minutes(1)))
+@Suite("Groups", .timeLimit(.minutes(3)))
 struct GroupMessagingTests {
     static let group = JID.group("120363040000000001")
 

@@ -5,7 +5,7 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("Receiving", .timeLimit(.minutes(1)))
+@Suite("Receiving", .timeLimit(.minutes(3)))
 struct ReceiveTests {
     @Test("a first message is decrypted, stored with its event, and receipted only after the commit")
     func firstMessage() async throws {

@@ -4,7 +4,7 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("Answering retry receipts", .timeLimit(.minutes(1)))
+@Suite("Answering retry receipts", .timeLimit(.minutes(3)))
 struct RetryAnswerTests {
     private func retry(_ id: String, from peer: FakeDevice, count: Int, keys: FakeDevice? = nil) -> Stanza {
         var children = [

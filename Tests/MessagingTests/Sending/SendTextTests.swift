@@ -5,7 +5,7 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("Sending text to a person", .timeLimit(.minutes(1)))
+@Suite("Sending text to a person", .timeLimit(.minutes(3)))
 struct SendTextTests {
     @Test("the first message to a number asks for its LID and devices, starts sessions and reaches every device")
     func firstContact() async throws {

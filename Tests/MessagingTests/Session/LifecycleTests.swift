@@ -4,11 +4,11 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("The life of a connection", .timeLimit(.minutes(1)))
+@Suite("The life of a connection", .timeLimit(.minutes(3)))
 struct LifecycleTests {
     /// Waits until the session is stopped and says why.
     private func end(of bench: Bench) async throws -> SessionEnd? {
-        for _ in 0..<500 where bench.session.state.phase != .stopped { try await Task.sleep(for: .milliseconds(5)) }
+        try await bench.until("stopped") { bench.session.state.phase == .stopped }
         try await bench.server.settle()
         return bench.session.state.end
     }
@@ -18,7 +18,7 @@ struct LifecycleTests {
         let bench = Bench()
         bench.pair()
         try await bench.session.start()
-        try await bench.session.waitUntilReady(seconds: 5)
+        try await bench.session.waitUntilReady(seconds: 60)
         try await bench.server.settle()
         let kinds = bench.server.sent.filter { $0.tag == "iq" }.compactMap { $0.firstChild?.tag }
         #expect(kinds.prefix(2) == ["count", "active"])
@@ -75,7 +75,7 @@ struct LifecycleTests {
                 : [Stanza("success", ["t": "1767323045", "lid": .jid(Bench.lid)])]
         }
         try await bench.session.start()
-        try await bench.session.waitUntilReady(seconds: 5)
+        try await bench.session.waitUntilReady(seconds: 60)
         #expect(bench.events("connection.client_outdated").count == 1)
         #expect(bench.server.requests[0].payload != bench.server.requests[1].payload)
     }
@@ -120,8 +120,8 @@ struct LifecycleTests {
     func reconnects() async throws {
         let bench = try await Bench.ready()
         bench.server.drop()
-        for _ in 0..<400 where bench.server.connectCount < 2 { try await Task.sleep(for: .milliseconds(5)) }
-        try await bench.session.waitUntilReady(seconds: 5)
+        try await bench.until("a second connection") { bench.server.connectCount == 2 }
+        try await bench.session.waitUntilReady(seconds: 60)
         try await bench.server.settle()
         #expect(bench.events("connection.disconnected").count == 1)
         #expect(bench.events("connection.reconnecting").count == 1)
@@ -168,9 +168,7 @@ struct LifecycleTests {
         let request = try await bench.server.stanza("batch") { $0.child("offline_batch") != nil }
         #expect(request.child("offline_batch")?["count"] == "200")
         bench.server.deliver(Stanza("ib", ["from": .jid(.serverJID)], children: [Stanza("offline", ["count": "3"])]))
-        for _ in 0..<200 where bench.events("offline.sync_completed").isEmpty {
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await bench.until("the end of the queue") { !bench.events("offline.sync_completed").isEmpty }
         #expect(bench.events("offline.sync_preview").first?.json.contains("\"total\":3") == true)
         #expect(bench.events("offline.sync_completed").count == 1)
     }

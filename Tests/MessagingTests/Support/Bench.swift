@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Signal
+import TestSupport
 import Testing
 import Transport
 import WhatsAppProtobuf
@@ -57,12 +58,17 @@ final class Bench: @unchecked Sendable {
         restart()
     }
 
+    /// Waits, at most a minute, until something is so.
+    func until(_ what: String, _ condition: () async -> Bool) async throws {
+        _ = try await eventually(what, within: .seconds(60)) { await condition() ? true : nil }
+    }
+
     /// From now on commits wait.
     func holdCommits() async throws { try await eventLoop.submit { self.commits.hold() }.get() }
 
     /// Returns once something waits to be committed.
     func untilCommitWaits() async throws {
-        for _ in 0..<1000 where commits.waitingCount == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        try await until("a commit waits") { commits.waitingCount > 0 }
     }
 
     /// Lets what waits end in one outcome, and what comes commit at once.
@@ -108,7 +114,7 @@ final class Bench: @unchecked Sendable {
 
     func connect() async throws {
         try await session.start()
-        try await session.waitUntilReady(seconds: 5)
+        try await session.waitUntilReady(seconds: 60)
         try await server.settle()
         server.clearLog()
     }

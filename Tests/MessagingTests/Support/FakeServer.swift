@@ -33,6 +33,8 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         var ackExtra: StanzaAttributes = [:]
         var answersRequests = true
         var refusesConnections = false
+        /// Ref in the answer to companion_hello.
+        var pairingRef = "ref-1"
         var time: Int64 = 1_767_323_045
         /// First stanza on a connection.
         var greeting: (@Sendable (ConnectRequest) -> [Stanza])?
@@ -96,13 +98,13 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         for answer in answers(to: stanza) { eventLoop.execute { connection.deliver(answer) } }
     }
 
-    /// The first stanza that matches, sent already or within five seconds.
+    /// The first stanza that matches, sent already or within a minute.
     func stanza(
         _ what: String, where match: @escaping @Sendable (Stanza) -> Bool,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Stanza {
         let promise = eventLoop.makePromise(of: Stanza.self)
-        let timeout = eventLoop.scheduleTask(in: .seconds(5)) { promise.fail(Missing(what: what)) }
+        let timeout = eventLoop.scheduleTask(in: .seconds(60)) { promise.fail(Missing(what: what)) }
         let found = lock.withLock { () -> Stanza? in
             if let found = log.first(where: match) { return found }
             waiters.append((match, promise))
@@ -169,7 +171,7 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
             children = [
                 Stanza(
                     "link_code_companion_reg", ["stage": "companion_hello"],
-                    children: [Stanza("link_code_pairing_ref", bytes: Array("ref-1".utf8))])
+                    children: [Stanza("link_code_pairing_ref", bytes: Array(world.pairingRef.utf8))])
             ]
         default: break
         }

@@ -6,7 +6,7 @@ import WhatsAppProtobuf
 
 @testable import Messaging
 
-@Suite("Notifications about people and the own account", .timeLimit(.minutes(1)))
+@Suite("Notifications about people and the own account", .timeLimit(.minutes(3)))
 struct UserNotificationTests {
     private func notify(_ bench: Bench, _ type: String, from: JID, extra: StanzaAttributes = [:], _ children: Stanza...)
         async throws
@@ -26,7 +26,8 @@ struct UserNotificationTests {
         bench.server.world.bundles[phone.jid] = renewed
         bench.server.clearLog()
         try await notify(bench, "encrypt", from: phone.jid, Stanza("identity"))
-        #expect(bench.events("identity.change").first?.json.contains("\"target\":\"15550001111@s.whatsapp.net\"") == true)
+        #expect(
+            bench.events("identity.change").first?.json.contains("\"target\":\"15550001111@s.whatsapp.net\"") == true)
         #expect(bench.device.identities["222333444555666_1:0"] == nil)
         _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "two"))
         let stanza = try await bench.server.stanza("message") { $0.tag == "message" }
@@ -77,11 +78,7 @@ struct UserNotificationTests {
         let keys = upload.child("list")?.children("key") ?? []
         #expect(keys.count == 50)
         #expect(keys.first?.child("id")?.bytesContent == [0, 0, 11])
-        for _ in 0..<200 where bench.device.preKeys.values.contains(where: { !$0.uploaded }) {
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        let unmarked = bench.device.preKeys.values.filter { !$0.uploaded }
-        #expect(unmarked.isEmpty)
+        try await bench.until("all are marked") { bench.device.preKeys.values.allSatisfy(\.uploaded) }
         #expect(bench.device.credentials?.nextPreKeyID == 61)
     }
 
@@ -138,7 +135,7 @@ struct UserNotificationTests {
         #expect(users[0].jid == "15550001111@s.whatsapp.net" && users[0].lid == "222333444555666@lid")
         #expect(users[0].phone == "+15550001111")
         #expect(bench.server.sent.filter { $0["xmlns"] == "usync" }.count == 1)
-        #expect(bench.device.lidByPN["15550001111"] == "222333444555666")
+        try await bench.until("the pair is stored") { bench.device.lidByPN["15550001111"] == "222333444555666" }
     }
 
     @Test("reading marks a chat read, with the kind the privacy settings ask for")

@@ -84,7 +84,7 @@ extension Phones {
     /// random input is drawn before, so the result does not depend on when it ends.
     package func enterCode(_ text: String, with account: Account, timeout: Int) async throws -> CodeOutcome? {
         guard let code = LinkCode(typed: text) else { throw LinkingError.unreadableCode }
-        guard let session = world.pairings(waitingFor: account).first, let request = session.linkCode else {
+        guard let session = world.pairings(waitingFor: account).last, let request = session.linkCode else {
             throw LinkingError.noCodeExpected
         }
         let source = phone(of: account).random("link-code")
@@ -102,9 +102,10 @@ extension Phones {
         guard session.linkCode?.ref == request.ref else { throw LinkingError.noCodeExpected }
         try world.sendPrimaryHello(
             session, wrappedEphemeral: pairing.wrappedEphemeral, identity: account.identity.publicKey)
-        codePairings[session.id]?.outcome.give(.failed("replaced_by_another_code"))
+        let earlier = codePairings[session.id]
+        earlier?.outcome.give(.failed("replaced_by_another_code"))
         let outcome = CodeOutcomeBox()
-        codePairings[session.id] = (account, pairing, outcome)
+        codePairings[session.id] = (account, pairing, outcome, (earlier?.unanswered ?? 0) + 1)
         return await outcome.value(timeout: timeout)
     }
 
@@ -117,6 +118,9 @@ extension Phones {
                 throw LinkCodePairing.FinishError.identityMismatch
             }
             entry.outcome.give(.approved(try approve(session, for: entry.account, advSecret: secret)))
+        } catch LinkCodePairing.FinishError.wrongCode where entry.unanswered > 1 {
+            // The answer to a code that was typed before: the one to the present code is on its way.
+            codePairings[session.id] = (entry.account, entry.pairing, entry.outcome, entry.unanswered - 1)
         } catch LinkCodePairing.FinishError.wrongCode {
             world.rejectCode(session)
             entry.outcome.give(.wrongCode)
