@@ -247,7 +247,9 @@ struct Edge: HTTPResponder {
         case .body(let buffer, let contentType):
             body = buffer
             if contentType != "application/json" { fields[.contentType] = contentType }
-            if contentType.hasPrefix("text/html") { fields[.contentSecurityPolicy] = ContentSecurity.page }
+            if contentType.hasPrefix("text/html"), fields[.contentSecurityPolicy] == nil {
+                fields[.contentSecurityPolicy] = ContentSecurity.page
+            }
         case .stream(let contentType, let produce):
             fields[.contentType] = contentType
             if request.method == .head { return Response(status: status, headers: fields) }

@@ -6,13 +6,31 @@ struct RouteCatalogue: Sendable {
     let api: APISettings
     let server: ServerSettings
     let uptime: Uptime
+    let documentation: DocumentationAssets
     let runningKeys = RunningKeys()
     /// True once the node takes requests: the database answers and the authentication table is loaded.
     let readiness: @Sendable () async -> Bool
 
     var routes: [Route] {
-        systemRoutes + adminRoutes + tenantRoutes + adminDeviceRoutes + versionRoutes + deviceCreationRoutes
-            + ownDeviceRoutes
-            + loginRoutes + deviceSettingRoutes + messageRoutes + webhookRoutes
+        let description = APIDescription()
+        let routes = apiRoutes + documentationRoutes(description)
+        description.fill(OpenAPIDocument(routes: routes, server: server))
+        return routes
+    }
+
+    private var apiRoutes: [Route] {
+        [
+            systemRoutes,
+            adminRoutes,
+            tenantRoutes,
+            adminDeviceRoutes,
+            versionRoutes,
+            deviceCreationRoutes,
+            ownDeviceRoutes,
+            loginRoutes,
+            deviceSettingRoutes,
+            messageRoutes,
+            webhookRoutes,
+        ].flatMap { $0 }
     }
 }

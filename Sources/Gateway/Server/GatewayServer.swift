@@ -58,7 +58,8 @@ package actor GatewayServer {
         let drain = self.drain
         let probe = ReadinessProbe(database: dependencies.database)
         let catalogue = RouteCatalogue(
-            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime()
+            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
+            documentation: DocumentationAssets(folder: configuration.api.documentationFolder)
         ) {
             guard !drain.isDraining, !freshness.isStale, await isReady() else { return false }
             return await probe.isReachable()

@@ -28,7 +28,7 @@ package struct InProcessGateway: Sendable {
     ) {
         let catalogue = RouteCatalogue(
             dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
-            readiness: isReady)
+            documentation: DocumentationAssets(folder: configuration.api.documentationFolder), readiness: isReady)
         let routes = catalogue.routes
         routeNames = routes.map(\.name)
         edge = Edge(

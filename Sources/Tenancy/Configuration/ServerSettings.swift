@@ -61,6 +61,8 @@ package struct APISettings: Sendable {
     package var allowsPrivateProxies: Bool
     package var isMetricsEnabled: Bool
     package var metricsAddress: String?
+    /// Where Swagger UI's files are; nil: in one of the usual places, or nowhere.
+    package var documentationFolder: String?
 
     init(_ reader: inout SettingReader) {
         errorStatusMode = reader.choice("API_ERROR_STATUS_MODE") ?? .strict
@@ -70,5 +72,6 @@ package struct APISettings: Sendable {
         allowsPrivateProxies = reader.bool("PROXY_ALLOW_PRIVATE")
         isMetricsEnabled = reader.bool("METRICS_ENABLED")
         metricsAddress = reader.text("METRICS_ADDRESS")
+        documentationFolder = reader.text("DOCS_ASSETS_DIR")
     }
 }

@@ -82,6 +82,9 @@ extension SettingTable {
             Setting(
                 "METRICS_ADDRESS", .address, "", "host:port of a listener for metrics alone",
                 note: "the API listener, behind the admin secret"),
+            Setting(
+                "DOCS_ASSETS_DIR", .path, "", "Folder with Swagger UI's swagger-ui.css and swagger-ui-bundle.js",
+                note: ".tools/swagger-ui, /usr/local/share/switchboard/swagger-ui, /usr/share/switchboard/swagger-ui"),
         ])
 
     static let database = SettingGroup(

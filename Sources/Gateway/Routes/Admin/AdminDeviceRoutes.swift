@@ -10,11 +10,11 @@ extension RouteCatalogue {
             Route(
                 .get, "/admin/devices", .admin, number: "3", "All devices with their customers",
                 query: [
-                    .init("status", "pending, active, disconnected or logged_out"),
+                    .init(
+                        "status", "Stored status", values: ["pending", "active", "disconnected", "logged_out"]),
                     .init("api_key_id", .integer, "One tenant"),
-                    .init("q", "Part of name, number, customer or id"), .init("limit", .integer, "1-1000"),
-                    .init("cursor", "Where to go on"),
-                ]
+                    .init("q", "Part of name, number, customer or id"), .limit, .cursor,
+                ], answer: .data("Devices retrieved successfully", .deviceList)
             ) { call in
                 let page = Page(call.query)
                 var filter = DeviceFilter(limit: page.limit + 1, offset: page.offset)
@@ -41,7 +41,7 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/devices/status", .admin, number: "4", "Live connection flags of every device",
-                query: [.init("limit", .integer, "1-1000"), .init("cursor", "Where to go on")]
+                query: [.limit, .cursor], answer: .data("Device statuses retrieved successfully", .deviceStatusList)
             ) { call in
                 let page = Page(call.query)
                 let found = try await dependencies.devices.overviews(
@@ -67,17 +67,19 @@ extension RouteCatalogue {
             Route(
                 .post, "/admin/devices/reconnect", .admin, number: "5",
                 "Reconnect every paired device that is not connected",
-                query: [.init("async", .boolean, "Answer at once")], waits: true, handler: reconnectAll),
+                query: [.init("async", .boolean, "Answer at once")],
+                answer: .data("Reconnect operation completed", .reconnections), waits: true, handler: reconnectAll),
             Route(
-                .delete, "/admin/devices/{device_id}", .admin, number: "14", "Delete one device", statuses: [200, 404]
+                .delete, "/admin/devices/{device_id}", .admin, number: "14", "Delete one device",
+                answer: .message("Device deleted successfully"), statuses: [200, 404]
             ) { call in
                 try await dependencies.devices.delete(call.parameters["device_id"], by: "admin", from: call.origin)
                 return .ok("Device deleted successfully")
             },
             Route(
                 .post, "/admin/devices/{device_id}/reconnect", .admin, "Reconnect one device",
-                statuses: [200, 404, 409, 503],
-                waits: true
+                answer: .message("Success reconnect device"), errors: [.session, .whatsApp],
+                statuses: [200, 404, 409, 503], waits: true
             ) { call in
                 let device = try await dependencies.devices.find(call.parameters["device_id"])
                 guard device.jid != nil else { throw APIError.clientNotLoaded }

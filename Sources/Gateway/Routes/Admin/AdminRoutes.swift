@@ -8,7 +8,10 @@ extension RouteCatalogue {
     /// Statistics, health and lists over all tenants (10-rest-api, section 8, rows 1 to 6).
     var adminRoutes: [Route] {
         [
-            Route(.get, "/admin/stats", .admin, number: "1", "Counters of API keys, devices and webhooks") { _ in
+            Route(
+                .get, "/admin/stats", .admin, number: "1", "Counters of API keys, devices and webhooks",
+                answer: .data("Statistics retrieved successfully", .statistics)
+            ) { _ in
                 let counts = try await dependencies.tenants.statistics()
                 return .ok("Statistics retrieved successfully") { writer in
                     writer.object { writer in
@@ -26,12 +29,17 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/health", .admin, number: "2", "Health of process, database and sessions",
-                query: [.init("strict", .boolean, "false: status 200 even without a database")], statuses: [200, 503],
+                query: [.init("strict", .boolean, "false: status 200 even without a database")],
+                answer: .data("System health retrieved successfully", .health), statuses: [200, 503],
                 handler: health),
             Route(
                 .get, "/admin/webhooks/stats", .admin, number: "6", "Totals of webhooks and deliveries",
+                answer: .data("Webhook statistics retrieved successfully", .webhookStatistics),
                 handler: webhookStatistics),
-            Route(.get, "/admin/nodes", .admin, "Nodes of the cluster") { _ in
+            Route(
+                .get, "/admin/nodes", .admin, "Nodes of the cluster",
+                answer: .data("Nodes retrieved successfully", .list(of: .node))
+            ) { _ in
                 let nodes = try await NodeRepository(dependencies.database).live()
                 return .ok("Nodes retrieved successfully") { writer in
                     writer.array { writer in
@@ -41,7 +49,8 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/audit", .admin, "Audit log, newest first",
-                query: [.init("limit", .integer, "1-1000"), .init("api_key_id", .integer, "One tenant only")]
+                query: [.limit, .init("api_key_id", .integer, "One tenant only")],
+                answer: .data("Audit log retrieved successfully", .list(of: .auditEntry))
             ) { call in
                 let entries = try await AuditRepository(dependencies.database).entries(
                     tenantID: call.query["api_key_id"].flatMap { Int64($0) },

@@ -6,9 +6,11 @@ extension RouteCatalogue {
     private static let parseError = "Invalid request body"
 
     private static let tenantFields: [Route.Field] = [
-        .init("customer_name", "1 to 255 characters"), .init("customer_email", "At most 255 characters"),
-        .init("customer_phone", "At most 50 characters"), .init("max_devices", .integer, "Devices it may have"),
-        .init("rate_limit_per_hour", .integer, "Requests per hour"),
+        .init("customer_name", "1 to 255 characters", example: "Harbour Ltd", length: 0...255),
+        .init("customer_email", "At most 255 characters", example: "ops@harbour.example", length: 0...255),
+        .init("customer_phone", "At most 50 characters", example: "+1 555 000 1111", length: 0...50),
+        .init("max_devices", .integer, "Devices it may have", example: 10),
+        .init("rate_limit_per_hour", .integer, "Requests per hour", example: 1000),
     ]
 
     /// Tenants and their keys (10-rest-api, section 8, rows 7 to 13).
@@ -16,8 +18,12 @@ extension RouteCatalogue {
         [
             Route(
                 .post, "/admin/api-keys", .admin, number: "7", "Create a tenant and its API key (shown once)",
-                body: .fields(Self.tenantFields, parseError: Self.parseError), statuses: [201], handler: createTenant),
-            Route(.get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys") { _ in
+                body: .fields(Self.tenantFields, parseError: Self.parseError),
+                answer: .data("API key created successfully", .createdTenant), statuses: [201], handler: createTenant),
+            Route(
+                .get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys",
+                answer: .data("API keys retrieved successfully", .list(of: .tenant))
+            ) { _ in
                 let tenants = try await dependencies.tenants.all()
                 return .ok("API keys retrieved successfully") { writer in
                     writer.array { writer in
@@ -26,9 +32,9 @@ extension RouteCatalogue {
                 }
             },
             Route(
-                .get, "/admin/api-keys/{id}", .admin, number: "9", "One tenant with its devices", statuses: [200, 404]
-            ) {
-                call in
+                .get, "/admin/api-keys/{id}", .admin, number: "9", "One tenant with its devices",
+                answer: .data("API key retrieved successfully", .tenantWithDevices), statuses: [200, 404]
+            ) { call in
                 let id = try Self.tenantID(call)
                 let tenant = try await dependencies.tenants.find(id)
                 let devices = try await dependencies.tenants.devices(of: id)
@@ -48,9 +54,11 @@ extension RouteCatalogue {
                 .patch, "/admin/api-keys/{id}", .admin, number: "10", "Change a tenant",
                 body: .fields(
                     Self.tenantFields + [.init("is_active", .boolean, "false stops its tokens and key")],
-                    parseError: Self.parseError), statuses: [200, 404], handler: updateTenant),
+                    parseError: Self.parseError), answer: .data("API key updated successfully", .tenant),
+                statuses: [200, 404], handler: updateTenant),
             Route(
                 .delete, "/admin/api-keys/{id}", .admin, number: "11", "Delete a tenant with all its devices",
+                answer: .data("API key deleted successfully", .object(.init("devices_deleted", .integer))),
                 statuses: [200, 404]
             ) { call in
                 let count = try await dependencies.tenants.delete(try Self.tenantID(call), from: call.origin)
@@ -61,10 +69,19 @@ extension RouteCatalogue {
             Route(
                 .post, "/admin/api-keys/{id}/rotate", .admin, "Replace the key of a tenant",
                 body: .fields(
-                    [.init("grace_seconds", .integer, "How long the old key stays valid; at most 604800")],
-                    parseError: Self.parseError), statuses: [200, 404], handler: rotateKey),
+                    [
+                        .init(
+                            "grace_seconds", .integer, "How long the old key stays valid; at most 604800", example: 3600
+                        )
+                    ],
+                    parseError: Self.parseError),
+                answer: .data(
+                    "API key rotated successfully",
+                    .object(.init("id", .integer), .init("api_key", .string, "Shown this once"))),
+                statuses: [200, 404], handler: rotateKey),
             Route(
-                .get, "/admin/api-keys/{id}/devices", .admin, number: "12", "Devices of a tenant", statuses: [200, 404]
+                .get, "/admin/api-keys/{id}/devices", .admin, number: "12", "Devices of a tenant",
+                answer: .data("Devices retrieved successfully", .list(of: .deviceSummary)), statuses: [200, 404]
             ) { call in
                 let devices = try await dependencies.tenants.devices(of: try Self.tenantID(call))
                 return .ok("Devices retrieved successfully") { writer in
@@ -75,6 +92,7 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/api-keys/{id}/devices/status", .admin, number: "13", "Live state of a tenant's devices",
+                answer: .data("Device statuses retrieved successfully", .list(of: .deviceStatus)),
                 statuses: [200, 404]
             ) { call in
                 let overviews = try await dependencies.tenants.overviews(of: try Self.tenantID(call))

@@ -6,7 +6,8 @@ extension RouteCatalogue {
     var versionRoutes: [Route] {
         [
             Route(
-                .get, "/admin/whatsapp/version", .admin, number: "*", "WhatsApp Web version in use"
+                .get, "/admin/whatsapp/version", .admin, number: "*", "WhatsApp Web version in use",
+                answer: .data("WhatsApp Web version status retrieved successfully", .version)
             ) { _ in
                 let status = try await dependencies.versions.status()
                 return .ok("WhatsApp Web version status retrieved successfully") { writer in
@@ -16,8 +17,8 @@ extension RouteCatalogue {
             Route(
                 .post, "/admin/whatsapp/version/refresh", .admin, number: "*", "Fetch the current WhatsApp Web version",
                 query: [.init("force", .boolean, "false: only when the last attempt is old enough")],
-                statuses: [200, 502],
-                waits: true
+                answer: .data("WhatsApp Web version refreshed successfully", .refreshedVersion),
+                errors: ["version_refresh_failed"], waits: true
             ) { call in
                 do {
                     let (status, isRefreshed) = try await dependencies.versions.refresh(

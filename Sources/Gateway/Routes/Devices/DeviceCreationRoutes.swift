@@ -9,17 +9,27 @@ extension RouteCatalogue {
             Route(
                 .post, "/devices", .apiKey, number: "15", "Create a device; returns its secret and token",
                 body: .lenient([
-                    .init("device_name", "At most 255 characters"),
-                    .init("external_id", "Own id of the device, unique per API key, at most 128 characters"),
-                ]), statuses: [201, 400], handler: createDevice),
+                    .init("device_name", "At most 255 characters", example: "Front desk", length: 0...255),
+                    .init(
+                        "external_id", "Own id of the device, unique per API key, at most 128 characters",
+                        example: "desk-1", length: 0...128),
+                ]), answer: .data("Device created successfully", .createdDevice), errors: ["external_id_taken"],
+                statuses: [201, 400], handler: createDevice),
             Route(
                 .post, "/devices/token", .none, number: "16", "Exchange id and secret for a new token; older ones die",
                 body: .fields(
                     [
-                        .init("device_id", required: true, "Id of the device"),
+                        .init(
+                            "device_id", required: true, "Id of the device",
+                            example: "7c1f0b7e-4a52-4f6d-9d0c-2f6f5e0a9b11"),
                         .init("device_secret", required: true, "Secret from its creation"),
-                    ], parseError: "Invalid request body"), statuses: [200, 400, 401, 429], handler: regenerateToken),
-            Route(.get, "/devices", .apiKey, "Devices of the calling API key") { call in
+                    ], parseError: "Invalid request body"),
+                answer: .data("Token regenerated successfully", .renewedToken),
+                errors: ["auth_invalid", "api_key_inactive"], statuses: [200, 400, 401, 429], handler: regenerateToken),
+            Route(
+                .get, "/devices", .apiKey, "Devices of the calling API key",
+                answer: .data("Devices retrieved successfully", .list(of: .deviceSummary))
+            ) { call in
                 let devices = try await dependencies.tenants.devices(of: call.tenant.id)
                 return .ok("Devices retrieved successfully") { writer in
                     writer.array { writer in
@@ -29,7 +39,7 @@ extension RouteCatalogue {
             },
             Route(
                 .delete, "/devices/{device_id}", .apiKey, "Delete a device of the calling API key",
-                statuses: [200, 404]
+                answer: .message("Device deleted successfully"), statuses: [200, 404]
             ) { call in
                 let device = try await dependencies.devices.find(call.parameters["device_id"])
                 guard device.tenantID == call.tenant.id else { throw TenancyError.deviceNotFound }

@@ -10,8 +10,10 @@ extension RouteCatalogue {
     /// Proxy, passive mode, receipts and push registration of the calling device (10-rest-api, section 10).
     var deviceSettingRoutes: [Route] {
         [
-            Route(.get, "/devices/me/proxy", .device, number: "+", "The device's own proxy, its password masked") {
-                call in
+            Route(
+                .get, "/devices/me/proxy", .device, number: "+", "The device's own proxy, its password masked",
+                answer: .data("Device proxy configuration", .proxy), statuses: [200, 404]
+            ) { call in
                 let proxy = try await dependencies.settings.proxy(call.device.scope)
                 return .ok("Device proxy configuration") { writer in
                     writer.object { writer in
@@ -23,8 +25,13 @@ extension RouteCatalogue {
             Route(
                 .post, "/devices/me/proxy", .device, number: "+", "Set or clear the device's own proxy",
                 body: .fields(
-                    [.init("proxy_url", "http://, https:// or socks5:// URL; empty clears it")],
+                    [
+                        .init(
+                            "proxy_url", "http://, https:// or socks5:// URL; empty clears it",
+                            example: "http://proxy.example:8080")
+                    ],
                     parseError: Self.parseError),
+                answer: .message("Device proxy configured successfully"), errors: [.session],
                 statuses: [200, 400, 503], waits: true
             ) { call in
                 let text = try call.body.string("proxy_url")?.trimmingWhitespace() ?? ""
@@ -35,6 +42,7 @@ extension RouteCatalogue {
             Route(
                 .post, "/devices/me/passive", .device, number: "24", "Stop or resume the server's pushing of messages",
                 body: .fields([.init("passive", .boolean, "Default false")], parseError: "Failed parse body request"),
+                answer: .message("Passive mode set successfully"), errors: [.session, .whatsApp],
                 statuses: [200, 409, 503], waits: true
             ) { call in
                 let passive = try call.body.bool("passive") ?? false
@@ -47,7 +55,8 @@ extension RouteCatalogue {
                 .post, "/devices/me/force-active-receipts", .device, number: "+",
                 "Send delivery receipts as if in the foreground",
                 body: .fields([.init("active", .boolean, "Default false")], parseError: Self.parseError),
-                statuses: [200, 409, 503], waits: true
+                answer: .message("Force active delivery receipts updated successfully"),
+                errors: [.session, .whatsApp], statuses: [200, 409, 503], waits: true
             ) { call in
                 let active = try call.body.bool("active") ?? false
                 let session = try await dependencies.gate.session(call.device.scope)
@@ -61,9 +70,10 @@ extension RouteCatalogue {
                 "Keep a push registration of the customer's app",
                 body: .fields(
                     [
-                        .init("platform", required: true, "fcm, apns or webhook"),
-                        .init("token", "Required for fcm and apns; at most 4096 characters"),
-                    ], parseError: Self.parseError), statuses: [200, 400]
+                        .init("platform", required: true, "Push service", values: ["fcm", "apns", "webhook"]),
+                        .init("token", "Required for fcm and apns; at most 4096 characters", length: 0...4096),
+                    ], parseError: Self.parseError), answer: .message("Push notifications registered successfully"),
+                statuses: [200, 400]
             ) { call in
                 let platform = try call.body.string("platform")?.trimmingWhitespace().lowercased() ?? ""
                 guard ["fcm", "apns", "webhook"].contains(platform) else {

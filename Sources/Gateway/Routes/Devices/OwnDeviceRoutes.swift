@@ -14,9 +14,11 @@ extension RouteCatalogue {
         [
             Route(
                 .get, "/devices/me", .device, number: "17", "Stored facts about the calling device",
-                statuses: [200, 404],
-                handler: ownDevice),
-            Route(.get, "/devices/me/status", .device, number: "18", "Stored and live connection state") { call in
+                answer: .data("Success get device details", .ownDevice), statuses: [200, 404], handler: ownDevice),
+            Route(
+                .get, "/devices/me/status", .device, number: "18", "Stored and live connection state",
+                answer: .data("Device status", .ownStatus), statuses: [200, 404]
+            ) { call in
                 let (record, live) = try await dependencies.gate.status(
                     call.device.scope, deviceID: call.device.deviceID)
                 return .ok("Device status") { writer in
@@ -30,8 +32,8 @@ extension RouteCatalogue {
             },
             Route(
                 .post, "/devices/me/reconnect", .device, number: "21", "Connect again at once",
-                statuses: [200, 409, 503],
-                waits: true
+                answer: .message("Success reconnect device"), errors: [.session, .whatsApp],
+                statuses: [200, 409, 503], waits: true
             ) { call in
                 let scope = call.device.scope
                 guard try await dependencies.gate.record(scope).jid != nil else { throw APIError.clientNotLoaded }
@@ -44,6 +46,7 @@ extension RouteCatalogue {
             },
             Route(
                 .delete, "/devices/me/session", .device, number: "22", "Unlink the device and wipe its session",
+                answer: .message("Success logout device"), errors: [.session, .whatsApp],
                 statuses: [200, 409, 503], waits: true
             ) { call in
                 let session = try await dependencies.gate.session(call.device.scope)
@@ -54,6 +57,7 @@ extension RouteCatalogue {
             Route(
                 .get, "/devices/me/contacts/{phone}/registered", .device, number: "23",
                 "Whether a number is on WhatsApp",
+                answer: .data("Success check registered phone", .registration), errors: [.session, .whatsApp],
                 statuses: [200, 400, 409, 503], waits: true, handler: isRegistered),
         ]
     }

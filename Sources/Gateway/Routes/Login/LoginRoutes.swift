@@ -13,11 +13,14 @@ extension RouteCatalogue {
                 .post, "/devices/me/login", .device, number: "19",
                 "Start linking by QR, or show the running login's code",
                 query: [
-                    .init("output", "html (default) or json"), .init("restart", .boolean, "true: begin a new login"),
+                    .init("output", "Form of the answer; html without it", values: ["html", "json"]),
+                    .init("restart", .boolean, "true: begin a new login"),
                 ],
                 body: .lenient([
-                    .init("output", "html (default) or json"), .init("restart", .boolean, "true: begin a new login"),
-                ]), statuses: [200, 502, 503, 504], waits: true
+                    .init("output", "Form of the answer; html without it", values: ["html", "json"]),
+                    .init("restart", .boolean, "true: begin a new login"),
+                ]), answer: .data("Success Generate QR Code", .loginQR, or: "text/html"),
+                errors: [.session, .pairing, .whatsApp], statuses: [200, 502, 503, 504], waits: true
             ) { call in
                 let output = ((try? call.body.string("output")) ?? nil) ?? call.query["output"]
                 let restart =
@@ -27,18 +30,24 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/devices/me/login", .device, "The running login's code as JSON, PNG or page, by Accept",
-                query: [.init("output", "json, png or html")], statuses: [200, 502, 503, 504], waits: true
+                query: [.init("output", "Form of the answer", values: ["json", "png", "html"])],
+                answer: .data("Success Generate QR Code", .loginQR, or: "image/png", "text/html"),
+                errors: [.session, .pairing, .whatsApp], statuses: [200, 502, 503, 504], waits: true
             ) { call in
                 try await login(call.device, as: Self.form(call), restart: false)
             },
             Route(
                 .get, "/devices/me/login/stream", .device, "Codes and outcome of the login as server-sent events",
+                details: "One `qr` event per code, then `paired` or `failed`; the stream ends with the login.",
+                answer: .media("text/event-stream"), errors: [.session, .pairing, .whatsApp],
                 statuses: [200, 502, 503, 504], handler: streamLogin),
             Route(
                 .post, "/devices/me/login-code", .device, number: "20", "Start linking by a code typed on the phone",
                 body: .fields(
-                    [.init("phone", required: true, "International number, at least 7 digits")],
-                    parseError: "Failed parse body request"), statuses: [200, 400, 429, 502, 503, 504], waits: true,
+                    [.init("phone", required: true, "International number, at least 7 digits", example: "15550001111")],
+                    parseError: "Failed parse body request"),
+                answer: .data("Success Generate Pairing Code", .pairingCode), errors: [.session, .pairing, .whatsApp],
+                statuses: [200, 400, 429, 502, 503, 504], waits: true,
                 handler: loginCode),
         ]
     }

@@ -11,25 +11,31 @@ extension RouteCatalogue {
                 .post, "/chats/{chat_jid}/messages", .device, number: "40", "Send a text",
                 body: .fields(
                     [
-                        .init("text", required: true, "1 to 65536 characters"),
-                        .init("reply_to_message_id", "Message to quote"),
-                        .init("reply_to_sender_jid", "Its author, when the message is not stored"),
-                        .init("mentions", .strings, "JIDs or numbers mentioned in the text"),
-                        .init("message_id", "Chosen id, 16 to 32 upper-case hexadecimal digits"),
+                        .init("text", required: true, "Not blank", example: "hello", length: 1...65_536),
+                        .init("reply_to_message_id", "Message to quote", example: "3EB0A1B2C3D4E5F60718"),
+                        .init(
+                            "reply_to_sender_jid", "Its author, when the message is not stored",
+                            example: "15550001111@s.whatsapp.net"),
+                        .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
+                        .init(
+                            "message_id", "Chosen id, 16 to 32 upper-case hexadecimal digits",
+                            example: "3EB0A1B2C3D4E5F60718"),
                         .init("typing_simulation", .boolean, "Show typing before"),
                         .init("presence_simulation", .boolean, "Be available meanwhile"),
-                    ], parseError: "Failed parse body request"), statuses: [200, 400, 404, 409, 429, 503, 504],
-                waits: true,
-                handler: sendText),
+                    ], parseError: "Failed parse body request"),
+                answer: .data("Success send message", .sentMessage), errors: [.session, .sending, .whatsApp],
+                statuses: [200, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: sendText),
             Route(
                 .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
                 query: [
-                    .init("limit", .integer, "1-200, default 50"), .init("before", "Message id"),
-                    .init("after", "Message id"),
+                    .init("limit", .integer, "1 to 200, 50 without it", example: 50),
+                    .init("before", "Only messages older than this one, by its id"),
+                    .init("after", "Only messages newer than this one, by its id"),
                     .init("since", .time, "Unix seconds"), .init("until", .time, "Unix seconds"),
-                    .init("type", "text, image, …"),
-                    .init("order", "asc or desc"),
-                ], handler: storedMessages),
+                    .init("type", "Kind of message", example: "text"),
+                    .init("order", "Oldest or newest first; desc without it", values: ["asc", "desc"]),
+                ], answer: .data("Success get chat messages", .storedMessages), errors: ["invalid_recipient"],
+                handler: storedMessages),
         ]
     }
 

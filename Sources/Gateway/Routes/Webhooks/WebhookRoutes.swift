@@ -9,9 +9,14 @@ extension RouteCatalogue {
     private static let parseError = "invalid request body"
 
     private static let webhookFields: [Route.Field] = [
-        .init("url", "https URL, at most 2048 characters"), .init("events", .strings, "Event names; empty means all"),
-        .init("secret", "16 to 64 bytes, or whsec_ and base64; made when absent"),
-        .init("headers", .object, "Extra request headers"), .init("ordering", "none, device or strict"),
+        .init(
+            "url", "https URL, at most 2048 characters", example: "https://customer.example/hook", length: 0...2048),
+        .init("events", .strings, "Event names; empty means all", example: ["message.received"]),
+        .init(
+            "secret", "16 to 64 bytes, or whsec_ and base64; made when absent",
+            example: "a-secret-of-32-characters-or-more"),
+        .init("headers", .object, "Extra request headers", example: ["X-Customer": "7"]),
+        .init("ordering", "What waits for what", values: ["device", "none", "strict"]),
         .init("content", .boolean, "false keeps message contents out"), .init("description", "For people"),
     ]
 
@@ -20,7 +25,7 @@ extension RouteCatalogue {
         [
             Route(
                 .get, "/webhooks", .device, number: "101", "List webhooks",
-                query: [.init("reveal", .boolean, "Show secrets (recorded)")]
+                query: [.init("reveal", .boolean, "Show secrets (recorded)")], answer: .data("success", .webhookList)
             ) { call in
                 let found = try await dependencies.webhooks.list(tenant: call.device.tenantID, did: call.device.did)
                 let reveal = await Self.isRevealed(call, dependencies.audit)
@@ -36,11 +41,13 @@ extension RouteCatalogue {
             },
             Route(
                 .post, "/webhooks", .device, number: "102", "Create a webhook",
-                body: .fields(Self.webhookFields, parseError: Self.parseError), statuses: [200, 400],
+                body: .fields(Self.webhookFields, parseError: Self.parseError),
+                answer: .data("webhook created", .createdWebhook), statuses: [200, 400],
                 handler: createWebhook),
             Route(
                 .get, "/webhooks/{webhook_id}", .device, number: "103", "One webhook",
-                query: [.init("reveal", .boolean, "Show the secret (recorded)")], statuses: [200, 404]
+                query: [.init("reveal", .boolean, "Show the secret (recorded)")],
+                answer: .data("success", .oneWebhook), statuses: [200, 404]
             ) { call in
                 let webhook = try await dependencies.webhooks.find(
                     try Self.webhookID(call), tenant: call.device.tenantID, did: call.device.did)
@@ -57,10 +64,11 @@ extension RouteCatalogue {
                 .patch, "/webhooks/{webhook_id}", .device, number: "104", "Change a webhook",
                 body: .fields(
                     Self.webhookFields + [.init("active", .boolean, "true also clears what failures left")],
-                    parseError: Self.parseError), statuses: [200, 400, 404], handler: updateWebhook),
+                    parseError: Self.parseError), answer: .data("webhook updated", .oneWebhook),
+                statuses: [200, 400, 404], handler: updateWebhook),
             Route(
                 .delete, "/webhooks/{webhook_id}", .device, number: "105", "Delete a webhook with its log",
-                statuses: [200, 404]
+                answer: .message("webhook deleted"), statuses: [200, 404]
             ) { call in
                 try await dependencies.webhooks.delete(
                     try Self.webhookID(call), tenant: call.device.tenantID, did: call.device.did)
@@ -71,12 +79,12 @@ extension RouteCatalogue {
                 query: [
                     .init("status", "success, failed, pending, retrying or dead"), .init("event", "Event name"),
                     .init("since", .time, "RFC 3339 time or unix seconds"),
-                    .init("limit", .integer, "1-1000, default 100"),
-                    .init("cursor", "Where to go on"),
-                ], statuses: [200, 404], handler: webhookLogs),
+                    .limit, .cursor,
+                ], answer: .data("success", .deliveryLog), statuses: [200, 404], handler: webhookLogs),
             Route(
                 .post, "/webhooks/{webhook_id}/test", .device, number: "107", "Send test.ping to this webhook",
-                query: [.init("wait", .boolean, "Answer with the outcome")], statuses: [200, 404], handler: testWebhook),
+                query: [.init("wait", .boolean, "Answer with the outcome")],
+                answer: .data("test webhook dispatched", .webhookTest), statuses: [200, 404], handler: testWebhook),
         ]
     }
 

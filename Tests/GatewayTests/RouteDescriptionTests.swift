@@ -1,0 +1,147 @@
+import Foundation
+import GatewayTestSupport
+import Testing
+import Tenancy
+
+@testable import Gateway
+
+/// Every route is described, and what the description says holds together.
+@Suite("Route descriptions")
+struct RouteDescriptionTests {
+    @Test("every route says what it does, what its parameters mean and what success looks like")
+    func complete() async throws {
+        try await GatewayFixture.run { fixture in
+            let routes = RouteCatalogue.described(by: fixture)
+            var names: Set<String> = []
+            for route in routes {
+                #expect(names.insert(OpenAPIDocument.operationID(route)).inserted, "\(route.name): operation id twice")
+                #expect(route.summary.count >= 6, "\(route.name) has no summary")
+                #expect(route.answer != nil, "\(route.name) has no answer: see the comment at Route")
+                #expect(route.statuses.contains { $0 < 400 }, "\(route.name) has no status of success")
+                for name in route.pathParameters {
+                    #expect(PathParameter.named(name) != nil, "\(route.name): PathParameter does not know \(name)")
+                }
+                for parameter in route.query {
+                    #expect(!parameter.summary.isEmpty, "\(route.name): query \(parameter.name) has no summary")
+                }
+                for field in route.body.fields {
+                    #expect(!field.summary.isEmpty, "\(route.name): body \(field.name) has no summary")
+                }
+                for word in route.errors.flatMap(\.words) {
+                    #expect(ErrorCatalogue.entry(word) != nil, "\(route.name): ErrorCatalogue does not know \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("every example fits its schema")
+    func examples() async throws {
+        try await GatewayFixture.run { fixture in
+            for route in RouteCatalogue.described(by: fixture) {
+                func check(_ schema: Schema, _ value: JSONValue, _ where_: String) {
+                    for problem in SchemaCheck.problems(value, schema) {
+                        Issue.record("\(route.name), \(where_): \(problem)")
+                    }
+                }
+                if let data = route.answer?.data { check(data, data.example, "answer") }
+                check(route.body.schema, route.body.schema.example, "body")
+                for parameter in route.query { check(parameter.schema, parameter.schema.example, parameter.name) }
+            }
+        }
+    }
+
+    @Test("the check of examples finds what does not fit")
+    func checkOfExamples() {
+        let schema = Schema.object(
+            .init("id", .integer(in: 1...9)), .init("kind", .one(of: "a", "b")), .init("at", .time.orNull),
+            .init("names", .list(of: .text(upTo: 3)), optional: true))
+        func problems(_ value: JSONValue) -> Int { SchemaCheck.problems(value, schema).count }
+        #expect(problems(["id": 1, "kind": "a", "at": nil]) == 0)
+        #expect(problems(["id": 1, "kind": "a", "at": "2026-01-02T03:04:05Z", "names": ["abc"]]) == 0)
+        #expect(problems(["kind": "a", "at": nil]) == 1)
+        #expect(problems(["id": 10, "kind": "c", "at": "yesterday", "names": ["abcd", 4]]) == 5)
+        #expect(problems("text") == 1)
+    }
+
+    @Test("paths, methods, tiers and statuses of the description are those of the router")
+    func document() async throws {
+        try await GatewayFixture.run(settings: ["HTTP_BASE_URL": "/api"]) { fixture in
+            let answer = try await fixture.gateway.send("GET", "/api/docs/swagger.json")
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "application/json")
+            let document = try JSONParser.parse(answer.body)
+            #expect(document["openapi"] == "3.1.0")
+            #expect(document["servers"] == [["url": "/api"]])
+            var described: Set<String> = []
+            guard case .object(let paths)? = document["paths"] else {
+                Issue.record("no paths")
+                return
+            }
+            for (path, item) in paths {
+                guard case .object(let operations) = item else { continue }
+                for (method, operation) in operations {
+                    described.insert("\(method.uppercased()) \(path)")
+                    #expect(operation["responses"]?["500"] != nil)
+                }
+            }
+            #expect(described == Set(fixture.gateway.routeNames))
+            #expect(document["paths"]?["/admin/stats"]?["get"]?["security"] == [["admin": .array([])]])
+            #expect(document["paths"]?["/admin/stats"]?["get"]?["responses"]?["401"] != nil)
+        }
+    }
+
+    @Test("the YAML form has as many keys and every text of the JSON form")
+    func yaml() async throws {
+        try await GatewayFixture.run { fixture in
+            let json = try JSONParser.parse(try await fixture.gateway.send("GET", "/docs/swagger.json").body)
+            let answer = try await fixture.gateway.send("GET", "/docs/swagger.yaml")
+            #expect(answer.headers["content-type"] == "application/yaml")
+            #expect(BlockYAML.parse(String(decoding: answer.body, as: UTF8.self)) == json)
+        }
+    }
+
+    @Test("the API browser is served with its own policy, or says what to install")
+    func browser() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "swagger-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await GatewayFixture.run(settings: ["DOCS_ASSETS_DIR": folder.path]) { fixture in
+            let page = try await fixture.gateway.send("GET", "/docs/index.html")
+            #expect(String(decoding: page.body, as: UTF8.self).contains("scripts/bootstrap"))
+            #expect(try await fixture.gateway.send("GET", "/docs/swagger-ui.css").status == 404)
+            let redirect = try await fixture.gateway.send("GET", "/docs/")
+            #expect(redirect.status == 302)
+            #expect(redirect.headers["location"] == "/docs/index.html")
+        }
+        for name in ["swagger-ui.css", "swagger-ui-bundle.js"] {
+            try Data("/* \(name) */".utf8).write(to: folder.appending(path: name))
+        }
+        try await GatewayFixture.run(settings: ["DOCS_ASSETS_DIR": folder.path]) { fixture in
+            let page = try await fixture.gateway.send("GET", "/docs/index.html")
+            #expect(page.headers["content-security-policy"]?.contains("script-src 'self'") == true)
+            #expect(page.headers["content-security-policy"]?.contains("unsafe") == false)
+            let style = try await fixture.gateway.send("GET", "/docs/swagger-ui.css")
+            #expect(style.status == 200)
+            #expect(style.headers["content-type"] == "text/css")
+            #expect(try await fixture.gateway.send("GET", "/docs/start.js").status == 200)
+            #expect(try await fixture.gateway.send("GET", "/docs/..%2F..%2Fetc%2Fpasswd").status == 404)
+        }
+    }
+}
+
+extension RouteCatalogue {
+    /// The routes as a gateway over this fixture serves them.
+    static func described(by fixture: GatewayFixture) -> [Route] {
+        RouteCatalogue(
+            dependencies: fixture.dependencies, api: fixture.configuration.api, server: fixture.configuration.server,
+            uptime: Uptime(), documentation: DocumentationAssets(folder: nil), readiness: { true }
+        ).routes
+    }
+}
+
+extension JSONValue {
+    subscript(name: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.last { $0.key == name }?.value
+    }
+}
