@@ -70,6 +70,7 @@ let package = Package(
         systemLibrary("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         systemLibrary("CQREncode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        .systemLibrary(name: "CSpawn", path: "Sources/SystemLibraries/CSpawn"),
         systemLibrary("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
 
         library("Cryptography", ["CSodium", "COpenSSL"]),
@@ -91,7 +92,8 @@ let package = Package(
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", nioCore, nioPosix, logging, metrics,
                 collections, nioConcurrency,
             ]),
-        library("Database", ["CPostgreSQL", nioCore, nioPosix, nioConcurrency, logging, metrics, collections]),
+        library(
+            "Database", ["CPostgreSQL", "CSpawn", nioCore, nioPosix, nioConcurrency, logging, metrics, collections]),
         library(
             "Storage",
             [

@@ -78,6 +78,17 @@ struct EmbeddedPostgresTests {
         }
     }
 
+    @Test("a child inherits none of our descriptors")
+    func descriptors() async throws {
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let failure = await #expect(throws: ChildProcess.Failure.self) {
+            try await ChildProcess.run(["sh", "-c", "test ! -e /proc/self/fd/\(ends[1]) && echo closed; exit 3"])
+        }
+        #expect(failure?.description.contains("closed") == true)
+    }
+
     @Test("a program that fails tells its last words")
     func failingProgram() async throws {
         let failure = await #expect(throws: ChildProcess.Failure.self) {

@@ -1,6 +1,7 @@
 import Foundation
 
 #if canImport(Glibc)
+    import CSpawn
     import Glibc
 #elseif canImport(Darwin)
     import Darwin
@@ -17,7 +18,8 @@ struct ChildProcess: Sendable {
     }
 
     /// Starts `arguments[0]`. `input` and `output` become its standard input and both outputs (`/dev/null` when nil);
-    /// other descriptors are inherited only if they lack close-on-exec, which every one of ours has. Throws ``Failure``.
+    /// no other descriptor is inherited: sockets that NIO accepts lack close-on-exec, and one that a child keeps open never
+    /// ends for its peer. Throws ``Failure``.
     init(_ arguments: [String], input: Int32? = nil, output: Int32? = nil, environment: [String: String] = [:]) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -34,6 +36,9 @@ struct ChildProcess: Sendable {
             posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
             posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         }
+        #if canImport(Glibc)
+            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        #endif
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
