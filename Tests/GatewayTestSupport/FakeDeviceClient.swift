@@ -11,6 +11,7 @@ package final class FakeDeviceClient: DeviceClient {
             text: "2@qr,text,of,a,test", expiresAt: SystemClock().now().adding(seconds: 60), index: 0, count: 6)
         package var registered: Set<String> = []
         package var sent: [TextMessage] = []
+        package var assertions: [PasskeyAssertion] = []
         package var reconnects = 0
         package var logouts = 0
         package var proxies: [String?] = []
@@ -67,6 +68,27 @@ package final class FakeDeviceClient: DeviceClient {
     package func startCodeLogin(phone: String) async throws -> PairingCode {
         try check()
         return PairingCode(text: "ABCD-1234", expiresAt: SystemClock().now().adding(seconds: 160))
+    }
+
+    package func respondToPasskey(_ assertion: PasskeyAssertion) async throws {
+        try check()
+        guard case .passkey(var passkey)? = state.pairing, passkey.step == .awaitingResponse else {
+            throw SessionError.passkeyNotPending
+        }
+        passkey.step = .awaitingConfirmation(code: "ABCD-1234", skipsHandoff: false)
+        change { script in
+            script.assertions.append(assertion)
+            script.state.pairing = .passkey(passkey)
+        }
+    }
+
+    package func confirmPasskey() async throws {
+        try check()
+        guard case .passkey(var passkey)? = state.pairing,
+            case .awaitingConfirmation(let code, let skips) = passkey.step
+        else { throw SessionError.passkeyNotPending }
+        passkey.step = .confirmed(code: code, skipsHandoff: skips)
+        change { $0.state.pairing = .passkey(passkey) }
     }
 
     package func sendText(_ message: TextMessage) async throws -> SendResult {

@@ -48,6 +48,16 @@ extension APIError {
                 APIError(
                     502, "pairing_failed", "whatsapp qr channel entered an unexpected state", reference: true)
             case .clientOutdated: .clientOutdated
+            case .passkeyRequired:
+                APIError(
+                    409, "passkey_required", "WhatsApp demands a passkey: see /devices/me/passkey", reference: true)
+            case .passkeyNotPending:
+                APIError(409, "passkey_not_pending", "No passkey challenge is pending", reference: true)
+            case .invalidAssertion: .validation("rawId: must be base64url", field: "rawId")
+            case .assertionRefused:
+                APIError(
+                    422, "wa_rejected", "WhatsApp did not accept the passkey assertion", reference: true,
+                    whatsAppCode: 400)
             case .scannedWithoutMultidevice:
                 APIError(502, "pairing_failed", "whatsapp qr scanned without multi-device enabled", reference: true)
             }

@@ -136,6 +136,18 @@ struct BodyFields: Sendable {
         }
     }
 
+    /// The members of an object that are strings; a null member counts as absent.
+    func texts(_ name: String) throws(APIError) -> [String: String]? {
+        guard let value = value(name) else { return nil }
+        guard case .object(let members) = value else { throw mismatch(name, "an object") }
+        var texts: [String: String] = [:]
+        for (key, value) in members where value != .null {
+            guard case .string(let text) = value else { throw mismatch(name, "an object of strings") }
+            texts[key] = text
+        }
+        return texts
+    }
+
     private func value(_ name: String) -> JSONValue? {
         let value = members[Self.folded(name)]
         return value == .null ? nil : value

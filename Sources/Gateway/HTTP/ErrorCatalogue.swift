@@ -126,6 +126,12 @@ extension ErrorCatalogue {
         Entry(
             "pairing_code_invalid", 422, message: "pairing code was not accepted",
             "The phone did not accept the code. Ask for a new one."),
+        Entry(
+            "passkey_required", 409, message: "WhatsApp demands a passkey: see /devices/me/passkey",
+            "WhatsApp wants the account's passkey before it links the device: no QR or code is on show meanwhile."),
+        Entry(
+            "passkey_not_pending", 409, message: "No passkey challenge is pending",
+            "No assertion, or no confirmation, is awaited now. Read `GET /devices/me/passkey`."),
     ]
 
     private static let whatsApp = [

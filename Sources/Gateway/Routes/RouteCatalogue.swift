@@ -28,6 +28,7 @@ struct RouteCatalogue: Sendable {
             deviceCreationRoutes,
             ownDeviceRoutes,
             loginRoutes,
+            passkeyRoutes,
             deviceSettingRoutes,
             messageRoutes,
             webhookRoutes,

@@ -152,6 +152,8 @@ extension Route {
             "not_in_group", "group_not_found", "idempotency_in_progress", "idempotency_key_reused",
         ])
         /// Linking fails.
-        static let pairing = ErrorGroup(["already_paired", "pairing_failed", "pairing_code_invalid"])
+        static let pairing = ErrorGroup([
+            "already_paired", "pairing_failed", "pairing_code_invalid", "passkey_required",
+        ])
     }
 }

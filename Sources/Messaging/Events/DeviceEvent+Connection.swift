@@ -104,6 +104,11 @@ extension DeviceEvent {
         }
     }
 
+    /// `public_key` is the object of public-key request options that the server sent.
+    static func passkeyRequired(options: String, own: String, at: Timestamp) -> DeviceEvent {
+        make("connection.passkey_required", own: own, dedupe: moment(at), at: at) { $0.set("public_key", raw: options) }
+    }
+
     static func scannedWithoutMultidevice(own: String, at: Timestamp) -> DeviceEvent {
         make("connection.qr_scanned_without_multidevice", own: own, dedupe: moment(at), at: at)
     }

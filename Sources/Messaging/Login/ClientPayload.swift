@@ -20,6 +20,12 @@ package struct CompanionProperties: Sendable, Equatable {
         self.requireFullSync = requireFullSync
     }
 
+    /// The number of `platform` in its enum.
+    package var platformNumber: UInt64 {
+        let props = ProtoMessage(.deviceProps) { $0[enumName: "platformType"] = platform }
+        return props[int: "platformType"].map(UInt64.init(clamping:)) ?? 0
+    }
+
     /// The serialized `DeviceProps`.
     package func serialized() -> Bytes {
         ProtoMessage(.deviceProps) { props in

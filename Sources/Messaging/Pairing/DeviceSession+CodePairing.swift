@@ -35,6 +35,7 @@ extension DeviceSession {
             throw registration?.errorOnClose ?? .pairingInterrupted
         }
         registration?.give(.init(code: code, phone: digits, ephemeral: ephemeral.privateKey, ref: ref))
+        showPairing()
         let shown = PairingCode(text: LinkCode.shown(code), expiresAt: end)
         let event = DeviceEvent.pairingCode(shown, own: ownNumber, at: now)
         record { $0.events.append(event) }
@@ -73,7 +74,7 @@ extension DeviceSession {
         }
         guard number == linkNumber, registration?.isCurrent(next) == true else { return }
         registration?.replaceSecret(answering: finish.advSecret)
-        try await storeSecret(finish.advSecret)
+        try await committed(storeSecret())
         guard number == linkNumber, registration?.isCurrent(next) == true else { return }
         // The QR on show has to be drawn with the new secret.
         if let current = registration?.current { announce(.qr(current)) }
@@ -93,21 +94,26 @@ extension DeviceSession {
         guard registration?.current != nil else { return }
         let secret = SecretBytes(configuration.random.bytes(32))
         registration?.replaceSecret(secret)
+        let ticket = storeSecret()
         Task {
-            try? await storeSecret(secret)
+            try? await committed(ticket)
             if let current = registration?.current { announce(.qr(current)) }
         }
     }
 
-    /// Stores a new ADV secret before anything that depends on it is sent. Must be called in the stretch that gave the
-    /// registration its secret.
-    private func storeSecret(_ secret: SecretBytes) async throws {
-        guard var changed = credentials, !changed.isPaired else { return }
+    /// Stores the registration's new ADV secret, with `more`. Must be called in the stretch that gave it the secret; what
+    /// depends on the secret waits for the ticket.
+    @discardableResult
+    func storeSecret(_ more: (inout ChangeSet) -> Void = { _ in }) -> CommitTicket {
+        guard let secret = registration?.secret, var changed = credentials, !changed.isPaired else {
+            return tickets.newest
+        }
         changed.advSecret = secret
         credentials = changed
-        var draft = makeDraft()
-        draft.changes.credentials = .store(changed)
-        try await commit(draft)
+        return record { changes in
+            changes.credentials = .store(changed)
+            more(&changes)
+        }
     }
 
     /// Runs slow key derivation (131 072 rounds) beside the loop.

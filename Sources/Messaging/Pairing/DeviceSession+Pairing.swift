@@ -28,6 +28,7 @@ extension DeviceSession {
             registrationClosed(.pairingInterrupted)
             closeConnection()
         }
+        if case .passkey? = registration?.step { throw SessionError.passkeyRequired }
         if registration == nil {
             try await makeCredentials()
             beginRegistration()
@@ -77,6 +78,7 @@ extension DeviceSession {
         let event = DeviceEvent.qr(own: ownNumber, codes: shown.codes, at: now)
         record { $0.events.append(event) }
         show(shown.first)
+        showPairing()
         let waiters = registrationWaiters
         registrationWaiters = [:]
         for waiter in waiters.values { waiter.resume() }
@@ -84,10 +86,10 @@ extension DeviceSession {
 
     private func show(_ code: QRCode) {
         announce(.qr(code))
-        schedule(.qr, milliseconds: code.expiresAt.milliseconds - now.milliseconds) { $0.qrExpired() }
+        schedule(.qr, milliseconds: code.expiresAt.milliseconds - now.milliseconds) { $0.registrationTimerFired() }
     }
 
-    private func qrExpired() {
+    func registrationTimerFired() {
         switch registration?.timerFired(at: now) {
         case .show(let code): show(code)
         case .end(let error):
@@ -96,6 +98,13 @@ extension DeviceSession {
             becomeIdle(error: "pairing timed out")
         case .nothing, nil: break
         }
+    }
+
+    /// Publishes what the registration waits for.
+    func showPairing() {
+        let step = registration?.step
+        publish { $0.pairing = step }
+        if case .passkey(let state)? = step { announce(.passkey(state)) }
     }
 
     private func subscribe() -> AsyncStream<LoginUpdate> {
@@ -115,7 +124,7 @@ extension DeviceSession {
     func announce(_ update: LoginUpdate) {
         for subscriber in loginSubscribers.values { subscriber.yield(update) }
         switch update {
-        case .qr, .scannedWithoutMultidevice: break
+        case .qr, .scannedWithoutMultidevice, .passkey: break
         case .paired, .failed:
             let subscribers = loginSubscribers
             loginSubscribers = [:]
@@ -127,6 +136,7 @@ extension DeviceSession {
     func registrationClosed(_ error: SessionError) {
         guard registration != nil || !registrationWaiters.isEmpty else { return }
         registration = nil
+        showPairing()
         cancel(.qr)
         let waiters = registrationWaiters
         registrationWaiters = [:]
@@ -158,6 +168,7 @@ extension DeviceSession {
             let verified = try success.verified(
                 advSecret: secret, identity: identity, random: configuration.random.bytes(64))
             registration?.confirm(jid: success.jid.description)
+            showPairing()
             cancel(.qr)
             Task { await storePairing(success, verified, number: number) }
         } catch {

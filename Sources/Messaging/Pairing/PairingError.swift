@@ -6,6 +6,8 @@ package enum PairingError: Error, Sendable, Equatable {
     case malformed(String)
     /// Refused by the host's policy.
     case rejected(String)
+    /// The passkey step went wrong; the text says how.
+    case passkey(String)
     /// The pairing could not be stored.
     case notStored
 
@@ -14,7 +16,7 @@ package enum PairingError: Error, Sendable, Equatable {
         switch self {
         case .hmacMismatch: (401, "hmac-mismatch")
         case .signatureMismatch: (401, "signature-mismatch")
-        case .malformed, .rejected, .notStored: (500, "internal-error")
+        case .malformed, .rejected, .passkey, .notStored: (500, "internal-error")
         }
     }
 
@@ -24,7 +26,7 @@ package enum PairingError: Error, Sendable, Equatable {
         case .hmacMismatch: "invalid device identity HMAC in pair success message"
         case .signatureMismatch: "invalid device signature in pair success message"
         case .malformed(let what): what
-        case .rejected(let why): why
+        case .rejected(let why), .passkey(let why): why
         case .notStored: "failed to store the pairing"
         }
     }
@@ -32,7 +34,7 @@ package enum PairingError: Error, Sendable, Equatable {
     var sessionError: SessionError {
         switch self {
         case .hmacMismatch, .signatureMismatch, .malformed: .pairingForged(text)
-        case .rejected(let why): .pairingRejected(why)
+        case .rejected(let why), .passkey(let why): .pairingRejected(why)
         case .notStored: .storageUnavailable
         }
     }

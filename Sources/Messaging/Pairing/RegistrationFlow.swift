@@ -4,9 +4,11 @@ import Cryptography
 /// reply went out (02-pairing-login, sections 6, 9 and 19). Pure; a requested code does not stop the QR, and the end of the
 /// refs ends both.
 package struct RegistrationFlow: Sendable {
-    package enum Phase: Sendable, Equatable {
+    package enum Phase: Sendable {
         case awaitingRefs
         case showing(QRRotation)
+        /// The server wants a passkey; its refs do not count any more.
+        case passkey(PasskeyFlow)
         /// The reply to pair-success is out (or being stored): 515 follows.
         case confirming(jid: String)
         case failed(SessionError)
@@ -64,7 +66,7 @@ package struct RegistrationFlow: Sendable {
     package mutating func pairDevice(refs: [String], now: Timestamp) -> (codes: [String], first: QRCode)? {
         switch phase {
         case .awaitingRefs, .showing: break
-        case .confirming, .failed: return nil
+        case .passkey, .confirming, .failed: return nil
         }
         guard let rotation = QRRotation(refs: refs, now: now) else { return nil }
         phase = .showing(rotation)
@@ -77,8 +79,13 @@ package struct RegistrationFlow: Sendable {
         case nothing
     }
 
-    /// To be called when the code on show expires.
+    /// To be called when the code on show or the passkey step expires.
     package mutating func timerFired(at now: Timestamp) -> TimerAction {
+        if case .passkey(let flow) = phase {
+            guard now >= flow.expiresAt else { return .nothing }
+            phase = .failed(.pairingTimedOut)
+            return .end(.pairingTimedOut)
+        }
         guard case .showing(var rotation) = phase else { return .nothing }
         switch rotation.timerFired(at: now) {
         case .show:
@@ -155,6 +162,47 @@ package struct RegistrationFlow: Sendable {
         if isSecretFromCode { earlierCodeSecrets.append(advSecret) }
     }
 
+    // MARK: Passkey
+
+    /// The server wants a passkey: the present secret makes the handoff key, and `newSecret` replaces it. Asked again, only
+    /// the options change. Nil when nothing is on show that somebody could have scanned.
+    package mutating func demandPasskey(options: String, newSecret: SecretBytes, now: Timestamp) -> PasskeyState? {
+        switch phase {
+        case .showing:
+            let flow = PasskeyFlow(options: options, advSecret: advSecret, now: now)
+            advSecret = newSecret
+            earlierCodeSecrets = []
+            isSecretFromCode = false
+            phase = .passkey(flow)
+            return flow.state
+        case .passkey(var flow):
+            flow.ask(options: options)
+            phase = .passkey(flow)
+            return flow.state
+        case .awaitingRefs, .confirming, .failed: return nil
+        }
+    }
+
+    /// Runs `body` on the passkey step; nil when there is none.
+    @discardableResult
+    package mutating func changePasskey<Result>(_ body: (inout PasskeyFlow) throws -> Result) rethrows -> Result? {
+        guard case .passkey(var flow) = phase else { return nil }
+        defer { phase = .passkey(flow) }
+        return try body(&flow)
+    }
+
+    /// What the registration waits for.
+    package var step: PairingStep? {
+        switch phase {
+        case .showing: code == nil ? .qr : .code
+        case .passkey(let flow): .passkey(flow.state)
+        case .awaitingRefs, .confirming, .failed: nil
+        }
+    }
+
+    /// The ADV secret in use.
+    package var secret: SecretBytes { advSecret }
+
     /// Secrets that a pair-success may prove, newest first: the present one, and those of earlier answers to the phone.
     package var provableSecrets: [SecretBytes] { [advSecret] + earlierCodeSecrets.reversed() }
 
@@ -166,7 +214,7 @@ package struct RegistrationFlow: Sendable {
     /// What the end of the socket means here.
     package var errorOnClose: SessionError? {
         switch phase {
-        case .awaitingRefs, .showing: .pairingInterrupted
+        case .awaitingRefs, .showing, .passkey: .pairingInterrupted
         case .confirming: nil
         case .failed(let error): error
         }

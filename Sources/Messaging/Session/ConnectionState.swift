@@ -20,6 +20,8 @@ package struct ConnectionState: Sendable, Equatable {
     }
 
     package var phase: Phase = .idle
+    /// What linking waits for, while `phase == .registering`.
+    package var pairing: PairingStep?
     /// Own addresses with device, once paired.
     package var jid: String?
     package var lid: String?
@@ -49,6 +51,24 @@ package struct ConnectionState: Sendable, Equatable {
     /// The server accepted the login on this connection.
     package var isLoggedIn: Bool { phase == .settling || phase == .ready }
     package var isPaired: Bool { jid != nil }
+}
+
+/// What a running registration waits for.
+package enum PairingStep: Sendable, Equatable {
+    /// A phone that scans the QR.
+    case qr
+    /// A code that is typed into the phone; the QR is on show as well.
+    case code
+    case passkey(PasskeyState)
+
+    /// Word for `state_reason` (12-device-scoping-api, section 6.1).
+    package var reason: String {
+        switch self {
+        case .qr: "pairing_qr"
+        case .code: "pairing_code"
+        case .passkey: "passkey_required"
+        }
+    }
 }
 
 /// A permanent end of a device's connection: nothing dials again until somebody asks (02, section 19).

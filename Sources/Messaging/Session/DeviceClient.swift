@@ -23,6 +23,12 @@ package protocol DeviceClient: AnyObject, Sendable {
     /// Asks for a pairing code for `phone` (digits), on the running registration connection or a new one.
     func startCodeLogin(phone: String) async throws -> PairingCode
 
+    /// Sends the assertion of the person's authenticator. Throws `passkeyNotPending` when WhatsApp wants none, and
+    /// `assertionRefused` when it does not take this one.
+    func respondToPasskey(_ assertion: PasskeyAssertion) async throws
+    /// Goes on after the person found the codes equal. Throws `passkeyNotPending`.
+    func confirmPasskey() async throws
+
     // Messaging
     func sendText(_ message: TextMessage) async throws -> SendResult
     /// Read (or played) receipts for messages of one sender in a chat. `sender` is needed in groups.

@@ -116,6 +116,7 @@ extension DeviceSession {
         link = .connecting(number: number, isPairing: pairing)
         publish { state in
             state.phase = .connecting
+            state.pairing = nil
             state.retryAt = nil
         }
         let request = ConnectRequest(

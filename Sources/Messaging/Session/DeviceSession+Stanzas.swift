@@ -20,10 +20,10 @@ extension DeviceSession {
         case "ib": bulletin(stanza)
         case "message", "appdata", "status", "receipt", "call": enqueue(stanza)
         case "notification":
-            if stanza.type == "link_code_companion_reg" || stanza.type == "companion_reg_refresh" {
-                pairingNotification(stanza)
-            } else {
-                enqueue(stanza)
+            switch stanza.type {
+            case "link_code_companion_reg", "companion_reg_refresh": pairingNotification(stanza)
+            case "passkey_prologue_request", "crsc_continuation": passkeyNotification(stanza)
+            default: enqueue(stanza)
             }
         case "error": logger.warning("the server refused a stanza", metadata: ["code": "\(stanza["code"] ?? "")"])
         default: break

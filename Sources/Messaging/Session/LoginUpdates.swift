@@ -30,6 +30,8 @@ package enum LoginUpdate: Sendable, Equatable {
     case qr(QRCode)
     /// The phone that scanned cannot link; the code stays valid.
     case scannedWithoutMultidevice
+    /// WhatsApp demands a passkey, or that step went on.
+    case passkey(PasskeyState)
     /// Pairing succeeded; the device connects again by itself. Own JID with device.
     case paired(jid: String)
     case failed(SessionError)

@@ -51,5 +51,13 @@ package enum SessionError: Error, Sendable, Equatable {
     /// Refused by the pairing policy of the host.
     case pairingRejected(String)
     case clientOutdated
+    /// A passkey step is under way: no QR or code is on show.
+    case passkeyRequired
+    /// No assertion, or no confirmation, is awaited.
+    case passkeyNotPending
+    /// `rawId` is no base64url.
+    case invalidAssertion
+    /// The server did not take the assertion; another one may be sent.
+    case assertionRefused
     case scannedWithoutMultidevice
 }

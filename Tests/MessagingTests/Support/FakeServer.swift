@@ -35,6 +35,10 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         var refusesConnections = false
         /// Ref in the answer to companion_hello.
         var pairingRef = "ref-1"
+        /// Answer to a question for passkey options.
+        var passkeyOptions = "{}"
+        /// So many prologues are refused with 400.
+        var refusedPrologues = 0
         var time: Int64 = 1_767_323_045
         /// First stanza on a connection.
         var greeting: (@Sendable (ConnectRequest) -> [Stanza])?
@@ -173,6 +177,13 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
                     "link_code_companion_reg", ["stage": "companion_hello"],
                     children: [Stanza("link_code_pairing_ref", bytes: Array(world.pairingRef.utf8))])
             ]
+        case "md" where stanza.child("ref") != nil:
+            children = [Stanza("ref", bytes: Array(world.pairingRef.utf8))]
+        case "md" where stanza.child("passkey_request_options") != nil:
+            children = [Stanza("passkey_request_options", bytes: Array(world.passkeyOptions.utf8))]
+        case "md" where stanza.child("passkey_prologue") != nil && world.refusedPrologues > 0:
+            lock.withLock { storedWorld.refusedPrologues -= 1 }
+            return error(stanza, 400, "bad-request")
         default: break
         }
         return Stanza(

@@ -26,6 +26,9 @@ extension RouteCatalogue {
                         writer.member("db_status", Self.status(record, live).rawValue)
                         writer.liveFlags(live)
                         writer.member("error", live.obstacle.map { APIError($0).message } ?? "")
+                        if let step = dependencies.sessions.running(did: call.device.did)?.state.pairing {
+                            writer.member("state_reason", step.reason)
+                        }
                         if let reason = record.heldReason { writer.member("held_reason", reason) }
                     }
                 }

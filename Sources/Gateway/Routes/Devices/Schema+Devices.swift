@@ -27,6 +27,9 @@ extension Schema {
         .init("db_status", .status), .init("client_loaded", .boolean), .init("connected", .boolean),
         .init("is_connected", .boolean), .init("is_logged_in", .boolean),
         .init("error", .string.example(""), "Why it is not usable"),
+        .init(
+            "state_reason", .one(of: "pairing_qr", "pairing_code", "passkey_required"), optional: true,
+            "What a running login waits for"),
         .init("held_reason", .string.example("stream_replaced"), optional: true))
 
     /// Both spellings, as `API_KEY_STYLE` has it.

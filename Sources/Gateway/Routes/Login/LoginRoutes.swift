@@ -20,7 +20,7 @@ extension RouteCatalogue {
                     .init("output", "Form of the answer; html without it", values: ["html", "json"]),
                     .init("restart", .boolean, "true: begin a new login"),
                 ]), answer: .data("Success Generate QR Code", .loginQR, or: "text/html"),
-                errors: [.session, .pairing, .whatsApp], statuses: [200, 502, 503, 504], waits: true
+                errors: [.session, .pairing, .whatsApp], statuses: [200, 409, 502, 503, 504], waits: true
             ) { call in
                 let output = ((try? call.body.string("output")) ?? nil) ?? call.query["output"]
                 let restart =
@@ -32,22 +32,23 @@ extension RouteCatalogue {
                 .get, "/devices/me/login", .device, "The running login's code as JSON, PNG or page, by Accept",
                 query: [.init("output", "Form of the answer", values: ["json", "png", "html"])],
                 answer: .data("Success Generate QR Code", .loginQR, or: "image/png", "text/html"),
-                errors: [.session, .pairing, .whatsApp], statuses: [200, 502, 503, 504], waits: true
+                errors: [.session, .pairing, .whatsApp], statuses: [200, 409, 502, 503, 504], waits: true
             ) { call in
                 try await login(call.device, as: Self.form(call), restart: false)
             },
             Route(
                 .get, "/devices/me/login/stream", .device, "Codes and outcome of the login as server-sent events",
-                details: "One `qr` event per code, then `paired` or `failed`; the stream ends with the login.",
+                details:
+                    "One `qr` event per code and one `passkey` per change of that step, then `paired` or `failed`; the stream ends with the login.",
                 answer: .media("text/event-stream"), errors: [.session, .pairing, .whatsApp],
-                statuses: [200, 502, 503, 504], handler: streamLogin),
+                statuses: [200, 409, 502, 503, 504], handler: streamLogin),
             Route(
                 .post, "/devices/me/login-code", .device, number: "20", "Start linking by a code typed on the phone",
                 body: .fields(
                     [.init("phone", required: true, "International number, at least 7 digits", example: "15550001111")],
                     parseError: "Failed parse body request"),
                 answer: .data("Success Generate Pairing Code", .pairingCode), errors: [.session, .pairing, .whatsApp],
-                statuses: [200, 400, 429, 502, 503, 504], waits: true,
+                statuses: [200, 400, 409, 429, 502, 503, 504], waits: true,
                 handler: loginCode),
         ]
     }
@@ -141,6 +142,8 @@ extension RouteCatalogue {
                     case .qr(let code): try await send(ServerSentEvent.code(code, style: style))
                     case .scannedWithoutMultidevice:
                         try await send(ServerSentEvent.event("scanned_without_multidevice") { $0.object { _ in } })
+                    case .passkey(let state):
+                        try await send(ServerSentEvent.event("passkey") { $0.object { $0.passkey(state) } })
                     case .paired(let jid):
                         try await send(ServerSentEvent.event("paired") { $0.object { $0.member("jid", jid) } })
                     case .failed(let error):
