@@ -173,7 +173,7 @@ struct BadInputTests {
                 #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(request.prefix(140)) -> \(answer.prefix(200))")
             }
             let alive = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(10))
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(60))
             #expect(alive.status == .ok)
             await server.stop()
         }

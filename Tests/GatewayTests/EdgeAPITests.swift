@@ -73,7 +73,7 @@ struct EdgeAPITests {
             func get(_ path: String, _ headers: HTTPHeaders = [:]) async throws -> HTTPClientResponse {
                 var request = HTTPClientRequest(url: url + path)
                 request.headers = headers
-                return try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+                return try await HTTPClient.shared.execute(request, timeout: .seconds(60))
             }
             #expect(try await get("/health/ready").status == .ok)
             let me = try await get(
@@ -87,7 +87,7 @@ struct EdgeAPITests {
             for piece in [#"{"te"#, #"xt":"a"}"#] { feeder.yield(ByteBuffer(string: piece)) }
             feeder.finish()
             chunked.body = .stream(pieces, length: .unknown)
-            let answered = try await HTTPClient.shared.execute(chunked, timeout: .seconds(10))
+            let answered = try await HTTPClient.shared.execute(chunked, timeout: .seconds(60))
             #expect(answered.status.code == 409)
 
             #expect(try await Self.raw(port, "NONSENSE\r\n\r\n").hasPrefix("HTTP/1.1 400"))
@@ -141,10 +141,10 @@ struct EdgeAPITests {
             func status() async throws -> Int {
                 var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/devices/me")
                 request.headers = ["Authorization": "Bearer \(device.token)"]
-                return Int(try await HTTPClient.shared.execute(request, timeout: .seconds(10)).status.code)
+                return Int(try await HTTPClient.shared.execute(request, timeout: .seconds(60)).status.code)
             }
             func becomes(_ expected: Int) async throws -> Bool {
-                let deadline = ContinuousClock.now + .seconds(5)
+                let deadline = ContinuousClock.now + .seconds(60)
                 while ContinuousClock.now < deadline {
                     if try await status() == expected { return true }
                     try await Task.sleep(for: .milliseconds(20))

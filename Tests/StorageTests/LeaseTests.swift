@@ -45,7 +45,7 @@ struct LeaseTests {
             let did = try await paired(fixture, 1)[0]
             let leases = LeaseRepository(pool: fixture.database.system)
             let (owner, rival) = (UUID(), UUID())
-            let lease = try #require(try await leases.claim(node: owner, did: did, ttl: 1))
+            let lease = try #require(try await leases.claim(node: owner, did: did, ttl: 60))
             let fence = CommitStatements.fence(.ints([did]), .ints([lease.epoch]), .uuid(owner), 1)
             try await fixture.database.system.withTransaction { transaction in
                 _ = try await transaction.pipeline([fence])

@@ -7,7 +7,7 @@ package struct NeverHappened: Error, CustomStringConvertible {
 
 /// Asks `probe` until it gives a value. The tests' one way of waiting for something that another process does.
 package func eventually<Value: Sendable>(
-    _ what: String, within limit: Duration = .seconds(30), _ probe: () async throws -> Value?
+    _ what: String, within limit: Duration = .seconds(90), _ probe: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline {

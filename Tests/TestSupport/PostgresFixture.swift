@@ -75,7 +75,9 @@ package struct TestDatabase: Sendable {
 
     /// A configuration for this database with small, quick settings.
     package func configuration(poolSize: Int = 4, role: String? = nil) -> DatabaseConfiguration {
-        DatabaseConfiguration(uri: uri, applicationName: "test", role: role, poolSize: poolSize)
+        DatabaseConfiguration(
+            uri: uri, applicationName: "test", role: role, poolSize: poolSize, acquireTimeout: .seconds(60),
+            statementTimeout: .seconds(60), lockTimeout: .seconds(60))
     }
 
     package func pool(size: Int = 4, role: String? = nil) -> ConnectionPool {

@@ -13,7 +13,7 @@ struct CachedGroup: Sendable {
 extension DeviceSession {
     package func groupInfo(_ group: String) async throws -> GroupInfo {
         guard let jid = JID(group), jid.isGroup else { throw SessionError.invalidRecipient(group) }
-        try requireReady()
+        try await readyForRequests()
         return try await fetchGroup(jid)
     }
 

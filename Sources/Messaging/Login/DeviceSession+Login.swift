@@ -99,7 +99,7 @@ extension DeviceSession {
 
     package func setPassive(_ passive: Bool) async throws {
         configuration.isPassive = passive
-        try requireReady()
+        try await readyForRequests()
         _ = try await query { LoginStanzas.passive(id: $0, isPassive: passive) }
     }
 

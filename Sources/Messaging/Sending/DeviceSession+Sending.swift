@@ -21,10 +21,10 @@ extension DeviceSession {
     // MARK: DeviceClient
 
     package func sendText(_ message: TextMessage) async throws -> SendResult {
-        try requireReady()
         guard waitingSends < Self.maximumWaitingSends else { throw SessionError.tooManyWaiting }
         waitingSends += 1
         defer { waitingSends -= 1 }
+        try await readyForRequests()
         lastActivity = now
         let target = try await target(of: message.chat)
         let expiration = try await ephemeralSeconds(of: target)
@@ -39,7 +39,7 @@ extension DeviceSession {
     }
 
     package func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws {
-        try requireReady()
+        try await readyForRequests()
         guard !messageIDs.isEmpty else { return }
         guard let jid = JID.input(chat), let to = try await existingAddress(jid) else {
             throw SessionError.invalidRecipient(chat)

@@ -114,6 +114,13 @@ extension DeviceSession {
         for waiter in waiters.values { waiter.resume() }
     }
 
+    /// Returns when requests can be made: at once when ready, else after the rest of a login that the server accepted, since
+    /// such a device calls itself logged in. Throws when it is in any other state.
+    func readyForRequests() async throws {
+        if case .open(_, .settling) = link { try await waitUntilReady(seconds: configuration.timeouts.login) }
+        try requireReady()
+    }
+
     /// Throws unless messages can be sent now.
     func requireReady() throws(SessionError) {
         switch link {

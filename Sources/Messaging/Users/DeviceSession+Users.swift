@@ -6,7 +6,7 @@ extension DeviceSession {
     // MARK: DeviceClient
 
     package func isOnWhatsApp(_ phones: [String]) async throws -> [RegisteredUser] {
-        try requireReady()
+        try await readyForRequests()
         let digits = phones.map { $0.filter { $0.isASCII && $0.isNumber } }
         let sid = nextID()
         let answer = try await query { Usync.contacts(id: $0, sid: sid, phones: digits) }

@@ -44,6 +44,22 @@ struct SendTextTests {
         #expect(bench.events("message.sent").count == 1)
     }
 
+    @Test("a device that says it is logged in sends: a message waits for the rest of the login")
+    func whileSettling() async throws {
+        let bench = Bench()
+        bench.pair()
+        let phone = bench.contact()
+        bench.server.world.answersRequests = false
+        try await bench.session.start()
+        try await bench.until("the login") { bench.session.state.isLoggedIn }
+        async let result = bench.session.sendText(TextMessage(chat: phone.jid.description, text: "early"))
+        try await bench.server.settle()
+        #expect(!bench.server.sent.contains { $0.tag == "message" })
+        bench.server.answerRequests()
+        let stanza = try await bench.server.stanza("message") { $0.tag == "message" }
+        #expect(try await result.messageID == stanza.id)
+    }
+
     @Test("the second message asks nothing and the peer's answer turns pkmsg into msg")
     func warmSend() async throws {
         let bench = try await Bench.ready()

@@ -36,6 +36,9 @@ final class Bench: @unchecked Sendable {
             did: 1, epoch: 1, deviceID: "device-1", clientVersion: .builtIn,
             companion: CompanionProperties(name: "Switchboard", version: ClientVersion(1, 0, 0)), clock: clock,
             logger: logger)
+        // Nothing here is about these running out; the machine may be busy.
+        configuration.timeouts.pairDevice = 60
+        configuration.timeouts.reconnect = 60
         adjust(&configuration)
         session = DeviceSession(
             configuration: configuration, store: store, commits: commits, connector: server, host: host,

@@ -86,6 +86,12 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         eventLoop.execute { self.connection?.deliver(stanza) }
     }
 
+    /// Answers the requests that came while `answersRequests` was off, and from now on all.
+    func answerRequests() {
+        world.answersRequests = true
+        for stanza in sent where stanza.tag == "iq" { for answer in answers(to: stanza) { deliver(answer) } }
+    }
+
     /// Breaks the socket.
     func drop(_ reason: String = "socket closed") {
         eventLoop.execute { self.connection?.breakOff(reason) }

@@ -131,7 +131,7 @@ actor ScriptedClient {
 
     /// Takes the first stanza that satisfies `matches` out of the inbox, waiting at most `seconds`.
     func next(
-        _ what: String, within seconds: Double = 10, where matches: @Sendable (Stanza) -> Bool
+        _ what: String, within seconds: Double = 60, where matches: @Sendable (Stanza) -> Bool
     ) async throws -> Stanza {
         let deadline = Date().addingTimeInterval(seconds)
         while true {
@@ -147,7 +147,7 @@ actor ScriptedClient {
     var pending: [Stanza] { inbox }
 
     /// Whether the server ended the connection within `seconds`.
-    func ended(within seconds: Double = 10) async -> Bool {
+    func ended(within seconds: Double = 60) async -> Bool {
         let deadline = Date().addingTimeInterval(seconds)
         while !isOver { if await !waitForEvent(until: deadline) { return isOver } }
         return true
