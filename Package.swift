@@ -125,7 +125,7 @@ let package = Package(
             "Sandbox",
             [
                 "Cryptography", "WhatsAppProtobuf", "Transport", "Signal", hummingbird, nioCore, nioPosix, nioHTTP1,
-                nioWebSocket, nioConcurrency, logging, collections,
+                nioWebSocket, nioSSL, nioConcurrency, logging, collections,
             ]),
         .executableTarget(
             name: "switchboard",

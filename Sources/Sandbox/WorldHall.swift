@@ -10,9 +10,13 @@ package final class WorldHall {
     private let logger: Logger
     private var listener: ChatListener?
     private var control: ControlServer?
+    private var media: MediaListener?
     /// By id, in order of creation; `default` is always there once the sandbox runs.
     package internal(set) var worlds: OrderedDictionary<String, World> = [:]
     package private(set) var addresses = SandboxAddresses(webSocket: "", control: "", media: "", rootPublicKey: "")
+
+    /// `host:port` of the media listener.
+    private var mediaHost: String?
 
     private let prepare: @SandboxActor @Sendable (World) -> Void
 
@@ -36,6 +40,7 @@ package final class WorldHall {
             id: "default", seed: Bytes(configuration.seed.utf8), clock: configuration.clock,
             startTime: configuration.startTime, settings: configuration.settings, store: store)
         worlds["default"] = world
+        world.media.directory = configuration.dataDirectory.map { $0 + "/media" }
         world.load()
         let listener = try await ChatListener.start(
             address: configuration.address, port: configuration.chatPort,
@@ -45,6 +50,12 @@ package final class WorldHall {
         let host = Self.host(configuration.address)
         let control: ControlServer
         do {
+            let media = try await MediaListener.start(
+                address: configuration.address, port: configuration.mediaPort, certificate: configuration.certificate,
+                worlds: { [weak self] name in self?.worlds[name] })
+            self.media = media
+            mediaHost = "\(host):\(media.port)"
+            world.mediaHost = mediaHost
             control = try await ControlServer.start(
                 host: self, address: configuration.address, port: configuration.controlPort,
                 token: configuration.controlToken, logger: logger)
@@ -54,8 +65,8 @@ package final class WorldHall {
         }
         self.control = control
         addresses = SandboxAddresses(
-            webSocket: "ws://\(host):\(listener.port)/ws/chat", control: "http://\(host):\(control.port)", media: "",
-            rootPublicKey: Hex.encode(world.trust.rootPublicKey.raw))
+            webSocket: "ws://\(host):\(listener.port)/ws/chat", control: "http://\(host):\(control.port)",
+            media: mediaHost.map { "http://\($0)" } ?? "", rootPublicKey: Hex.encode(world.trust.rootPublicKey.raw))
         return addresses
     }
 
@@ -65,7 +76,12 @@ package final class WorldHall {
         for world in worlds.values { world.shutDown() }
         await listener?.stop()
         listener = nil
-        for world in worlds.values { world.store.close() }
+        await media?.stop()
+        media = nil
+        for world in worlds.values {
+            world.store.close()
+            world.media.close()
+        }
         worlds = [:]
     }
 
@@ -76,6 +92,7 @@ package final class WorldHall {
     ) throws -> World {
         let world = try World(
             id: id, seed: seed, clock: SandboxClock(mode: clock, start: startTime), settings: settings, store: store)
+        world.mediaHost = mediaHost
         prepare(world)
         return world
     }

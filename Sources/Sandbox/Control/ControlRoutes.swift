@@ -47,32 +47,22 @@ struct ControlRoutes {
     func addAll() {
         addWorlds()
         addAccounts()
+        addProfile()
         addLinking()
         addDevices()
         addMessages()
+        addHistory()
+        addAppState()
         addGroups()
         addStanzas()
         addFaults()
         addEvents()
+        addChecks()
         addOperations()
         addLater()
     }
 
     private func addLater() {
-        later("a call", [(.post, "/accounts/:account/call")])
-        later(
-            "seeded history",
-            [
-                (.get, "/accounts/:account/chats"), (.post, "/accounts/:account/chats"),
-                (.post, "/accounts/:account/history/push"),
-            ])
-        later(
-            "app state",
-            [
-                (.post, "/accounts/:account/appstate"), (.get, "/accounts/:account/appstate/:collection"),
-                (.post, "/accounts/:account/appstate/rotate-key"), (.post, "/accounts/:account/appstate/corrupt"),
-            ])
-        later("pairing by passkey", [(.post, "/accounts/:account/confirm-passkey")])
         later(
             "a newsletter",
             [

@@ -19,6 +19,7 @@ extension WorldHall: ControlHost {
         guard id != "default", let world = worlds.removeValue(forKey: id) else { return false }
         world.shutDown()
         world.store.close()
+        world.media.close()
         return true
     }
 
@@ -61,6 +62,7 @@ extension WorldHall: ControlHost {
         for entry in entries { store.put(entry.key, entry.value) }
         let world = try make(
             id: old.id, seed: seed, clock: clock, startTime: startTime, settings: settings, store: store)
+        world.media.directory = old.media.directory
         worlds[old.id] = world
         store.commit()
         return world

@@ -157,19 +157,23 @@ extension World {
         phones.remove(account.phone)
         for phone in phones.sorted() {
             for device in accounts[phone]?.devices.values.elements ?? [] {
-                for space in [AddressSpace.pn, .lid] {
-                    enqueue(
-                        Stanza(
-                            "notification",
-                            [
-                                "from": .jid(account.jid(in: space)),
-                                "lid": space == .pn ? .jid(account.lidJID) : nil, "id": .text(newStanzaID()),
-                                "t": .int(clock.seconds), "type": "encrypt",
-                            ],
-                            children: [Stanza("identity")]),
-                        for: device)
-                }
+                tellIdentityChange(of: account, to: device)
             }
+        }
+    }
+
+    func tellIdentityChange(of account: Account, to device: Device) {
+        for space in [AddressSpace.pn, .lid] {
+            enqueue(
+                Stanza(
+                    "notification",
+                    [
+                        "from": .jid(account.jid(in: space)),
+                        "lid": space == .pn ? .jid(account.lidJID) : nil, "id": .text(newStanzaID()),
+                        "t": .int(clock.seconds), "type": "encrypt",
+                    ],
+                    children: [Stanza("identity")]),
+                for: device)
         }
     }
 

@@ -1,6 +1,5 @@
 import Cryptography
 import Transport
-import WhatsAppProtobuf
 
 /// Where fault rules touch a connection: every stanza in, every stanza out.
 extension ClientConnection {
@@ -17,6 +16,7 @@ extension ClientConnection {
         var times = 1
         var gap = 0
         var step: ((@escaping @SandboxActor () -> Void) -> Void)?
+        var pace = Pace()
         for action in fire(.inbound, stanza) {
             switch action {
             case .drop: return
@@ -32,6 +32,7 @@ extension ClientConnection {
             case .delay(let milliseconds):
                 step = { [inboundFaults, world] in inboundFaults.delay(milliseconds, in: world, $0) }
             case .stall(let milliseconds): inboundFaults.stall(milliseconds, in: world)
+            case .latency, .throttle: pace.add(action, size: raw.count, random: world.random)
             case .reorder(let window):
                 step = { [inboundFaults, world] in inboundFaults.reorder(window, in: world, first: $0) }
             case .end(let last, let abrupt): return end(with: last, abrupt: abrupt)
@@ -48,7 +49,7 @@ extension ClientConnection {
             self.world.receive(final, raw: raw, on: self)
             self.answerFault = AnswerFault()
         }
-        if let step { step(run) } else { inboundFaults.pass(run) }
+        if let step { step(run) } else { inboundFaults.pass(run, at: pace, in: world) }
         for number in 1..<max(2, times) where number < times {
             inboundFaults.delay(gap * number, in: world, run)
         }
@@ -68,6 +69,7 @@ extension ClientConnection {
         var times = 1
         var gap = 0
         var step: ((@escaping @SandboxActor () -> Void) -> Void)?
+        var pace = Pace()
         for action in fire(.outbound, stanza) {
             switch action {
             case .drop: return
@@ -87,6 +89,9 @@ extension ClientConnection {
             case .delay(let milliseconds):
                 step = { [outboundFaults, world] in outboundFaults.delay(milliseconds, in: world, $0) }
             case .stall(let milliseconds): outboundFaults.stall(milliseconds, in: world)
+            case .latency, .throttle:
+                pace.add(
+                    action, size: (try? StanzaCodec.encodeFrame(stanza).count) ?? 0, random: world.random)
             case .reorder(let window):
                 step = { [outboundFaults, world] in outboundFaults.reorder(window, in: world, first: $0) }
             case .corruptFrame, .corruptNode, .truncate, .oversize, .badFlag, .splitMessage: damages.append(action)
@@ -100,7 +105,7 @@ extension ClientConnection {
             guard let self, self.isOpen else { return }
             if flaws.isEmpty { self.write(final) } else { self.write(final, flaws: flaws) }
         }
-        if let step { step(run) } else { outboundFaults.pass(run) }
+        if let step { step(run) } else { outboundFaults.pass(run, at: pace, in: world) }
         for number in 1..<max(2, times) where number < times {
             outboundFaults.delay(gap * number, in: world, run)
         }
@@ -150,52 +155,5 @@ extension World {
             at: FaultPoint(
                 stage: stage, connection: connection?.id, account: device?.account.phone,
                 device: device.map { Int($0.id) }, stanza: stanza))
-    }
-}
-
-extension Stanza {
-    /// With `<unavailable [type]/>` in place of every `enc`.
-    fileprivate func withUnavailable(_ type: String?) -> Stanza {
-        var copy = self
-        copy.content = .children(
-            childrenContent.filter { $0.tag != "enc" }
-                + [Stanza("unavailable", ["type": type.map { .text($0) }])])
-        return copy
-    }
-
-    /// With one bit of each ciphertext's MAC or signature turned over, those of `participants` included: it still parses, and
-    /// nobody can decrypt it. Bytes that do not parse would be refused for good by some clients (nack 487) instead of being
-    /// asked for again. Of a stanza with a key distribution only the message itself, the last `enc`, is changed.
-    fileprivate func withCorruptEnc() -> Stanza {
-        var copy = self
-        var children = childrenContent
-        if let index = children.lastIndex(where: { $0.tag == "enc" }) {
-            children[index] = children[index].corruptedEnc
-        } else if let index = children.firstIndex(where: { $0.tag == "participants" }) {
-            children[index].content = .children(children[index].childrenContent.map { $0.withCorruptEnc() })
-        } else {
-            return self
-        }
-        copy.content = .children(children)
-        return copy
-    }
-
-    private var corruptedEnc: Stanza {
-        guard var bytes = bytesContent, !bytes.isEmpty else { return self }
-        let position = self["type"] == "pkmsg" ? Self.endOfInnerMessage(bytes) : nil
-        bytes[position ?? bytes.count - 1] ^= 0x01
-        var copy = self
-        copy.content = .bytes(bytes)
-        return copy
-    }
-
-    /// Where the message inside of a prekey message (03-signal: version byte, then field 4) has its last byte.
-    private static func endOfInnerMessage(_ bytes: Bytes) -> Int? {
-        var reader = ProtoReader(bytes.dropFirst())
-        while let field = try? reader.next() {
-            guard field.number == 4, field.wireType == .lengthDelimited, !field.bytes.isEmpty else { continue }
-            return field.bytes.endIndex - 1
-        }
-        return nil
     }
 }

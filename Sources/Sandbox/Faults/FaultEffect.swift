@@ -59,14 +59,27 @@ package struct FaultEffect: Sendable, Equatable {
         }
     }
 
-    /// Effects of the specification that wait for the capability they disturb.
-    private static let later: Set<String> = [
-        "throttle", "latency", "http_status", "http_truncate", "http_corrupt", "http_slow", "offline_flood",
+    /// Effects on a whole connection: without a `count` their rules never end.
+    private static let lasting: Set<String> = ["throttle", "latency"]
+
+    /// The only hook points at which an effect means anything; an effect that is not named here belongs to all of them. A rule
+    /// is not used up where its effect could not be brought about.
+    private static let places: [String: Set<FaultPoint.Stage>] = [
+        "no_prekeys": [.prekeyFetch], "wrong_identity": [.prekeyFetch], "stale_devices": [.usync],
+        "missing_lid": [.usync], "bad_cert": [.handshake], "offline_flood": [.login],
+        "http_status": [.upload, .download], "http_truncate": [.upload, .download],
+        "http_corrupt": [.upload, .download], "http_slow": [.upload, .download],
     ]
+
+    func belongs(to stage: FaultPoint.Stage?) -> Bool {
+        guard let stage, let places = json["type"]?.stringValue.flatMap({ Self.places[$0] }) else { return true }
+        return places.contains(stage)
+    }
+
+    var isLasting: Bool { json["type"]?.stringValue.map { Self.lasting.contains($0) } ?? false }
 
     private init(name: String, parameters: JSONValue) throws {
         let reader = FaultParameters(effect: name, values: parameters)
-        if Self.later.contains(name) { throw ParsingError.unsupported(name) }
         behaviour =
             name == "mutate"
             ? .mutate(set: reader.dictionary("set"), remove: reader.texts("remove"))
@@ -110,8 +123,7 @@ package struct FaultEffect: Sendable, Equatable {
         case "stale_devices": return .staleDevices
         case "missing_lid": return .missingLID
         case "wrong_identity":
-            if reader.bool("notify") { throw ParsingError.unsupported("wrong_identity with notify") }
-            return .wrongIdentity(account: try reader.requiredText("account"))
+            return .wrongIdentity(account: try reader.requiredText("account"), notify: reader.bool("notify"))
         case "bad_cert":
             guard let flaw = FaultAction.CertificateFault(rawValue: try reader.requiredText("flaw")) else {
                 throw ParsingError.malformed(
@@ -119,6 +131,28 @@ package struct FaultEffect: Sendable, Equatable {
             }
             return .badCertificate(flaw)
         case "clock_skew": return .clockSkew(seconds: try reader.int("s"))
+        default: return try onConnection(name, reader)
+        }
+    }
+
+    /// Effects on a whole connection or on an HTTP answer.
+    private static func onConnection(_ name: String, _ reader: FaultParameters) throws -> FaultAction {
+        switch name {
+        case "latency":
+            return .latency(
+                milliseconds: try reader.positive("ms"), jitter: min(max(0, reader.int("jitter_ms", 0)), 1_000_000))
+        case "throttle": return .throttle(bytesPerSecond: try reader.positive("bytes_per_s"))
+        case "offline_flood":
+            return .offlineFlood(count: try reader.positive("n"), from: reader.text("from"))
+        case "http_status":
+            let code = try reader.int("code")
+            guard (200...599).contains(code) else {
+                throw ParsingError.malformed("http_status: code is a status from 200 to 599")
+            }
+            return .httpStatus(code: code, retryAfter: reader.optionalInt("retry_after"))
+        case "http_truncate": return .httpTruncate
+        case "http_corrupt": return .httpCorrupt
+        case "http_slow": return .httpSlow(bytesPerSecond: max(1, reader.int("bytes_per_s", 1024)))
         default: throw ParsingError.malformed("unknown action \(name)")
         }
     }
@@ -162,6 +196,17 @@ private struct FaultParameters {
     func texts(_ key: String) -> [String] { values[key]?.arrayValue?.compactMap(\.stringValue) ?? [] }
     func dictionary(_ key: String) -> [String: String] { (values[key] ?? .null).textMembers }
     func attributes(except: Set<String>) -> [String: String] { values.textMembers.filter { !except.contains($0.key) } }
+
+    func optionalInt(_ key: String) -> Int? { values[key]?.intValue.flatMap { Int(exactly: $0) } }
+
+    /// A number from 1 to 1 000 000.
+    func positive(_ key: String) throws -> Int {
+        let value = try int(key)
+        guard (1...1_000_000).contains(value) else {
+            throw FaultEffect.ParsingError.malformed("\(effect): \(key) is a number from 1 to 1000000")
+        }
+        return value
+    }
 
     func int(_ key: String) throws -> Int {
         guard let value = values[key]?.intValue.flatMap({ Int(exactly: $0) }), abs(value) <= 1_000_000_000 else {

@@ -47,7 +47,9 @@ package struct FaultEngine: Sendable {
     package mutating func fire(on subject: FaultSubject, now: Int64, draw: () -> Double) -> [Firing] {
         var firings: [Firing] = []
         for index in rules.indices {
-            guard rules[index].isLive(at: now), rules[index].match.matches(subject) else { continue }
+            guard rules[index].isLive(at: now), rules[index].effect.belongs(to: subject.stage),
+                rules[index].match.matches(subject)
+            else { continue }
             if rules[index].skip > 0 {
                 rules[index].skip -= 1
                 continue

@@ -113,17 +113,22 @@ package struct FaultSubject: Sendable, Equatable {
     package var to: String?
     package var from: String?
     package var kinds: Set<FaultMatch.Kind> = []
+    /// The hook point; `nil` stands for any.
+    package var stage: FaultPoint.Stage?
 
     package init() {}
 
     /// The subject that a hook point of the server stands for.
     package init(_ point: FaultPoint) {
+        stage = point.stage
         account = point.account
         device = point.device
         connection = point.connection
         switch point.stage {
         case .inbound, .login: direction = .clientToServer
         case .outbound: direction = .serverToClient
+        case .upload: direction = .clientToServer
+        case .download: direction = .serverToClient
         case .handshake, .prekeyFetch, .usync: direction = nil
         }
         switch point.stage {
@@ -131,6 +136,8 @@ package struct FaultSubject: Sendable, Equatable {
         case .handshake: kinds = [.handshake]
         case .prekeyFetch: kinds = [.prekeyFetch]
         case .usync: kinds = [.usync]
+        case .upload: kinds = [.upload]
+        case .download: kinds = [.download]
         case .inbound, .outbound: break
         }
         guard let stanza = point.stanza else { return }

@@ -29,12 +29,14 @@ package struct FaultRule: Sendable, Equatable {
         self.hits = hits
     }
 
-    /// Reads `{match, action, count, skip, probability, until}`; `count` 0 or `null` means without end, absent means 1.
+    /// Reads `{match, action, count, skip, probability, until}`; `count` 0 or `null` means without end, absent means 1, and
+    /// without end for effects on a whole connection.
     package init(json: JSONValue) throws {
         guard let members = json.objectValue, let action = members["action"] else {
             throw FaultEffect.ParsingError.malformed("a rule needs an action")
         }
-        var count: Int? = 1
+        let effect = try FaultEffect(json: action)
+        var count: Int? = effect.isLasting ? nil : 1
         switch members["count"] {
         case nil: break
         case .null?: count = nil
@@ -55,7 +57,7 @@ package struct FaultRule: Sendable, Equatable {
             throw FaultEffect.ParsingError.malformed("skip is a number from 0 to 1000000")
         }
         self.init(
-            match: try FaultMatch(json: members["match"] ?? .object([:])), effect: try FaultEffect(json: action),
+            match: try FaultMatch(json: members["match"] ?? .object([:])), effect: effect,
             count: count, skip: Int(skip), probability: probability, until: members["until"]?.intValue)
     }
 

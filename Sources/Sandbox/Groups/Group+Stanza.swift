@@ -40,6 +40,17 @@ extension World {
                 Stanza("membership_approval_mode", children: [Stanza("group_join", ["state": "on"])]))
         }
         if group.isSuspended { children.append(Stanza("suspended")) }
+        let community = group.community
+        if community.isParent {
+            children.append(
+                Stanza(
+                    "parent",
+                    ["default_membership_approval_mode": community.defaultApprovalMode.map { .text($0) }]))
+        }
+        if let parent = community.parent { children.append(Stanza("linked_parent", ["jid": .jid(.group(parent))])) }
+        if community.isDefaultSubGroup { children.append(Stanza("default_sub_group")) }
+        if community.isGeneralChat { children.append(Stanza("general_chat")) }
+        if community.membersMayCreateGroups { children.append(Stanza("allow_non_admin_sub_group_creation")) }
         return Stanza("group", attributes, children: children)
     }
 

@@ -3,8 +3,8 @@ import Transport
 
 /// `xmlns="w:g2"` of clients (09, section 11.8; 07, sections 6 to 12): checks in the order of 07 section 6, then the call.
 extension World {
-    private static let subjectLimit = 100
-    private static let descriptionLimit = 2048
+    static let subjectLimit = 100
+    static let descriptionLimit = 2048
 
     func answerGroups(_ request: IQRequest) throws -> Stanza {
         let iq = request.stanza
@@ -13,11 +13,9 @@ extension World {
         guard to.isGroup else { throw IQError.badRequest }
         guard Self.groupRequests.contains(child.tag) else { throw IQError.notImplemented }
         guard let group = groups[to.user], !group.isDeleted else { throw IQError.itemNotFound }
+        if let answer = try answerOutsider(group, child, request) { return answer }
         guard let membership = group.participants[request.account.phone] else { throw IQError.forbidden }
-        if !request.isSet {
-            guard child.tag == "query" else { throw IQError.notImplemented }
-            return request.result(stanza(of: group))
-        }
+        if !request.isSet { return try read(group, child, request, isAdmin: membership.role.isAdmin) }
         guard !group.isSuspended else { throw IQError.locked }
         return try change(group, child, request, isAdmin: membership.role.isAdmin)
     }
@@ -25,8 +23,37 @@ extension World {
     private static let groupRequests: Set<String> = [
         "query", "add", "remove", "promote", "demote", "subject", "description", "locked", "unlocked",
         "announcement", "not_announcement", "ephemeral", "not_ephemeral", "member_add_mode",
-        "membership_approval_mode",
+        "membership_approval_mode", "invite", "accept", "revoke", "membership_approval_requests",
+        "membership_requests_action", "cancel_membership_requests", "sub_groups", "linked_groups_participants",
+        "links", "unlink", "delete_parent", "allow_non_admin_sub_group_creation",
+        "not_allow_non_admin_sub_group_creation", "pictures",
     ]
+
+    /// What one may ask who is not in the group; `nil` for everything else.
+    private func answerOutsider(_ group: Group, _ child: Stanza, _ request: IQRequest) throws -> Stanza? {
+        switch (request.isSet, child.tag) {
+        case (false, "query"):
+            guard let node = child.child("add_request") else { return nil }
+            return try answerAddRequest(node, group, request)
+        case (true, "accept"): return try answerAccept(child, group, request)
+        case (true, "cancel_membership_requests"): return answerCancelRequests(child, group, request)
+        case (false, "sub_groups"), (false, "linked_groups_participants"):
+            return try answerCommunity(child, group, request)
+        default: return nil
+        }
+    }
+
+    private func read(_ group: Group, _ child: Stanza, _ request: IQRequest, isAdmin: Bool) throws -> Stanza {
+        switch child.tag {
+        case "query": return request.result(stanza(of: group))
+        case "invite": return try answerInvite(group, request, isAdmin: isAdmin)
+        case "membership_approval_requests":
+            guard isAdmin else { throw IQError.notAuthorized }
+            return answerMembershipRequests(group, request)
+        case "pictures": return request.result(Stanza("pictures", children: subGroupPictures(group, child)))
+        default: throw IQError.notImplemented
+        }
+    }
 
     // MARK: To the group server
 
@@ -51,39 +78,24 @@ extension World {
                 return stanza(of: group)
             }
             return request.result(Stanza("groups", children: nodes))
+        case (_, "invite"):
+            guard let code = child["code"] else { throw IQError.badRequest }
+            return try answerInviteCode(code, request)
         case (true, "create"): return try create(child, request)
         case (true, "leave"):
             let nodes = child.childrenContent.map { node in
                 guard let jid = node.jid("id") ?? node.jid("jid"), let group = groups[jid.user], !group.isDeleted,
                     group.participants[account.phone] != nil
                 else { return Stanza(node.tag, ["id": node.attributes["id"], "error": "404"]) }
+                for linked in subGroups(of: group) where linked.participants[account.phone] != nil {
+                    removeParticipants([account.pn], from: linked, by: account)
+                }
                 removeParticipants([account.pn], from: group, by: account)
                 return Stanza(node.tag, ["id": .jid(group.jid)])
             }
             return request.result(Stanza("leave", children: nodes))
         default: throw IQError.notImplemented
         }
-    }
-
-    private func create(_ node: Stanza, _ request: IQRequest) throws -> Stanza {
-        // Communities are created with these; a later capability.
-        guard node.child("parent") == nil, node.child("linked_parent") == nil else { throw IQError.notImplemented }
-        let subject = node["subject"] ?? ""
-        guard subject.count <= Self.subjectLimit else { throw IQError.notAcceptable }
-        let people = node.children("participant").compactMap { $0.jid("jid") }
-        guard people.count < Self.groupSizeLimit else { throw IQError.resourceLimit }
-        let (group, outcomes) = createGroup(
-            creator: request.account, subject: subject, participants: people, key: node["key"])
-        var changes = GroupChanges()
-        changes.isLocked = node.child("locked").map { _ in true }
-        changes.isAnnouncement = node.child("announcement").map { _ in true }
-        changes.ephemeral = node.child("ephemeral")?.int("expiration").flatMap {
-            Self.ephemeralTimes.contains($0) ? $0 : nil
-        }
-        changes.memberAddMode = node.child("member_add_mode")?.textContent
-        change(group, changes, by: request.account)
-        let rejected = outcomes.filter { $0.error != 0 }.map { rejectedParticipant($0, in: group) }
-        return request.result(stanza(of: group, rejected: rejected, key: node["key"]))
     }
 
     // MARK: To a group
@@ -94,10 +106,16 @@ extension World {
         switch child.tag {
         case "add":
             guard isAdmin || group.memberAddMode == "all_member_add" else { throw IQError.notAuthorized }
+            if !isAdmin, group.membershipApproval { return requestMembership(people, group, request) }
             return participants(child.tag, addParticipants(people, to: group, by: actor), group, request)
         case "remove":
             guard isAdmin || people.allSatisfy({ account($0) === actor }) else { throw IQError.notAuthorized }
-            return participants(child.tag, removeParticipants(people, from: group, by: actor), group, request)
+            let outcomes = removeParticipants(people, from: group, by: actor)
+            if group.community.isParent || child["linked_groups"] == "true" {
+                let gone = outcomes.filter { $0.error == 0 }.map(\.asked)
+                for linked in subGroups(of: group) { removeParticipants(gone, from: linked, by: actor) }
+            }
+            return participants(child.tag, outcomes, group, request)
         case "promote", "demote":
             guard isAdmin else { throw IQError.notAuthorized }
             let role: Group.Role = child.tag == "promote" ? .admin : .member
@@ -110,17 +128,51 @@ extension World {
         case "description":
             guard isAdmin || !group.isLocked else { throw IQError.notAuthorized }
             try describe(group, child, by: actor)
+        case "invite": return try answerInvite(group, request, isAdmin: isAdmin)
+        case "revoke": return answerRevoke(child, group, request)
+        case "membership_requests_action", "links", "unlink":
+            guard isAdmin else { throw IQError.notAuthorized }
+            switch child.tag {
+            case "links": return try answerLinks(child, group, request)
+            case "unlink": return try answerUnlink(child, group, request)
+            default: return try answerMembershipAction(child, group, request)
+            }
+        case "delete_parent": return try answerDeleteParent(group, request)
+        case "allow_non_admin_sub_group_creation", "not_allow_non_admin_sub_group_creation":
+            guard isAdmin else { throw IQError.notAuthorized }
+            guard group.community.isParent else { throw IQError.notAllowed }
+            group.community.membersMayCreateGroups = child.tag.hasPrefix("allow")
+            save(group)
+            notify(group, by: actor, Stanza(child.tag), to: members(of: group))
         default: try applySetting(child, to: group, by: actor, isAdmin: isAdmin)
         }
         return .result(to: request.stanza)
     }
 
-    private func describe(_ group: Group, _ child: Stanza, by actor: Account) throws {
-        guard child["prev"] == group.description?.id else { throw IQError.conflict }
-        if child["delete"] == "true" {
-            return setDescription(nil, id: child["id"] ?? newStanzaID(), of: group, by: actor)
+    /// A member who may not let people in files requests for them.
+    private func requestMembership(_ people: [JID], _ group: Group, _ request: IQRequest) -> Stanza {
+        let nodes = people.map { jid -> Stanza in
+            guard let account = account(jid), account.isRegistered else {
+                return Stanza("participant", ["jid": .jid(jid), "error": "404"])
+            }
+            guard group.participants[account.phone] == nil, var node = participant(account.phone, in: group) else {
+                return Stanza("participant", ["jid": .jid(jid), "error": "409"])
+            }
+            let isNew = fileRequest(account, to: group, method: "non_admin_add", requestor: request.account)
+            node.content = .children([Stanza("membership_approval_request", isNew ? [:] : ["error": "304"])])
+            return node
         }
-        guard let id = child["id"], let body = child.child("body")?.textContent else { throw IQError.badRequest }
+        return .result(
+            to: request.stanza, ["addressing_mode": .text(group.mode.word)], children: [Stanza("add", children: nodes)])
+    }
+
+    private func describe(_ group: Group, _ child: Stanza, by actor: Account) throws {
+        if let previous = child["prev"], previous != group.description?.id { throw IQError.conflict }
+        let id = child["id"] ?? newStanzaID()
+        let body = child.child("body")?.textContent ?? ""
+        guard child["delete"] != "true", !body.isEmpty else {
+            return setDescription(nil, id: id, of: group, by: actor)
+        }
         guard body.count <= Self.descriptionLimit else { throw IQError.notAcceptable }
         setDescription(body, id: id, of: group, by: actor)
     }
@@ -144,7 +196,8 @@ extension World {
             }
             changes.memberAddMode = mode
         case "membership_approval_mode":
-            changes.membershipApproval = child.child("group_join")?["state"] == "on"
+            let mode = child.child("group_join") ?? child.child("community_join")
+            changes.membershipApproval = mode?["state"] == "on"
         default: throw IQError.notImplemented
         }
         change(group, changes, by: actor)
@@ -161,7 +214,8 @@ extension World {
                     tag,
                     children: outcomes.map { outcome in
                         guard outcome.error == 0, let phone = outcome.phone else {
-                            return rejectedParticipant(outcome, in: group)
+                            return rejectedParticipant(
+                                outcome, in: group, by: tag == "add" ? request.account : nil)
                         }
                         let role = tag == "promote" ? Group.Role.admin : .member
                         return participant(phone, role: role, in: group) ?? rejectedParticipant(outcome, in: group)
@@ -169,8 +223,16 @@ extension World {
             ])
     }
 
-    private func rejectedParticipant(_ outcome: ParticipantOutcome, in group: Group) -> Stanza {
-        if let phone = outcome.phone, let node = participant(phone, in: group, error: outcome.error) { return node }
-        return Stanza("participant", ["jid": .jid(outcome.asked), "error": .int(outcome.error)])
+    func rejectedParticipant(_ outcome: ParticipantOutcome, in group: Group, by actor: Account? = nil) -> Stanza {
+        guard let phone = outcome.phone, var node = participant(phone, in: group, error: outcome.error) else {
+            return Stanza("participant", ["jid": .jid(outcome.asked), "error": .int(outcome.error)])
+        }
+        if outcome.error == 403, let actor, let account = accounts[phone] {
+            let invite = personalInvite(to: account, by: actor, in: group)
+            node.content = .children([
+                Stanza("add_request", ["code": .text(invite.code), "expiration": .int(invite.expiration)])
+            ])
+        }
+        return node
     }
 }

@@ -30,16 +30,19 @@ extension World {
     static let groupSizeLimit = 1024
     static let ephemeralTimes: Set<Int> = [0, 86_400, 604_800, 7_776_000]
 
-    /// Makes a group with `creator` as superadmin and tells everybody in it. `mode` `nil` takes the world's setting.
+    /// Makes a group with `creator` as superadmin and tells everybody in it. `mode` `nil` takes the world's setting; `prepare` sets
+    /// what the group has from its beginning.
     @discardableResult
     package func createGroup(
-        creator: Account, subject: String, participants: [JID], mode: AddressSpace? = nil, key: String? = nil
+        creator: Account, subject: String, participants: [JID], mode: AddressSpace? = nil, key: String? = nil,
+        _ prepare: (Group) -> Void = { _ in }
     ) -> (group: Group, outcomes: [ParticipantOutcome]) {
         var id = "120363" + random.digits("group/ids", count: 12)
         while groups[id] != nil { id = "120363" + random.digits("group/ids", count: 12) }
         let group = Group(
             id: id, creator: creator.phone, subject: subject,
             mode: mode ?? (settings.groupAddressing == .pn ? .pn : .lid), created: clock.seconds)
+        prepare(group)
         group.participants[creator.phone] = Group.Participant(role: .superadmin, joined: clock.seconds, addedBy: nil)
         groups[id] = group
         let outcomes = participants.filter { account($0) !== creator }.map { admit($0, to: group, by: creator) }
@@ -63,8 +66,29 @@ extension World {
     ) -> [ParticipantOutcome] {
         let before = members(of: group)
         let outcomes = jids.map { admit($0, to: group, by: actor) }
-        let joined = outcomes.filter { $0.error == 0 }.compactMap(\.phone)
-        guard !joined.isEmpty else { return outcomes }
+        announceJoined(
+            outcomes.filter { $0.error == 0 }.compactMap(\.phone), to: group, by: actor, reason: reason, before: before)
+        return outcomes
+    }
+
+    /// Takes people in whatever their privacy says: those who came by themselves, or with a community.
+    func addMembers(_ people: [Account], to group: Group, by actor: Account?, reason: String?) {
+        let before = members(of: group)
+        var joined: [String] = []
+        for account in people where group.participants[account.phone] == nil {
+            group.participants[account.phone] = Group.Participant(
+                role: .member, joined: clock.seconds, addedBy: actor === account ? nil : actor?.phone)
+            joined.append(account.phone)
+        }
+        announceJoined(joined, to: group, by: actor, reason: reason, before: before)
+    }
+
+    private func announceJoined(
+        _ joined: [String], to group: Group, by actor: Account?, reason: String?, before: [Account]
+    ) {
+        guard !joined.isEmpty else { return }
+        group.admission.requests.removeAll { joined.contains($0.phone) }
+        group.admission.removed.removeAll { joined.contains($0) }
         let previous = group.participantVersion
         touchParticipants(of: group)
         save(group)
@@ -79,7 +103,10 @@ extension World {
                 Stanza("create", ["reason": reason.map { .text($0) }], children: [stanza(of: group)]), to: [member])
         }
         changed(group, "add", by: actor, ["participants": .array(joined.map { .string($0) })])
-        return outcomes
+        guard let parent = group.community.parent.flatMap({ groups[$0] }), !group.community.isDefaultSubGroup,
+            let actor = actor ?? accounts[group.creator]
+        else { return }
+        join(group, with: parent, by: actor)
     }
 
     /// Takes people out. One who is `actor` leaves. The last admin's leaving promotes the oldest member.
@@ -98,6 +125,7 @@ extension World {
             }
             gone.append((account.phone, participant(account.phone, in: group)))
             group.participants[account.phone] = nil
+            if actor !== account { group.admission.removed.append(account.phone) }
             return ParticipantOutcome(phone: account.phone, asked: jid, error: 0)
         }
         guard !gone.isEmpty else { return outcomes }

@@ -20,6 +20,15 @@ package final class ClientConnection {
         case closed
     }
 
+    /// What is known of the time in which a newer socket of the same device was open.
+    struct Overlap {
+        let by: Int
+        let device: Device
+        let since: NIODeadline
+        /// Frames that still came here.
+        var frames = 0
+    }
+
     /// Number of the connection, unique per world and start.
     package let id: Int
     let world: World
@@ -30,7 +39,9 @@ package final class ClientConnection {
     private var outbound: ByteBuffer?
     private var unflushed = false
     private var sawClose = false
-    private var lastInbound: NIODeadline
+    private(set) var lastInbound: NIODeadline
+    /// Set while a newer socket of the same device is open.
+    var overlap: Overlap?
     private var deadline: Scheduled<Void>?
     let inboundFaults = DirectionFaults()
     let outboundFaults = DirectionFaults()
@@ -105,6 +116,7 @@ package final class ClientConnection {
         let before = phase
         phase = .closed
         world.connections[id] = nil
+        world.checkOverlapEnd(of: self)
         world.forgetPresenceSubscriptions(of: self)
         switch before {
         case .registering(let session): world.registrationClosed(session)
@@ -118,6 +130,7 @@ package final class ClientConnection {
 
     /// Bytes of binary WebSocket messages.
     func receive(_ bytes: ByteBuffer) {
+        overlap?.frames += 1
         guard isOpen else { return }
         lastInbound = .now()
         world.counters.bytesReceived += bytes.readableBytes

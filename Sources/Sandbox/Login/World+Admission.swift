@@ -29,6 +29,7 @@ extension World {
             case .close(let code): return connection.close(code: CloseCode(codeNumber: code))
             case .reset: return connection.reset()
             case .drop: return
+            case .offlineFlood(let count, let from): flood(device, count: count, from: from)
             default: break
             }
         }

@@ -8,6 +8,7 @@ extension World {
     func login(_ device: Device, on connection: ClientConnection, client: ConnectingClient) {
         connection.settled()
         if let old = device.connection {
+            checkOverlap(of: old, by: connection)
             old.end(with: .conflict("replaced"))
         }
         connection.phase = .loggedIn(device)

@@ -1,7 +1,7 @@
 import Cryptography
 import Transport
 
-/// The requests of a client about its own session and device (09, sections 11.1, 11.7).
+/// The requests of a client about its own session and device (09, section 11.1).
 extension World {
     /// `active` and `passive`; what follows `active` comes after the answer. The mode is echoed: whatsmeow and Baileys read
     /// nothing of the answer, but whatsapp-rust, like WhatsApp Web, takes a result without the element for a failure.
@@ -62,22 +62,6 @@ extension World {
                 children: Self.properties.map {
                     Stanza("prop", ["config_code": .text($0.code), "config_value": .text($0.value)])
                 }))
-    }
-
-    /// `<media_conn>`: the first child, with all attributes that whatsmeow asks for.
-    func answerMedia(_ request: IQRequest) throws -> Stanza {
-        guard request.stanza.child("media_conn") != nil else { throw IQError.notImplemented }
-        let grant = phone?.mediaAuth(for: request.device)
-        let hosts = grant?.hosts ?? (settings.mediaHosts.isEmpty ? ["mmg.whatsapp.net"] : settings.mediaHosts)
-        let auth = grant?.auth ?? Hex.encode(random.stream("media/auth").bytes(16))
-        return request.result(
-            Stanza(
-                "media_conn",
-                [
-                    "auth": .text(auth), "ttl": .int(settings.mediaTTL), "auth_ttl": .int(settings.mediaAuthTTL),
-                    "max_buckets": "12", "id": .text(newStanzaID()),
-                ],
-                children: hosts.map { Stanza("host", ["hostname": .text($0), "type": "primary"]) }))
     }
 
     // MARK: Unlinking

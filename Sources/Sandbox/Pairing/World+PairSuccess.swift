@@ -40,7 +40,7 @@ extension World {
         keyIndexList: (bytes: Bytes, time: Int64)
     ) throws(WorldError) {
         switch session.state {
-        case .waiting, .codeEntered: break
+        case .waiting, .codeEntered, .passkeyRequested, .passkeyCode: break
         case .signed, .completed, .failed, .expired: throw .pairingState(session.state.word)
         }
         guard let connection = session.connection else { throw .pairingState("connection_closed") }

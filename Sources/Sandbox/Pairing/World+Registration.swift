@@ -82,10 +82,11 @@ extension World {
             session.connection?.end(with: Stanza("xmlstreamend"))
         case .failed(let reason):
             events.emit(
-                .pairingFailed, account: session.offer?.account.phone, connection: session.connectionID,
+                .pairingFailed, account: session.offer?.account.phone ?? session.passkey?.account.phone,
+                connection: session.connectionID,
                 data.merging(["reason": .string(reason)]) { $1 })
             session.connection?.end(with: nil)
-        case .completed, .waiting, .codeEntered, .signed: break
+        case .completed, .waiting, .codeEntered, .passkeyRequested, .passkeyCode, .signed: break
         }
         phone?.pairingEnded(session)
         let completions = session.completions

@@ -37,6 +37,7 @@ struct AccountRecord: Codable {
     var verifiedName: String?
     var locale: String
     var passkey: Account.PasskeyPolicy
+    var passkeyCredentials: [Bytes]?
     var automatic: Account.Automatic
     var standing: Standing
     var isRegistered: Bool
@@ -71,6 +72,7 @@ extension AccountRecord {
         verifiedName = account.verifiedName.map { Base64.encode($0) }
         locale = account.locale
         passkey = account.passkey
+        passkeyCredentials = account.passkeyCredentials
         automatic = account.automatic
         standing = Standing(account.standing)
         isRegistered = account.isRegistered
@@ -103,6 +105,7 @@ extension AccountRecord {
         account.verifiedName = verifiedName.flatMap { Base64.decode($0) }
         account.locale = locale
         account.passkey = passkey
+        account.passkeyCredentials = passkeyCredentials ?? []
         account.automatic = automatic
         account.standing = standing.value
         account.isRegistered = isRegistered

@@ -28,6 +28,9 @@ struct GroupRecord: Codable {
     var participantVersion: Int64
     var announcementVersion: Int64
     var participants: [Member]
+    var picture: Account.Picture?
+    var admission: Group.Admission?
+    var community: Group.Community?
 
     @SandboxActor
     init(_ group: Group, order: Int) {
@@ -50,6 +53,9 @@ struct GroupRecord: Codable {
         isDeleted = group.isDeleted
         participantVersion = group.participantVersion
         announcementVersion = group.announcementVersion
+        picture = group.picture
+        admission = group.admission
+        community = group.community
         participants = group.participants.map { Member(phone: $0.key, state: $0.value) }
     }
 
@@ -70,6 +76,9 @@ struct GroupRecord: Codable {
         group.isDeleted = isDeleted
         group.participantVersion = participantVersion
         group.announcementVersion = announcementVersion
+        group.picture = picture
+        group.admission = admission ?? Group.Admission()
+        group.community = community ?? Group.Community()
         for member in participants { group.participants[member.phone] = member.state }
         return group
     }

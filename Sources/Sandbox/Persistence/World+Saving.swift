@@ -38,10 +38,12 @@ extension World {
 
     /// Loads everything the store has. Call once, with the phones in place, before anybody can connect.
     package func load() {
+        media.load()
         for (_, record) in records(AccountRecord.self, under: "account/").sorted(by: { $0.1.order < $1.1.order }) {
             guard let account = record.account(platform: settings.phonePlatform) else { continue }
             admit(account)
             loadDevices(of: account)
+            loadAppState(of: account)
             phone?.accountAppeared(account, restored: true)
         }
         for (_, record) in records(GroupRecord.self, under: "group/").sorted(by: { $0.1.order < $1.1.order }) {

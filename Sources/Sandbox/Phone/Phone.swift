@@ -27,7 +27,12 @@ package final class Phone {
     let keys: PhoneKeyStore
     package internal(set) var log = PhoneMessageLog()
     var appState: PhoneAppStateKeys
+    /// App state by collection, decrypted.
+    var collections: [String: PhoneCollection] = [:]
+    var mutationKeyCache: [Bytes: MutationKeys] = [:]
     var peerMessages: [String: SentPeerMessage] = [:]
+    /// History notifications by id, kept until the process ends so that a chunk can be sent again.
+    var sentHistory: [String: HistoryChunk] = [:]
     var retriesAsked: [FailedMessage: Int] = [:]
     var retriesAnswered: [FailedMessage: Int] = [:]
 
@@ -39,6 +44,7 @@ package final class Phone {
         appState = PhoneAppStateKeys()
         if restored { load() }
         if appState.isEmpty { rotateAppStateKey() }
+        if restored { loadCollections() }
     }
 
     /// Random bytes of this phone for one purpose.

@@ -7,10 +7,8 @@ import Transport
 package final class Phones: PhoneEngine {
     unowned let world: World
     private var phones: [String: Phone] = [:]
-    /// Code pairings whose `primary_hello` was sent, by number of the pairing session. `unanswered` counts the hellos, also
-    /// of codes typed before, whose bundle is still to come.
-    var codePairings: [Int: (account: Account, pairing: LinkCodePairing, outcome: CodeOutcomeBox, unanswered: Int)] =
-        [:]
+    /// Code pairings whose `primary_hello` was sent, by number of the pairing session.
+    var codePairings: [Int: CodePairing] = [:]
 
     package init(world: World) { self.world = world }
 
@@ -23,13 +21,16 @@ package final class Phones: PhoneEngine {
     }
 
     package func accountAppeared(_ account: Account, restored: Bool) {
-        phones[account.phone] = Phone(world: world, account: account, restored: restored)
+        let phone = Phone(world: world, account: account, restored: restored)
+        phones[account.phone] = phone
+        if phone.collection("critical_block").version == 0 { phone.createAppState() }
         if account.automatic.online { world.setPresenceFromPhone(account, available: true) }
     }
 
     package func accountForgotten(_ account: Account) {
         phones[account.phone] = nil
         Phone.erase(account, in: world)
+        world.forgetAppState(of: account)
     }
 
     package func receive(_ stanza: Stanza, for account: Account) {
@@ -65,22 +66,7 @@ package final class Phones: PhoneEngine {
         ).signed(by: account.identity, random: phone(of: account).random("signatures").bytes(64))
     }
 
-    /// App state is empty and cannot be written yet: every collection is answered as being at version 0.
-    package func answerAppState(_ iq: Stanza, from device: Device) -> Stanza? {
-        guard let sync = iq.child("sync") else { return nil }
-        let collections = sync.children("collection")
-        guard collections.allSatisfy({ $0.child("patch") == nil }) else { return nil }
-        return Stanza.result(
-            to: iq,
-            children: [
-                Stanza(
-                    "sync",
-                    children: collections.map { collection in
-                        Stanza("collection", ["name": collection.attributes["name"], "version": "0"])
-                    })
-            ])
+    func appStateUploaded(_ patch: SyncdPatch, mutations: [SyncdMutation], to name: String, by device: Device) {
+        phone(of: device.account).receivePatch(patch, mutations: mutations, to: name, by: device)
     }
-
-    /// There is no media server yet.
-    package func mediaAuth(for device: Device) -> MediaGrant? { nil }
 }

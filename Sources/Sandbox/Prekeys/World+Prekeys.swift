@@ -113,6 +113,9 @@ extension World {
                 identity: wrongIdentity(faults))
             if bundle.oneTimePreKey != nil { withOneTimeKey += 1 }
             users.append(Self.stanza(bundle))
+            if faults.contains(where: \.notifiesOfIdentity) {
+                tellIdentityChange(of: device.account, to: request.device)
+            }
         }
         events.emit(
             .prekeysFetched, account: request.account.phone, device: Int(request.device.id),
@@ -125,7 +128,7 @@ extension World {
     }
 
     private func wrongIdentity(_ faults: [FaultAction]) -> PublicKey? {
-        for case .wrongIdentity(let name) in faults {
+        for case .wrongIdentity(let name, _) in faults {
             if let account = try? account(named: name) { return account.identity.publicKey }
         }
         return nil

@@ -32,4 +32,23 @@ extension World {
             ], content: call.content)
         for target in account.devices.values { enqueue(forwarded, for: target) }
     }
+
+    // MARK: For the control API
+
+    /// A call of an account's phone: `offer`, or `terminate` of an earlier one. Audio is out of scope.
+    package func call(_ id: String, from caller: Account, to other: Account, isVideo: Bool, action: String) {
+        var children: [Stanza] = []
+        if action == "offer" {
+            children = [Stanza("audio", ["enc": "opus", "rate": "16000"])] + (isVideo ? [Stanza("video")] : [])
+        }
+        let content = Stanza(
+            action,
+            [
+                "call-id": .text(id), "call-creator": .jid(caller.lidJID), "caller_pn": .jid(caller.pn),
+                "reason": action == "terminate" ? "timeout" : nil,
+            ], children: children)
+        _ = sendFromPhone(
+            caller,
+            Stanza("call", ["to": .jid(other.lidJID), "id": .text(newStanzaID())], children: [content]))
+    }
 }

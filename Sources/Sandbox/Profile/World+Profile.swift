@@ -47,14 +47,20 @@ extension World {
     // MARK: Pictures
 
     /// JPEG's first two bytes.
-    private static let jpegMark: Bytes = [0xFF, 0xD8]
+    static let jpegMark: Bytes = [0xFF, 0xD8]
 
     func answerPicture(_ request: IQRequest) throws -> Stanza {
         let iq = request.stanza
         let target = iq.jid("target")
+        let group = try target.flatMap { $0.isGroup ? $0 : nil }.map { jid in
+            guard let group = groups[jid.user], !group.isDeleted else { throw IQError.itemNotFound }
+            return group
+        }
         if request.isSet {
-            if let target, account(target) !== request.account { throw IQError.notImplemented }
-            guard let picture = iq.child("picture"), let jpeg = picture.bytesContent, !jpeg.isEmpty else {
+            let picture = iq.children("picture").first { $0["type"] != "preview" }
+            if let group { return try answerGroupPicture(picture, group, request) }
+            if let target, account(target) !== request.account { throw IQError.notAuthorized }
+            guard let jpeg = picture?.bytesContent, !jpeg.isEmpty else {
                 setPicture(nil, of: request.account, by: request.device)
                 return .result(to: iq)
             }
@@ -63,21 +69,20 @@ extension World {
             return request.result(Stanza("picture", ["id": .text(request.account.picture?.id ?? "0")]))
         }
         guard let query = iq.child("picture") else { throw IQError.badRequest }
-        guard let owner = target.flatMap({ account($0) }), let picture = owner.picture else {
-            throw IQError.itemNotFound
+        let found: Account.Picture?
+        if let group {
+            found = group.picture
+        } else {
+            let owner = target.map { account($0) } ?? request.account
+            if let owner, owner.picture != nil, !maySee(request.account, "profile", of: owner) {
+                throw IQError.notAuthorized
+            }
+            found = owner?.picture
         }
-        guard maySee(request.account, "profile", of: owner) else { throw IQError.notAuthorized }
-        if query["id"] == picture.id { return request.result(Stanza("picture", ["status": "304"])) }
-        let path = "/v/t61.24694-24/\(id)_\(owner.phone)_\(picture.id).jpg?ccb=11-4&oh=0&oe=0"
-        let host = settings.mediaHosts.first ?? "mmg.whatsapp.net"
-        return request.result(
-            Stanza(
-                "picture",
-                [
-                    "id": .text(picture.id), "type": query.attributes["type"] ?? "image",
-                    "url": .text("https://\(host)\(path)"), "direct_path": .text(path),
-                    "hash": .text(Base64.encode(SHA256Digest.hash(picture.jpeg))),
-                ]))
+        guard let found else { throw IQError.itemNotFound }
+        if query["id"] == found.id { return request.result(Stanza("picture", ["status": "304"])) }
+        let owner = group?.id ?? target.flatMap { account($0)?.phone } ?? request.account.phone
+        return request.result(picture(found, owner: owner, type: query.attributes["type"]))
     }
 
     /// Sets or with `nil` removes the picture and tells own devices and acquaintances.

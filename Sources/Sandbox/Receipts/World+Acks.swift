@@ -15,6 +15,7 @@ extension World {
             return violation("ack", "without id or class", connection: connection, stanza: ack)
         }
         dequeue(tag, id: id, from: ack.to, participant: ack.jid("participant"), of: device)
+        if tag == "message" { checkAnswer(id, .ack, of: device) }
         guard let error = ack.int("error"), error != 0 else { return }
         let name = Self.nackNames[error] ?? "unknown"
         events.emit(

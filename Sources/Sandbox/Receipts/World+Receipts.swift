@@ -7,13 +7,19 @@ extension World {
     /// Types that answer a message and so end its queueing (04, section 22.2, rule 3). `nil` is "delivered".
     private static let answering: Set<String?> = [nil, "inactive", "sender", "peer_msg", "hist_sync", "retry"]
 
+    /// Those of them that say once that a message is in safe hands; peer messages have up to three (06, section 17).
+    private static let confirming: Set<String?> = [nil, "inactive", "sender"]
+
     func receiveReceipt(_ receipt: Stanza, from device: Device, on connection: ClientConnection) {
         guard let id = receipt.id else {
             return violation("receipt", "without id", connection: connection, stanza: receipt)
         }
         let ids = [id] + (receipt.child("list")?.children("item") ?? []).compactMap(\.id)
         if Self.answering.contains(receipt.type) {
-            for id in ids { dequeue("message", id: id, from: nil, participant: nil, of: device) }
+            for id in ids {
+                dequeue("message", id: id, from: nil, participant: nil, of: device)
+                if Self.confirming.contains(receipt.type) { checkAnswer(id, .receipt, of: device) }
+            }
         }
         route(receipt: receipt, from: device)
         connection.send(.ack(of: receipt, ["type": receipt.attributes["type"], "t": .int(clock.seconds)]))

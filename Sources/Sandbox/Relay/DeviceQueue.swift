@@ -81,6 +81,11 @@ final class DeviceQueue {
         return found.compactMap { remove($0) }
     }
 
+    /// Takes out what was not written to the present connection and satisfies `matches`.
+    func removeWaiting(where matches: (Stanza) -> Bool) -> [QueueItem] {
+        items.values.filter { !$0.isInFlight && matches($0.stanza) }.compactMap { remove($0) }
+    }
+
     /// Takes out everything queued before `time`, milliseconds.
     func removeOlder(than time: Int64) -> [QueueItem] {
         items.values.filter { $0.time < time }.compactMap { remove($0) }

@@ -25,6 +25,7 @@ extension World {
         if let stored = item.stored { store.put(Self.queuePrefix(of: device) + Self.padded(item.order), stored) }
         if let connection = device.connection, connection.delivery == .live {
             device.queue.markInFlight(item.order, true)
+            if stanza.tag == "message" { device.answers.written(item.id) }
             connection.deliver(stanza)
         }
     }
@@ -54,6 +55,7 @@ extension World {
             var stanza = item.stanza
             stanza["offline"] = String(number)
             device.queue.markInFlight(item.order, true)
+            if stanza.tag == "message" { device.answers.written(item.id) }
             connection.send(stanza)
         }
         connection.send(.bulletin(Stanza("offline", ["count": .int(items.count)])))
@@ -77,6 +79,11 @@ extension World {
         }
         for item in removed { erase(item, of: device) }
         return !removed.isEmpty
+    }
+
+    /// Drops what waits for `device` and was overtaken by something newer.
+    func dequeueWaiting(for device: Device, where matches: (Stanza) -> Bool) {
+        for item in device.queue.removeWaiting(where: matches) { erase(item, of: device) }
     }
 
     private func erase(_ item: QueueItem, of device: Device) {

@@ -52,6 +52,7 @@ extension World {
         _ message: Stanza, id: String, to: JID, from device: Device, _ outcome: inout RelayOutcome
     ) throws(RelayRefusal) {
         let envelope = MessageEnvelope(message, id: id, to: to, sender: device, t: outcome.t)
+        checkPositions(of: envelope)
         if message["category"] == "peer" { return try relayPeer(envelope, &outcome) }
         switch to.server {
         case .group: try relayGroup(envelope, &outcome)

@@ -22,6 +22,8 @@ extension World {
             case (_, "md"):
                 if let node = stanza.child("link_code_companion_reg") {
                     linkCode(stanza, node, session: session, on: connection)
+                } else if let node = stanza.firstChild, Self.passkeyRequests.contains(node.tag) {
+                    passkey(stanza, node, session: session, on: connection)
                 } else {
                     connection.send(.error(to: stanza, .notImplemented))
                 }
@@ -102,8 +104,7 @@ extension World {
                 "w:biz:catalog":
                 return try answerSmall(request)
             case "w:sync:app:state":
-                if let answer = phone?.answerAppState(iq, from: device) { return answer }
-                throw IQError.notImplemented
+                return try answerAppState(request)
             default: throw IQError.notImplemented
             }
         } catch let error as IQError {

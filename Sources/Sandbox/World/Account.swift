@@ -72,6 +72,8 @@ package final class Account {
     package var verifiedName: Bytes?
     package var locale = "en_US"
     package var passkey = PasskeyPolicy.off
+    /// Raw ids of the passkeys that the account has; the sandbox makes one where it has none.
+    package var passkeyCredentials: [Bytes] = []
     package var automatic = Automatic()
     package var standing = Standing.good
     /// Whether the number exists on WhatsApp; `false` after it was unregistered.

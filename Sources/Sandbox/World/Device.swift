@@ -59,6 +59,7 @@ package final class Device {
     var lastLowNotice: Int64?
 
     let queue = DeviceQueue()
+    var answers = AnswerLedger()
     /// Marked caches of this device: type → time.
     var dirty: [String: Int64] = [:]
     package internal(set) var pushConfig: Stanza?

@@ -21,6 +21,8 @@ package struct FaultPoint: Sendable {
         case login
         /// Key bundles, device lists and LIDs are put together for an answer.
         case prekeyFetch, usync
+        /// A request to the media server is about to be answered.
+        case upload, download
     }
 
     package let stage: Stage
@@ -56,9 +58,22 @@ package enum FaultAction: Sendable, Equatable {
     case noPrekeys
     case staleDevices
     case missingLID
-    case wrongIdentity(account: String)
+    /// `notify`: the asking device is told of an identity change too.
+    case wrongIdentity(account: String, notify: Bool)
     case badCertificate(CertificateFault)
     case clockSkew(seconds: Int)
+    /// Every stanza of the direction comes this much later, order kept.
+    case latency(milliseconds: Int, jitter: Int)
+    /// The direction passes at most this many bytes a second.
+    case throttle(bytesPerSecond: Int)
+    /// At login: so many stanzas come into the queue first. `from`: texts of this account's phone instead of notices.
+    case offlineFlood(count: Int, from: String?)
+    case httpStatus(code: Int, retryAfter: Int?)
+    /// The body ends early, before its announced length.
+    case httpTruncate
+    /// One byte of the body is turned over.
+    case httpCorrupt
+    case httpSlow(bytesPerSecond: Int)
 
     package enum CertificateFault: String, Sendable {
         case expired
@@ -67,5 +82,8 @@ package enum FaultAction: Sendable, Equatable {
         case wrongLeaf = "wrong_leaf"
         case serial
         case noSignature = "no_signature"
+    }
+    var notifiesOfIdentity: Bool {
+        if case .wrongIdentity(_, notify: true) = self { true } else { false }
     }
 }

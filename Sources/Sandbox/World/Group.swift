@@ -43,6 +43,9 @@ package final class Group {
     package internal(set) var memberAddMode = "all_member_add"
     package internal(set) var membershipApproval = false
     package internal(set) var inviteCode: String?
+    package internal(set) var picture: Account.Picture?
+    package internal(set) var admission = Admission()
+    package internal(set) var community = Community()
     package internal(set) var isSuspended = false
     package internal(set) var isDeleted = false
     /// Microseconds since 1970 of the last change of members; strictly increasing.

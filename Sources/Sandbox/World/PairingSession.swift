@@ -9,6 +9,10 @@ package final class PairingSession {
         case waiting
         /// The phone answered a code with `primary_hello`.
         case codeEntered
+        /// A passkey was demanded of the companion (9).
+        case passkeyRequested
+        /// Phone and companion show a code.
+        case passkeyCode
         /// `pair-success` was sent; the client's signature is due.
         case signed
         case completed
@@ -18,7 +22,7 @@ package final class PairingSession {
         package var isOver: Bool {
             switch self {
             case .completed, .failed, .expired: true
-            case .waiting, .codeEntered, .signed: false
+            case .waiting, .codeEntered, .passkeyRequested, .passkeyCode, .signed: false
             }
         }
 
@@ -26,6 +30,8 @@ package final class PairingSession {
             switch self {
             case .waiting: "waiting"
             case .codeEntered: "code_entered"
+            case .passkeyRequested: "passkey_requested"
+            case .passkeyCode: "passkey_code"
             case .signed: "signed"
             case .completed: "paired"
             case .failed(let reason): reason
@@ -68,6 +74,8 @@ package final class PairingSession {
     /// World time, milliseconds, after which the session ends; `nil` while refs are endless.
     package internal(set) var expires: Int64?
     package internal(set) var linkCode: LinkCode?
+    /// Set while a passkey is demanded.
+    var passkey: PasskeyExchange?
     package internal(set) weak var connection: ClientConnection?
 
     /// Set with ``State/signed``: what was sent and what becomes the device.

@@ -45,22 +45,9 @@ package protocol PhoneEngine: AnyObject, Sendable {
     func linkCodeFinished(_ session: PairingSession, wrappedBundle: Bytes, companionIdentity: Bytes)
     /// A registration connection ended or its pairing was decided.
     func pairingEnded(_ session: PairingSession)
+    /// A companion's encrypted pairing request came, which ends the passkey step (9).
+    func passkeyAnswered(_ session: PairingSession)
 
-    /// `iq xmlns="w:sync:app:state"` of a companion: its answer, or `nil` when the engine does not serve app state.
-    func answerAppState(_ iq: Stanza, from device: Device) -> Stanza?
-    /// A media connection is asked for: the `auth` token to hand out, or `nil` when no media server runs (20).
-    func mediaAuth(for device: Device) -> MediaGrant?
-}
-
-/// What `media_conn` tells a client (section 20).
-package struct MediaGrant: Sendable, Equatable {
-    package let auth: String
-    /// Host names with port if needed, first one for uploads.
-    package let hosts: [String]
-    package init(auth: String, hosts: [String]) {
-        self.auth = auth
-        self.hosts = hosts
-    }
 }
 
 /// The bundle a session with a device is built from (03, section 4.3), as handed to phones.

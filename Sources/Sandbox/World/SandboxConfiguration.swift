@@ -4,6 +4,16 @@ import Foundation
 package struct SandboxConfiguration: Sendable, Equatable {
     package enum ClockMode: String, Sendable, Codable { case real, virtual }
 
+    /// PEM files.
+    package struct Certificate: Sendable, Equatable {
+        package var certificateFile: String
+        package var privateKeyFile: String
+        package init(certificateFile: String, privateKeyFile: String) {
+            self.certificateFile = certificateFile
+            self.privateKeyFile = privateKeyFile
+        }
+    }
+
     /// Bind address of the three listeners. `SANDBOX_ADDRESS`.
     package var address = "127.0.0.1"
     /// Ports; 0 means any free one. `SANDBOX_CHAT_PORT`, `SANDBOX_CONTROL_PORT`, `SANDBOX_MEDIA_PORT`.
@@ -12,6 +22,8 @@ package struct SandboxConfiguration: Sendable, Equatable {
     package var mediaPort = 7072
     /// Bearer token of the control API; `nil` asks for none. `SANDBOX_CONTROL_TOKEN`.
     package var controlToken: String?
+    /// Certificate chain and private key of the media listener, PEM files. `SANDBOX_TLS_CERT_FILE`, `SANDBOX_TLS_KEY_FILE`.
+    package var certificate: Certificate?
     /// Seed of the default world. `SANDBOX_SEED`.
     package var seed = "sandbox"
     /// Clock of the default world. `SANDBOX_CLOCK`.
@@ -39,6 +51,20 @@ package struct SandboxConfiguration: Sendable, Equatable {
             }
             clock = mode
         }
+        certificate = try Self.certificate(environment)
+    }
+
+    private static func certificate(_ environment: [String: String]) throws -> Certificate? {
+        let names = ["SANDBOX_TLS_CERT_FILE", "SANDBOX_TLS_KEY_FILE"]
+        let files = names.map { environment[$0].flatMap { $0.isEmpty ? nil : $0 } }
+        guard let certificate = files[0] else {
+            guard files[1] != nil else { return nil }
+            throw SandboxConfigurationError(variable: names[0], reason: "is needed beside \(names[1])")
+        }
+        guard let key = files[1] else {
+            throw SandboxConfigurationError(variable: names[1], reason: "is needed beside \(names[0])")
+        }
+        return Certificate(certificateFile: certificate, privateKeyFile: key)
     }
 
     private static func port(_ name: String, _ environment: [String: String]) throws -> Int? {

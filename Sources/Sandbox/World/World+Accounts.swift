@@ -13,6 +13,7 @@ package struct AccountDraft: Sendable {
     package var contacts: [(phone: String, name: String)] = []
     package var picture: Bytes?
     package var passkey = Account.PasskeyPolicy.off
+    package var passkeyCredentials: [Bytes] = []
     package var automatic = Account.Automatic()
 
     package init(phone: String, pushName: String? = nil) {
@@ -42,6 +43,7 @@ extension World {
         account.locale = draft.locale ?? account.locale
         account.picture = draft.picture.map { Account.Picture(id: String(clock.seconds), jpeg: $0) }
         account.passkey = draft.passkey
+        account.passkeyCredentials = draft.passkeyCredentials
         account.automatic = draft.automatic
         for contact in draft.contacts { account.contacts[contact.phone] = contact.name }
         try installPhone(of: account)
@@ -72,6 +74,7 @@ extension World {
     package func unregister(_ account: Account) {
         for device in account.companions { remove(device, reason: "account_deleted", notify: true) }
         account.isRegistered = false
+        media.deleteAll(of: account.phone)
         account.standing = .locked(header: nil, subtext: nil)
         phone?.accountForgotten(account)
         save(account)

@@ -38,11 +38,14 @@ extension World {
     /// Records that a peer did what the protocol does not allow.
     package func violation(
         _ kind: String, _ detail: String, connection: ClientConnection? = nil, device: Device? = nil,
-        stanza: Stanza? = nil
+        stanza: Stanza? = nil, data more: [String: JSONValue] = [:]
     ) {
         counters.violations += 1
+        violationKinds[kind, default: 0] += 1
         let device = device ?? connection?.device
-        var data: [String: JSONValue] = ["kind": .string(kind), "detail": .string(detail)]
+        var data = more
+        data["kind"] = .string(kind)
+        data["detail"] = .string(detail)
         if let stanza { data["stanza"] = .string(stanza.description) }
         events.emit(
             .violation, account: device?.account.phone, device: device.map { Int($0.id) }, connection: connection?.id,

@@ -25,6 +25,13 @@ package final class World {
     package var phone: (any PhoneEngine)?
     package var faults: (any FaultInjector)?
     package let counters = WorldCounters()
+    package let checks = WorldChecks()
+    /// Files of the media server.
+    package let media: MediaStore
+    /// `host:port` of the media listener, while one runs.
+    package internal(set) var mediaHost: String?
+    /// Violations since the start, by kind.
+    package internal(set) var violationKinds: [String: Int] = [:]
 
     /// Accounts by phone number, in order of creation.
     package internal(set) var accounts: OrderedDictionary<String, Account> = [:]
@@ -41,9 +48,14 @@ package final class World {
     var answers = AnswerMemory()
     var watchers = DeviceListWatchers()
     var rates = RateLimiter()
+    var ciphertexts = CiphertextLedger()
     /// Connections that subscribed to an account's presence, by phone number.
     var presenceWatchers: [String: Set<Int>] = [:]
     var acquaintances = Acquaintances()
+    /// Ids of groups by creator and key of their creation, so that a repeated request makes no second one.
+    var createdGroups: [String: String] = [:]
+    /// App state by phone number and collection.
+    var appStates: [String: [String: AppStateCollection]] = [:]
     var nextStanzaID: UInt64 = 1
     var nextConnectionID = 1
     var nextPairingID = 1
@@ -63,6 +75,7 @@ package final class World {
         random = WorldRandom(seed: seed, world: id, incarnation: incarnation)
         events = EventLog(clock: clock)
         recorder = StanzaRecorder(clock: clock, limit: settings.stanzaLogEntries)
+        media = MediaStore(store: store)
         trust = try SandboxTrust(world: id, random: random, store: store)
         nextStanzaID = incarnation << 32 | 1
         store.whenDirty = { [weak self] in self?.scheduleEndOfTurn() }
@@ -128,4 +141,8 @@ package final class WorldCounters {
     package internal(set) var violations = 0
     package internal(set) var unknownIQs = 0
     package internal(set) var queueOverflows = 0
+    package internal(set) var mediaUploads = 0
+    package internal(set) var mediaDownloads = 0
+    package internal(set) var mediaBytesIn = 0
+    package internal(set) var mediaBytesOut = 0
 }

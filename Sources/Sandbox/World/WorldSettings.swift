@@ -55,6 +55,32 @@ package struct WorldSettings: Sendable, Equatable, Codable {
     package var queueLimit = 10_000
     package var queueLifetime = 14 * 86_400_000
     package var groupAddressing = AddressSpace.lid
+    /// Whether the key positions of all ciphertexts are watched for reuse.
+    package var keyChecks = true
+
+    // Passkey (9)
+    package var passkeyRelyingParty = "web.whatsapp.com"
+    /// Milliseconds of world time that a passkey pairing may take.
+    package var passkeyTimeout = 300_000
+
+    // Phones (19)
+    package enum HistoryInlining: String, Sendable, Codable { case all, bootstrap, none }
+
+    /// `HistorySync.syncType`s that a new companion is sent, in this order: 0 initial bootstrap, 4 push names, 5 non-blocking
+    /// data, 3 recent, 2 full (only to companions that ask for it).
+    package var historyTypes = [0, 4, 5, 3, 2]
+    /// Messages in one chunk of recent or full history.
+    package var historyChunkMessages = 500
+    /// Which chunks come inside of their notification when they are small enough and the companion asked for that.
+    package var historyInlining = HistoryInlining.all
+    /// Compressed bytes up to which a chunk can come inline.
+    package var historyInlineLimit = 65_536
+    /// Whether phones check everything that companions write to app state.
+    package var strictAppState = true
+    /// Patches above which a full sync gets a snapshot; below it gets the patches themselves.
+    package var appStateSnapshotAbove = 20
+    /// Patches of app state in one answer.
+    package var appStatePageSize = 50
 
     // Presence (18)
     package var presenceOnlyToAvailable = true
@@ -63,6 +89,16 @@ package struct WorldSettings: Sendable, Equatable, Codable {
     package var mediaHosts: [String] = []
     package var mediaTTL = 300
     package var mediaAuthTTL = 21_600
+    /// Seconds of world time for which a file is kept and its link is valid.
+    package var mediaLifetime = 30 * 86_400
+    /// Bytes of files that are kept in memory.
+    package var mediaMemory = 256 << 20
+    /// Bytes of one file.
+    package var mediaSizeLimit = 100 << 20
+    /// Whether a `hash` parameter that is not the file's is answered 404.
+    package var mediaHashCheck = true
+    /// Status of a deleted file: 404 or 410.
+    package var mediaGoneStatus = 404
 
     package init() {}
 }

@@ -136,16 +136,24 @@ struct RelayServerTests {
 
     @Test("nothing is delivered before active, except after five seconds")
     func passive() async throws {
-        try await TestSandbox.with({ $0.settings.passiveLimit = 300 }) { sandbox in
-            let one = try await sandbox.pair(try await sandbox.account("12025550100"))
-            let two = try await sandbox.pair(try await sandbox.account("12025550101"))
-            let sender = try await sandbox.online(one)
-            let receiver = try await sandbox.login(two)
-            _ = try await sender.sendForAck(
-                .message("M1", to: try #require(two.lid?.bare), devices: [try #require(two.lid)]))
-            #expect(await receiver.pending.contains { $0.tag == "message" } == false)
-            #expect(try await receiver.next("message") { $0.tag == "message" }["offline"] == "0")
-            _ = try await receiver.next("marker") { $0.child("offline") != nil }
+        for limit in [3_600_000, 1] {
+            try await TestSandbox.with({ $0.settings.passiveLimit = limit }) { sandbox in
+                let one = try await sandbox.pair(try await sandbox.account("12025550100"))
+                let bob = try await sandbox.account("12025550101")
+                let two = try await sandbox.pair(bob)
+                let sender = try await sandbox.online(one)
+                let to = try #require(two.lid)
+                _ = try await sender.sendForAck(.message("M1", to: to.bare, devices: [to]))
+                let receiver = try await sandbox.login(two)
+                if limit == 1 {
+                    #expect(try await receiver.next("message") { $0.tag == "message" }["offline"] == "0")
+                    _ = try await receiver.next("marker") { $0.child("offline") != nil }
+                } else {
+                    _ = try await receiver.query("get", "w:p")
+                    #expect(await receiver.pending.contains { $0.tag == "message" } == false)
+                    #expect(await bob.device(1)?.isActive == false)
+                }
+            }
         }
     }
 

@@ -49,7 +49,10 @@ final class Companion: @unchecked Sendable {
             data.bytes(5, signedPreKey.publicKey.raw)
             data.bytes(6, signature ?? preKeySignature)
             data.bytes(7, Bytes(repeating: 7, count: 16))
-            data.message(8) { $0.string(1, "Test") }
+            data.message(8) { props in
+                props.string(1, "Test")
+                props.message(5) { $0.bool(4, true) }
+            }
         }
         return writer.bytes
     }

@@ -54,6 +54,5 @@ final class TestPhone: PhoneEngine {
     }
     func linkCodeFinished(_ session: PairingSession, wrappedBundle: Bytes, companionIdentity: Bytes) {}
     func pairingEnded(_ session: PairingSession) {}
-    func answerAppState(_ iq: Stanza, from device: Device) -> Stanza? { nil }
-    func mediaAuth(for device: Device) -> MediaGrant? { nil }
+    func passkeyAnswered(_ session: PairingSession) {}
 }

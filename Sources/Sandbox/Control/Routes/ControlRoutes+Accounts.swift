@@ -31,18 +31,6 @@ extension ControlRoutes {
             try call.world.reregister(call.account)
             return try call.account.json(detailed: false)
         }
-        on(.get, "/accounts/:account/about") { call in
-            let about = try call.account.about
-            return ["text": .string(about?.text ?? ""), "t": .int(about?.time ?? 0)]
-        }
-        later(
-            "changing a profile",
-            [
-                (.put, "/accounts/:account/about"), (.get, "/accounts/:account/picture"),
-                (.put, "/accounts/:account/picture"), (.get, "/accounts/:account/privacy"),
-                (.put, "/accounts/:account/privacy"), (.get, "/accounts/:account/blocklist"),
-                (.put, "/accounts/:account/blocklist"),
-            ])
     }
 
     @SandboxActor
@@ -65,7 +53,16 @@ extension ControlRoutes {
             draft.picture = bytes
         }
         if let passkey = try call.optionalText("passkey") {
-            guard passkey == "off" else { throw ControlError.notImplemented("pairing by passkey") }
+            guard let policy = Account.PasskeyPolicy(rawValue: passkey) else {
+                throw ControlError.invalid("passkey is off or required")
+            }
+            draft.passkey = policy
+        }
+        for text in try call.texts("passkey_credentials") ?? [] {
+            guard let id = Base64.decodeURLSafe(text), !id.isEmpty else {
+                throw ControlError.invalid("passkey_credentials is a list of credential ids in base64url")
+            }
+            draft.passkeyCredentials.append(id)
         }
         for contact in call.body["contacts"]?.arrayValue ?? [] {
             guard let phone = contact.stringValue ?? contact["phone"]?.stringValue else {
@@ -101,7 +98,13 @@ extension ControlRoutes {
         let account = try call.account
         let wasOnline = account.automatic.online
         account.automatic = try account.automatic.patched(by: call.body["auto"])
-        if let name = try call.optionalText("push_name") { account.pushName = name }
+        if let name = try call.optionalText("push_name") { try call.phone.rename(name) }
+        if let passkey = try call.optionalText("passkey") {
+            guard let policy = Account.PasskeyPolicy(rawValue: passkey) else {
+                throw ControlError.invalid("passkey is off or required")
+            }
+            account.passkey = policy
+        }
         try call.world.save(account)
         if account.automatic.online != wasOnline {
             try call.world.setPresenceFromPhone(account, available: account.automatic.online)
@@ -153,6 +156,7 @@ extension Account {
             "identity_key": .string(Base64.encode(identity.publicKey.raw)), "push_name": .string(pushName),
             "registered": .bool(isRegistered), "standing": .string(standing.word), "available": .bool(isAvailable),
             "companions": .number(companions.count), "auto": automatic.json, "created": .int(created),
+            "passkey": .string(passkey.rawValue),
         ]
         if let businessName { members["business"] = .string(businessName) }
         if let about { members["about"] = .string(about.text) }

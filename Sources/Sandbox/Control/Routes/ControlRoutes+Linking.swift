@@ -13,14 +13,23 @@ extension ControlRoutes {
             .array(try call.world.pairings.values.filter { !$0.state.isOver }.map(\.json))
         }
         on(.post, "/accounts/:account/scan") { call in try await Self.scan(call) }
+        on(.post, "/accounts/:account/confirm-passkey") { call in
+            let (outcome, session) = try call.phones.confirmPasskey(
+                try call.optionalText("code"), with: call.account)
+            guard outcome == .confirmed else { return ["state": "wrong_code"] }
+            guard call.query("wait") == "paired" else { return ["state": .string(session.state.word)] }
+            return ["state": .string(try await call.world.whenOver(session, timeout: Self.patience).word)]
+        }
         on(.post, "/accounts/:account/enter-code") { call in try await Self.enterCode(call) }
     }
 
     @SandboxActor
     private static func scan(_ call: ControlCall) async throws -> JSONValue {
         let account = try call.account
-        if try call.optionalBool("passkey") == true { throw ControlError.notImplemented("pairing by passkey") }
-        let linked = try call.phones.scan(try call.text("qr"), with: account)
+        guard
+            let linked = try call.phones.scan(
+                try call.text("qr"), with: account, demandsPasskey: call.optionalBool("passkey") ?? false)
+        else { return ["state": "passkey_requested"] }
         let waits = call.query("wait") == "paired"
         return try await answer(linked, account: account, in: try call.world, waits: waits)
     }
@@ -48,8 +57,11 @@ extension ControlRoutes {
         let account = try call.account
         let world = try call.world
         let phones = try call.phones
-        if try call.optionalBool("passkey") == true { throw ControlError.notImplemented("pairing by passkey") }
-        switch try await phones.enterCode(try call.text("code"), with: account, timeout: patience) {
+        let outcome = try await phones.enterCode(
+            try call.text("code"), with: account, demandsPasskey: try call.optionalBool("passkey") ?? false,
+            timeout: patience)
+        switch outcome {
+        case .passkeyRequested: return ["state": "passkey_requested"]
         case .approved(let linked): return try await answer(linked, account: account, in: world, waits: true)
         case .wrongCode: return ["state": "wrong_code"]
         case .failed(let reason): return ["state": .string(reason)]
@@ -72,6 +84,7 @@ extension PairingSession {
         ]
         if let connectionID { members["connection"] = .number(connectionID) }
         if let expires { members["expires"] = .int(expires) }
+        if let code = passkey?.code { members["passkey_code"] = .string(code) }
         members["code_pending_for"] = linkCode.map { .string($0.phone) } ?? .null
         return .object(members)
     }

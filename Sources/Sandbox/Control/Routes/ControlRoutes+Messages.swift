@@ -1,3 +1,4 @@
+import Cryptography
 import HTTPTypes
 import OrderedCollections
 import Transport
@@ -118,7 +119,7 @@ private struct OutgoingDraft {
     }
 
     private static func plainContent(_ call: ControlCall, _ phone: Phone, _ chat: JID) throws -> MessageContent {
-        if option("media", call) != nil { throw ControlError.notImplemented("sending media") }
+        if let media = option("media", call) { return try Self.media(media, phone) }
         if let message = option("message", call) {
             do {
                 return try MessageContent(json: message)
@@ -139,6 +140,22 @@ private struct OutgoingDraft {
         }
         context.expiration = option("ephemeral", call)?.intValue.flatMap { UInt32(exactly: $0) }
         return .text(try call.text("text"), context: context)
+    }
+
+    /// `{kind, base64, caption, mime, file_name}`.
+    private static func media(_ media: JSONValue, _ phone: Phone) throws -> MessageContent {
+        guard let kind = MediaKind.named(media["kind"]?.stringValue ?? "image") else {
+            throw ControlError.invalid(
+                "media: kind is one of \(MediaKind.all.map(\.name).joined(separator: ", "))")
+        }
+        if media["url"] != nil { throw ControlError.notImplemented("fetching media by URL") }
+        guard let bytes = media["base64"]?.stringValue.flatMap({ Base64.decode($0) }) else {
+            throw ControlError.invalid("media: base64 is the file in base64")
+        }
+        let file = try phone.upload(bytes, type: kind.uploadType, info: kind.info)
+        return .media(
+            kind, file, mimetype: media["mime"]?.stringValue, caption: media["caption"]?.stringValue,
+            fileName: media["file_name"]?.stringValue, time: phone.world.clock.seconds)
     }
 
     /// `{id, emoji}`, or an id with the emoji as the text.

@@ -65,6 +65,10 @@ extension World {
         line("violations_total", counters.violations)
         line("unknown_iqs_total", counters.unknownIQs)
         line("queue_overflows_total", counters.queueOverflows)
+        line("media_uploads_total", counters.mediaUploads)
+        line("media_downloads_total", counters.mediaDownloads)
+        line("media_bytes_received_total", counters.mediaBytesIn)
+        line("media_bytes_sent_total", counters.mediaBytesOut)
         for (type, count) in events.counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             lines.append("sandbox_events_total{world=\"\(id)\",type=\"\(type.rawValue)\"} \(count)")
         }

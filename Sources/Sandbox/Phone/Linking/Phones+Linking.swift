@@ -20,6 +20,8 @@ package enum LinkingError: Error, Equatable {
 /// How entering a code ended.
 package enum CodeOutcome: Sendable, Equatable {
     case approved(LinkedCompanion)
+    /// The companion must show a passkey first.
+    case passkeyRequested(session: Int)
     case wrongCode
     case failed(String)
 }
@@ -33,7 +35,11 @@ package struct LinkedCompanion: Sendable, Equatable {
 
 extension Phones {
     /// Scans a QR code with the phone of `account` (09-sandbox-server, section 7.2).
-    package func scan(_ text: String, with account: Account) throws -> LinkedCompanion {
+    ///
+    /// `nil`: a passkey is demanded first, because the account requires it or this call does.
+    package func scan(
+        _ text: String, with account: Account, demandsPasskey: Bool = false
+    ) throws -> LinkedCompanion? {
         let qr: LinkingQRText
         do {
             qr = try LinkingQRText(text)
@@ -45,11 +51,16 @@ extension Phones {
         guard session.registration.identityKey.raw == qr.identityPublic else {
             throw LinkingError.keyMismatch("identity key")
         }
+        if demandsPasskey || account.passkey == .required {
+            guard session.state == .waiting else { throw WorldError.pairingState(session.state.word) }
+            world.demandPasskey(session, of: account, secret: qr.advSecret)
+            return nil
+        }
         return try approve(session, for: account, advSecret: qr.advSecret)
     }
 
     /// Signs the companion of `session` and lets the server send `pair-success`.
-    private func approve(
+    func approve(
         _ session: PairingSession, for account: Account, advSecret: Bytes
     ) throws -> LinkedCompanion {
         let numbers: CompanionNumbers
@@ -82,7 +93,9 @@ extension Phones {
     ///
     /// Throws ``LinkingError`` and ``WorldError/pairingState(_:)``. The key derivation runs beside the world's thread; its
     /// random input is drawn before, so the result does not depend on when it ends.
-    package func enterCode(_ text: String, with account: Account, timeout: Int) async throws -> CodeOutcome? {
+    package func enterCode(
+        _ text: String, with account: Account, demandsPasskey: Bool = false, timeout: Int
+    ) async throws -> CodeOutcome? {
         guard let code = LinkCode(typed: text) else { throw LinkingError.unreadableCode }
         guard let session = world.pairings(waitingFor: account).last, let request = session.linkCode else {
             throw LinkingError.noCodeExpected
@@ -105,7 +118,10 @@ extension Phones {
         let earlier = codePairings[session.id]
         earlier?.outcome.give(.failed("replaced_by_another_code"))
         let outcome = CodeOutcomeBox()
-        codePairings[session.id] = (account, pairing, outcome, (earlier?.unanswered ?? 0) + 1)
+        codePairings[session.id] = CodePairing(
+            account: account, pairing: pairing, outcome: outcome,
+            demandsPasskey: demandsPasskey || account.passkey == .required,
+            unanswered: (earlier?.unanswered ?? 0) + 1)
         return await outcome.value(timeout: timeout)
     }
 
@@ -117,10 +133,16 @@ extension Phones {
             guard companionIdentity == session.registration.identityKey.raw else {
                 throw LinkCodePairing.FinishError.identityMismatch
             }
+            if entry.demandsPasskey {
+                world.demandPasskey(session, of: entry.account, secret: secret)
+                return entry.outcome.give(.passkeyRequested(session: session.id))
+            }
             entry.outcome.give(.approved(try approve(session, for: entry.account, advSecret: secret)))
         } catch LinkCodePairing.FinishError.wrongCode where entry.unanswered > 1 {
             // The answer to a code that was typed before: the one to the present code is on its way.
-            codePairings[session.id] = (entry.account, entry.pairing, entry.outcome, entry.unanswered - 1)
+            codePairings[session.id] = CodePairing(
+                account: entry.account, pairing: entry.pairing, outcome: entry.outcome,
+                demandsPasskey: entry.demandsPasskey, unanswered: entry.unanswered - 1)
         } catch LinkCodePairing.FinishError.wrongCode {
             world.rejectCode(session)
             entry.outcome.give(.wrongCode)
@@ -133,6 +155,16 @@ extension Phones {
     package func pairingEnded(_ session: PairingSession) {
         codePairings.removeValue(forKey: session.id)?.outcome.give(.failed(session.state.word))
     }
+}
+
+/// A code pairing whose `primary_hello` was sent.
+struct CodePairing {
+    let account: Account
+    let pairing: LinkCodePairing
+    let outcome: CodeOutcomeBox
+    let demandsPasskey: Bool
+    /// Hellos, also of codes typed before, whose bundle is still to come.
+    let unanswered: Int
 }
 
 /// Holds one outcome for one waiter.

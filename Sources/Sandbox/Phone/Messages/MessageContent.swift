@@ -12,7 +12,7 @@ package struct MessageContent: Sendable, Equatable {
     // MARK: Reading
 
     /// The message inside view-once, ephemeral and similar wrappers; at most eight layers are opened.
-    private var innermost: ProtoFields {
+    var innermost: ProtoFields {
         var fields = ProtoFields(lenient: bytes)
         for _ in 0..<8 {
             guard let wrapper = MessageField.wrappers.first(where: { fields.has($0) }),

@@ -8,6 +8,7 @@ extension Phone {
             answerRetry(stanza)
             return
         }
+        if stanza.type == "server-error" { return answerMediaRetry(stanza) }
         guard let from = stanza.from else { return }
         var reports: [(id: String, user: JID)] = []
         if let id = stanza.id {

@@ -85,23 +85,81 @@ extension Phone {
         }
     }
 
-    /// Placeholder resends are answered from the log; other operations with an empty list of results.
+    /// `PeerDataOperationRequestType` (06, section 17).
+    private enum Operation {
+        static let historyOnDemand: UInt64 = 3
+        static let placeholderResend: UInt64 = 4
+        static let fullHistoryOnDemand: UInt64 = 6
+        static let companionMetaNonce: UInt64 = 7
+        static let appStateRecovery: UInt64 = 8
+        static let historyChunkRetry: UInt64 = 10
+    }
+
+    /// History on demand is answered by a history notification; everything else by a response, which for operations that
+    /// phones here do not know holds an empty list of results.
     private func answerOperation(_ request: ProtoFields, id: String, to device: Device) throws {
         let operation = request.uint(1) ?? 0
+        if operation == Operation.historyOnDemand {
+            return try answerHistoryOnDemand(request.message(4) ?? ProtoFields([]), id: id, to: device)
+        }
         var writer = ProtoWriter()
         writer.varint(1, operation)
         writer.string(2, id)
-        if operation == 4 {
+        for result in results(of: operation, request, id: id) { writer.message(3, result) }
+        try sendPeer(PeerPayload.operationResponse, writer.bytes, to: device)
+        switch operation {
+        case Operation.fullHistoryOnDemand:
+            try sendHistory(.full, to: device, metadata: request.message(6)?.bytes(1) ?? [])
+        case Operation.historyChunkRetry:
+            if let chunk = request.message(8)?.string(3) { resendHistory(chunk, to: device) }
+        default: break
+        }
+    }
+
+    /// The serialized `PeerDataOperationResult`s.
+    private func results(of operation: UInt64, _ request: ProtoFields, id: String) -> [Bytes] {
+        var results: [Bytes] = []
+        func add(_ field: Int, _ build: (inout ProtoWriter) -> Void) {
+            var writer = ProtoWriter()
+            writer.message(field, build)
+            results.append(writer.bytes)
+        }
+        switch operation {
+        case Operation.placeholderResend:
             for wanted in request.messages(5) {
                 guard let key = wanted.message(1), let messageID = key.string(3),
                     let chat = key.string(1).flatMap({ JID($0) }),
                     let message = log.message(messageID, in: world.account(chat)?.lidJID ?? chat)
                 else { continue }
-                writer.message(3) { result in
-                    result.message(4) { $0.bytes(1, WebMessageInfo(message, in: self).serialized()) }
+                add(4) { $0.bytes(1, WebMessageInfo(message, in: self).serialized()) }
+            }
+        case Operation.fullHistoryOnDemand:
+            add(6) { response in
+                if let metadata = request.message(6)?.bytes(1) { response.message(1, metadata) }
+                response.varint(2, 0)
+            }
+        case Operation.companionMetaNonce:
+            let nonce = world.random.constant("account/\(account.phone)/companion-meta-nonce", 16)
+            add(7) { $0.string(1, Base64.encodeURLSafe(nonce)) }
+        case Operation.appStateRecovery:
+            if let name = request.message(7)?.string(1), let snapshot = recoverySnapshot(of: name) {
+                add(8) { response in
+                    response.bytes(1, snapshot)
+                    response.bool(2, false)
                 }
             }
+        case Operation.historyChunkRetry:
+            let retry = request.message(8)
+            let isKnown = retry?.string(3).map { sentHistory[$0] != nil } ?? false
+            add(10) { response in
+                response.varint(1, retry?.uint(1) ?? 0)
+                response.varint(2, retry?.uint(2) ?? 0)
+                response.string(3, id)
+                if !isKnown { response.varint(4, 2) }
+                response.bool(5, isKnown)
+            }
+        default: break
         }
-        try sendPeer(PeerPayload.operationResponse, writer.bytes, to: device)
+        return results
     }
 }

@@ -1,0 +1,33 @@
+import HTTPTypes
+import OrderedCollections
+import Transport
+
+/// What the server's checks of its clients have found so far.
+extension ControlRoutes {
+    func addChecks() {
+        on(.get, "/checks") { call in
+            let world = try call.world
+            let checks = world.checks
+            let kinds = Dictionary(
+                world.violationKinds.map { ($0.key, JSONValue.number($0.value)) }, uniquingKeysWith: { $1 })
+            return [
+                "positions_checked": .number(checks.positions), "key_reuse": .number(checks.keyReuses),
+                "answers_checked": .number(checks.answers), "acked_twice": .number(checks.ackedTwice),
+                "two_sockets": .number(checks.overlaps), "longest_overlap_ms": .int(checks.longestOverlap),
+                "frames_during_overlap": .number(checks.framesDuringOverlap),
+                "two_sockets_now": .array(
+                    world.connections.values.compactMap { old in
+                        old.overlap.map {
+                            [
+                                "account": .string($0.device.account.phone), "device": .number($0.device.id),
+                                "old_connection": .number(old.id), "new_connection": .number($0.by),
+                            ]
+                        }
+                    }),
+                "unacknowledged": .number(
+                    world.accounts.values.reduce(0) { $0 + $1.companions.reduce(0) { $0 + $1.queueLength } }),
+                "violations": .object(kinds),
+            ]
+        }
+    }
+}
