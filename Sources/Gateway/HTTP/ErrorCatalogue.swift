@@ -77,6 +77,9 @@ extension ErrorCatalogue {
             "http_headers_too_large", 431, message: "Request Header Fields Too Large",
             "Request line and headers exceed 8192 bytes."),
         Entry(
+            "sandbox_unreachable", 502, message: "the sandbox does not answer",
+            "`switchboard dev` only: the sandbox beside the gateway did not answer in time."),
+        Entry(
             "internal_error", 500, message: "Internal Server Error",
             "A fault of ours. The log has it under the answer's `X-Request-ID`."),
         Entry(

@@ -23,6 +23,9 @@ package struct GatewayDependencies: Sendable {
     package var audit: AuditLog
     package var egress: EgressGuard
     package var node: NodeIdentity
+    /// The sandbox beside this gateway, in `switchboard dev` only.
+    package var sandbox: SandboxRelay?
+    package var timeline: TimelineRepository
     package var logger: Logger
 
     /// All services over one database.
@@ -33,7 +36,7 @@ package struct GatewayDependencies: Sendable {
     package init(
         configuration: SwitchboardConfiguration, database: StorageDatabase, sealing: any SecretSealing,
         sessions: any SessionDirectory, webhooks: WebhookService, egress: EgressGuard, versions: WhatsAppVersionService,
-        node: NodeIdentity, logger: Logger, now: @escaping @Sendable () -> Int64
+        node: NodeIdentity, sandbox: SandboxRelay? = nil, logger: Logger, now: @escaping @Sendable () -> Int64
     ) {
         let authentication = configuration.authentication
         let directory = AuthDirectory()
@@ -65,6 +68,8 @@ package struct GatewayDependencies: Sendable {
         self.audit = audit
         self.egress = egress
         self.node = node
+        self.sandbox = sandbox
+        timeline = TimelineRepository(database)
         self.logger = logger
     }
 }

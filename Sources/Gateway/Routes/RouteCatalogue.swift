@@ -30,8 +30,11 @@ struct RouteCatalogue: Sendable {
             loginRoutes,
             passkeyRoutes,
             deviceSettingRoutes,
+            timelineRoutes,
             messageRoutes,
             webhookRoutes,
+            dashboardRoutes,
+            sandboxRoutes,
         ].flatMap { $0 }
     }
 }

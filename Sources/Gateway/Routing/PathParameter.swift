@@ -27,6 +27,7 @@ struct PathParameter: Sendable {
         PathParameter("status_id", "Message id of the status post", .string.example("3EB0A1B2C3D4E5F60718")),
         PathParameter("webhook_id", "Number of the webhook", .string.example("1")),
         PathParameter("delivery_id", "Number of the delivery", .string.example("1")),
+        PathParameter("file", "Name of a file", .string.example("app.js")),
         PathParameter("event_id", "Id of the event", .string.example("0198c3f2-7c11-7cc0-b1a5-6f2d9f8f4a01")),
         PathParameter("group_jid", "Group", group), PathParameter("community_jid", "Community", group),
         PathParameter("parent_group_jid", "Community", group), PathParameter("parent_jid", "Community", group),

@@ -29,6 +29,7 @@ struct CommitBatch {
         addMessages(tenants)
         try addMessageState(tenants)
         addDeviceRows()
+        addTimeline()
         if options.storesEvents { addEvents(&facts) }
     }
 
@@ -59,6 +60,16 @@ struct CommitBatch {
         }
         statements.append(CommitStatements.updateDevices, rows)
         statements.append(CommitStatements.updateLiveStates, live)
+    }
+
+    private mutating func addTimeline() {
+        var rows = RowSet()
+        for device in devices {
+            for event in device.events where event.isOfTimeline {
+                rows.append(.int(device.did), SQLValue(event.at), .text(event.type), .text(event.timelineDetail))
+            }
+        }
+        statements.append(TimelineStatements.append, rows)
     }
 
     private mutating func addEvents(_ facts: inout [Int64: DeviceFacts]) {

@@ -25,6 +25,7 @@ enum HousekeepingStatements {
         deletion("signal_quarantine", "at < now() - interval '7 days'"),
         // Secrets of polls and events are wanted for a year (04, section 19); which they are the row does not say.
         deletion("message_secrets", "created_at < now() - interval '1 year'"),
+        deletion("device_timeline", "at < now() - interval '30 days'"),
         deletion("tenant_usage", "minute < now() - interval '2 hours'"),
         // A queue that wrote nothing for a day belongs to a process that is gone.
         deletion("commit_positions", "at < now() - interval '1 day'"),

@@ -96,6 +96,21 @@ package struct DeviceService: Sendable {
         return (id, sign(id, tenantID: record.tenantID, version: version, jid: jid))
     }
 
+    /// A token of the present version for a device of the calling key: earlier ones stay valid. It gives the key nothing
+    /// new, for the key may make, delete and (12-device-scoping-api, section 3) drive its devices; it saves keeping tokens.
+    ///
+    /// Throws `TenancyError.deviceNotFound`, also for a device of another key.
+    package func token(
+        deviceID text: String, of tenant: KnownTenant, from origin: AuditOrigin
+    ) async throws -> (deviceID: UUID, token: String) {
+        let record = try await find(text)
+        guard record.tenantID == tenant.id else { throw TenancyError.deviceNotFound }
+        await audit.record(
+            "device.token", by: "api_key:\(tenant.id)", from: origin, tenantID: tenant.id, deviceID: record.deviceID)
+        let token = sign(record.deviceID, tenantID: tenant.id, version: record.tokenVersion, jid: record.jid)
+        return (record.deviceID, token)
+    }
+
     /// The row of a device named by a request. Throws `TenancyError.deviceNotFound`, also for text that is no id.
     package func find(_ text: String) async throws -> DeviceRecord {
         guard text.utf8.count == 36, let id = UUID(uuidString: text), let record = try await devices.device(id) else {

@@ -25,10 +25,12 @@ struct Node {
 
     /// Opens the database, migrates it as configured, and puts the node together. Nothing runs yet.
     ///
-    /// - Parameter nodeID: the same over restarts where the caller can tell that no other process has it: then leases of
-    ///   the life before need not run out.
+    /// - Parameters:
+    ///   - nodeID: the same over restarts where the caller can tell that no other process has it: then leases of the life
+    ///     before need not run out.
+    ///   - sandbox: the way to a sandbox that runs beside the node, for the dashboard.
     static func assemble(
-        _ configuration: SwitchboardConfiguration, nodeID: UUID = UUID(), logger: Logger
+        _ configuration: SwitchboardConfiguration, nodeID: UUID = UUID(), sandbox: SandboxRelay? = nil, logger: Logger
     ) async throws -> Node {
         let group = MultiThreadedEventLoopGroup.singleton
         let database = try await StorageDatabase.open(
@@ -72,7 +74,8 @@ struct Node {
             GatewayDependencies(
                 configuration: configuration, database: database, sealing: envelope, sessions: supervisor,
                 webhooks: webhooks, egress: egress, versions: versions,
-                node: NodeIdentity(id: nodeID, sessionCount: { supervisor.count }), logger: logger,
+                node: NodeIdentity(id: nodeID, sessionCount: { supervisor.count }), sandbox: sandbox,
+                logger: logger,
                 now: { Int64(Date().timeIntervalSince1970) }),
             configuration: configuration, eventLoops: group)
         return Node(

@@ -65,7 +65,9 @@ struct DevCommand: AsyncParsableCommand {
         ])
         let logger = Application.startLogging(configuration.logging)
         do {
-            let node = try await Node.assemble(configuration, nodeID: secrets.nodeID, logger: logger)
+            let node = try await Node.assemble(
+                configuration, nodeID: secrets.nodeID,
+                sandbox: .http(addresses.control, token: world.controlToken), logger: logger)
             try await node.run(until: Application.waitForStop) { port in
                 try announce(Application.url(configuration, port: port), secrets, postgres.uri, addresses)
             }
@@ -88,6 +90,7 @@ struct DevCommand: AsyncParsableCommand {
 
             Switchboard is up.
               API            \(api)
+              dashboard      \(api)/dashboard   sign in with the admin secret
               admin secret   \(secrets.adminSecret)
               phones         \(sandbox.control)/   open this: make a phone, scan a QR, chat
               database       \(database)

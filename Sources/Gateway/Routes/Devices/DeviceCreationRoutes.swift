@@ -38,6 +38,20 @@ extension RouteCatalogue {
                 }
             },
             Route(
+                .post, "/devices/{device_id}/token", .apiKey,
+                "A token for a device of the calling API key; earlier ones stay valid",
+                answer: .data("Token issued successfully", .issuedToken), statuses: [200, 404]
+            ) { call in
+                let (deviceID, token) = try await dependencies.devices.token(
+                    deviceID: call.parameters["device_id"], of: call.tenant, from: call.origin)
+                return .ok("Token issued successfully") { writer in
+                    writer.object { writer in
+                        writer.member("device_id", deviceID)
+                        writer.member("token", token)
+                    }
+                }.with("Cache-Control", "no-store")
+            },
+            Route(
                 .delete, "/devices/{device_id}", .apiKey, "Delete a device of the calling API key",
                 answer: .message("Device deleted successfully"), statuses: [200, 404]
             ) { call in

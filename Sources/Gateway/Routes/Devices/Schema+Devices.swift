@@ -14,6 +14,15 @@ extension Schema {
     static let renewedToken = Schema.object(
         .init("device_id", .uuid), .init("token", token), .init("message", .string))
 
+    static let issuedToken = Schema.object(.init("device_id", .uuid), .init("token", token))
+
+    static let timelineEntry = Schema.object(
+        .init("at", .time), .init("event", .string.example("connection.disconnected"), "Name of the event catalogue"),
+        .init(
+            "detail", .map(of: .any).example(["reason": "stream closed"]),
+            "What the event says beside; nothing where that would show a code")
+    ).named("TimelineEntry")
+
     static let ownDevice = Schema.object(
         .init("device_id", .uuid), .init("device_name", .string.example("Front desk")),
         .init("whatsmeow_jid", .string.example("15557770000:7@s.whatsapp.net"), "Empty before it is linked"),

@@ -1,0 +1,26 @@
+// What a device's state is called and why, from the stored status and the live flags of the API.
+
+import { h } from "./dom.js";
+import { badge } from "./parts.js";
+
+const stored = {
+  pending: ["not linked", "", "hollow"], active: ["reconnecting", "warn", "live"], disconnected: ["offline", "warn", ""],
+  logged_out: ["logged out", "bad", ""],
+};
+
+const reasons = {
+  stream_replaced: "opened elsewhere: reconnect by hand", temporarily_banned: "temporarily banned by WhatsApp",
+  client_outdated: "WhatsApp wants a newer client version", logged_out: "unlinked on the phone",
+};
+
+/** A badge with the reason below it; takes an entry of /admin/devices/status or the answer of /devices/me/status. */
+export function deviceState(device) {
+  const status = device.db_status || device.status;
+  const isHealthy = device.is_logged_in;
+  const reason = isHealthy || status === "pending" ? "" : reasons[device.held_reason] || device.held_reason || device.error;
+  const [text, tone, extra] = isHealthy ? ["online", "good", ""]
+    : device.held_reason ? ["held", "bad", ""]
+      : device.is_connected && status === "pending" ? ["linking", "info", "live"]
+        : device.is_connected ? ["logging in", "info", "live"] : stored[status] || [status, "", ""];
+  return reason ? h("div", {}, badge(text, tone, extra), h("span", { class: "sub" }, reason)) : badge(text, tone, extra);
+}

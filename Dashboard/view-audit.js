@@ -1,0 +1,30 @@
+// The audit log: what operators and customers did.
+
+import { admin } from "./api.js";
+import { ago, h } from "./dom.js";
+import { badge, every, panel, table } from "./parts.js";
+
+export function auditView() {
+  const place = h("div", {});
+  let entries = [], showsAll = false;
+  const all = h("input", { type: "checkbox", onchange: event => { showsAll = event.target.checked; draw(); } });
+  function draw() {
+    // Every request of the operator is a line too, those of this page among them: shown first is what changed something,
+    // and what was refused.
+    const told = new Set(entries.filter(entry => entry.action !== "admin.request").map(entry => entry.request_id));
+    const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
+      && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
+    const rows = entries.filter(entry => showsAll || !isNoise(entry));
+    place.replaceChildren(table("Audit log", [{ title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" }],
+      rows.map(entry => [
+        ago(entry.at), entry.actor, h("code", {}, entry.action),
+        [h("span", { class: "wrap" }, entry.target || "–"), entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null],
+        badge(entry.result, /^(ok|2\d\d)$/.test(entry.result) ? "good" : "bad"),
+        [h("span", { class: "num" }, entry.client || "–"), h("span", { class: "sub mono" }, entry.request_id)],
+      ]), "Nothing was recorded yet."));
+  }
+  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Audit log")),
+    panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place));
+  every(15, view, async () => { entries = (await admin.get("/admin/audit?limit=500")).data; draw(); });
+  return view;
+}

@@ -1,0 +1,89 @@
+// The operator's first page: what runs, how fast, how much waits.
+
+import { admin, metricsText } from "./api.js";
+import { chart, latest, record, recordRate } from "./chart.js";
+import { ago, bytes, count, h, milliseconds, parseBytes, show, span } from "./dom.js";
+import * as metrics from "./metrics.js";
+import { badge, every, panel, table } from "./parts.js";
+
+const perSecond = value => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
+let previous = new Map();
+
+/** Takes one reading of everything the charts show. */
+function take(health, samples) {
+  record("memory", parseBytes(health.memory_alloc));
+  record("database", health.db_latency_ms);
+  record("queue", health.outbox_pending);
+  record("oldest", health.outbox_oldest_seconds);
+  record("sessions", health.whatsapp_clients);
+  if (!samples) return;
+  for (const [series, name, labels] of [
+    ["sent", "switchboard_messages_sent_total", {}], ["received", "switchboard_messages_received_total", {}], ["requests", "switchboard_http_requests_total", {}],
+    ["delivered", "switchboard_webhook_deliveries_total", { result: "success" }],
+  ]) {
+    const total = metrics.sum(samples, name, labels);
+    if (Number.isFinite(total)) recordRate(series, total);
+  }
+  for (const [series, name] of [["ack", "switchboard_message_ack_seconds"], ["http", "switchboard_http_request_duration_seconds"]]) {
+    const now = metrics.buckets(samples, name);
+    if (now.length) {
+      record(`${series} p50`, metrics.quantile(0.5, now, previous.get(name)) * 1000);
+      record(`${series} p95`, metrics.quantile(0.95, now, previous.get(name)) * 1000);
+      previous.set(name, now);
+    }
+  }
+}
+
+function figures(stats, health) {
+  const figure = (name, value, note) => h("div", {}, h("dt", {}, name), h("dd", {}, value, note ? h("small", {}, note) : null));
+  return h("dl", { class: "panel figures" },
+    figure("Tenants", count(stats.active_api_keys), `${count(stats.total_api_keys - stats.active_api_keys)} disabled`),
+    figure("Devices online", count(stats.connected_devices), `of ${count(stats.total_devices)}`),
+    figure("Not linked", count(stats.pending_devices), `${count(stats.logged_out_devices)} logged out`),
+    figure("Offline", count(stats.disconnected_devices), "linked, not connected"),
+    figure("Webhooks", count(stats.active_webhooks), `of ${count(stats.total_webhooks)}`),
+    figure("Outbox", count(health.outbox_pending), health.outbox_pending ? `oldest ${span(health.outbox_oldest_seconds)}` : "nothing waits"),
+    figure("Up", span(health.uptime_seconds), `version ${health.version}`));
+}
+
+function charts() {
+  const has = name => Number.isFinite(latest(name));
+  return [
+    has("sent") || has("received") ? chart("Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond) : null,
+    has("ack p50") ? chart("Time to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds) : null,
+    has("http p50") ? chart("API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds) : null,
+    chart("Webhook queue", [{ name: "queue", label: "waiting" }], count),
+    chart("Database latency", [{ name: "database", label: "round trip" }], milliseconds),
+    chart("Memory", [{ name: "memory", label: "resident" }], bytes),
+    chart("Sessions of this node", [{ name: "sessions", label: "sessions" }], count),
+    has("requests") ? chart("API requests", [{ name: "requests", label: "requests" }], perSecond) : null,
+  ];
+}
+
+function nodesTable(nodes) {
+  return table("Nodes", [{ title: "Node" }, { title: "State" }, { title: "Devices", right: true }, { title: "Version" }, { title: "Up since" }, { title: "Heartbeat" }],
+    nodes.map(node => [
+      [node.name || "node", h("span", { class: "sub mono" }, node.node_id)], node.draining ? badge("draining", "warn") : badge("serving", "good"),
+      [count(node.leases), h("span", { class: "quiet" }, ` of ${count(node.max_devices)}`)], node.version, ago(node.started_at), ago(node.heartbeat_at),
+    ]), "No node has sent a heartbeat.");
+}
+
+export function overviewView() {
+  const state = h("div", {}), numbers = h("div", {}), pictures = h("div", { class: "cards" }), cluster = h("div", {}), deliveries = h("div", { class: "body" });
+  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), state),
+    h("div", { class: "stack" }, numbers, pictures, h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries))));
+  every(5, view, async () => {
+    const [{ data: stats }, { data: health }, { data: hooks }, { data: nodes }, text] = await Promise.all([
+      admin.get("/admin/stats"), admin.get("/admin/health?strict=false"), admin.get("/admin/webhooks/stats"), admin.get("/admin/nodes"), metricsText()]);
+    take(health, text && metrics.parse(text));
+    show(state, health.status === "ok" ? badge("healthy", "good") : badge(health.database, "bad"));
+    show(numbers, figures(stats, health));
+    show(pictures, charts());
+    show(cluster, nodesTable(nodes));
+    const share = hooks.total_deliveries ? `${hooks.success_rate.toFixed(1)} %` : "–";
+    show(deliveries, h("dl", { class: "facts" },
+      [["Last 24 hours", count(hooks.total_deliveries_24h)], ["Delivered", count(hooks.successful_deliveries_24h)], ["Dead letters", count(hooks.failed_deliveries_24h)],
+        ["Success, all time", share], ["Failed attempts", count(hooks.failed_attempts)]].map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, value)])));
+  });
+  return view;
+}

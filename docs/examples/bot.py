@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""A bot that repeats what it is told. Usage: SWITCHBOARD=http://… TOKEN=… bot.py PORT
+
+Subscribes a webhook at http://127.0.0.1:PORT/hook for the device of TOKEN, verifies every delivery and answers texts.
+"""
+import collections
+import http.server
+import json
+import os
+import queue
+import sys
+import threading
+import urllib.parse
+import urllib.request
+
+from receiver import is_genuine
+
+seen = collections.OrderedDict()
+work: queue.Queue = queue.Queue()
+
+
+def call(method: str, path: str, body: dict, **headers: str) -> dict:
+    """Calls the gateway as the device; raises on every status but 2xx."""
+    request = urllib.request.Request(
+        os.environ["SWITCHBOARD"] + path, json.dumps(body).encode(), method=method,
+        headers={"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json", **headers})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+def answer_texts() -> None:
+    while True:
+        event = work.get()
+        message = event["data"]
+        if event["event_id"] in seen or message["is_from_me"] or message["type"] != "text":
+            continue
+        chat = urllib.parse.quote(message["chat"])
+        call("POST", f"/chats/{chat}/messages", {"text": "You said: " + message["text"]},
+             **{"Idempotency-Key": event["event_id"]})
+        seen[event["event_id"]] = True
+        if len(seen) > 10_000:
+            seen.popitem(last=False)
+        print("answered", message["from"], flush=True)
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        genuine = is_genuine(secret, self.headers, body)
+        self.send_response(204 if genuine else 401)
+        self.end_headers()
+        if genuine:
+            work.put(json.loads(body))
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Hook)
+    hook = call("POST", "/webhooks", {"url": f"http://127.0.0.1:{port}/hook", "events": ["message.received"]})
+    secret = hook["secret"]
+    threading.Thread(target=answer_texts, daemon=True).start()
+    print("listening", flush=True)
+    server.serve_forever()
