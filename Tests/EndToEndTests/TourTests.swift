@@ -2,25 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("README")
+@Suite("Documentation")
 struct TourTests {
-    @Test("the tour's commands run as they are written")
+    @Test("the tour's commands in the README run as they are written")
     func tour() async throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-        let blocks = readme.matches(of: #/```sh\n([\s\S]*?)```/#).map { String($0.1) }
-        try #require(blocks.count >= 6)
+        try #require(try ShellScript.blocks(of: "README.md").count >= 6)
         try await withDev { dev in
-            let script =
-                "set -e\ntrap 'status=$?; kill $(jobs -p); echo \"tour status $status\"' EXIT\n"
-                + blocks.joined(separator: "\n")
-            let (status, output) = try await Self.bash(
-                script.replacing("9099", with: "\(try Self.freePort())"), in: root,
-                environment: [
-                    "API": dev.api.base, "PHONES": dev.sandbox.base.replacing("/v1", with: ""),
-                    "ADMIN": dev.admin.headers["X-Admin-Secret"] ?? "",
-                ])
+            let (status, output) = try await ShellScript.run("README.md", against: dev)
             #expect(status == 0, "\(output)")
             #expect(output.contains("signature ok  message.received"), "\(output)")
             #expect(output.contains(#""text":"Are you a bot?""#), "\(output)")
@@ -28,56 +16,49 @@ struct TourTests {
         }
     }
 
-    private static func bash(
-        _ script: String, in directory: URL, environment: [String: String]
-    ) async throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/bash")
-        // The receiver's log goes to a directory of its own; the examples are found from there.
-        let workplace = FileManager.default.temporaryDirectory.appending(path: "switchboard-tour-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: workplace) }
-        try FileManager.default.createSymbolicLink(
-            at: workplace.appending(path: "docs"), withDestinationURL: directory.appending(path: "docs"))
-        process.currentDirectoryURL = workplace
-        process.arguments = ["-c", script]
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-        let file = workplace.appending(path: "output")
-        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
-        let handle = try FileHandle(forWritingTo: file)
-        process.standardOutput = handle
-        process.standardError = handle
-        try process.run()
-        defer { process.terminate() }
-        // The script says itself how it ended: what it left in the background would keep `isRunning` true.
-        do {
-            return try await eventually("the end of the tour", within: .seconds(90)) {
-                let output = try String(contentsOf: file, encoding: .utf8)
-                guard let end = output.firstMatch(of: #/tour status (\d+)/#) else { return nil }
-                return (Int32(end.1) ?? -1, output)
+    /// Pages with commands, and what their output shows at least.
+    static let pages: [(page: String, shows: [String])] = [
+        ("docs/quickstart.md", ["OK", "total_api_keys"]),
+        ("docs/operations.md", ["ok    migrations: up to date", "ready"]),
+        ("docs/guides/first-bot-curl.md", ["the guest asks: Are you open today?", "connection.pair_success"]),
+        ("docs/guides/first-bot-python.md", ["answered 12025550121@s.whatsapp.net"]),
+        ("docs/guides/first-bot-swift.md", [#""state":"paired""#]),
+        ("docs/guides/webhooks.md", ["signature ok  test.ping", #""Status":"success""#]),
+        ("docs/fair-use.md", ["is_registered"]),
+        ("docs/api.md", ["3.1"]),
+    ]
+
+    @Test("the commands of the other pages run as they are written")
+    func commands() async throws {
+        try await withDev { dev in
+            for (page, shows) in Self.pages {
+                let (status, output) = try await ShellScript.run(page, against: dev)
+                #expect(status == 0, "\(page): \(output)")
+                for text in shows { #expect(output.contains(text), "\(page) does not show \(text): \(output)") }
             }
-        } catch {
-            return (-1, try String(contentsOf: file, encoding: .utf8))
         }
     }
 
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+    @Test("no page with commands is forgotten, and every link within the repository leads somewhere")
+    func pagesAreKnown() throws {
+        let root = ShellScript.root
+        var pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+        let names = try FileManager.default.subpathsOfDirectory(atPath: root.appending(path: "docs").path)
+        pages += names.filter { $0.hasSuffix(".md") }.map { "docs/" + $0 }
+        let known = Set(Self.pages.map(\.page) + ["README.md"])
+        for page in pages {
+            #expect(
+                try known.contains(page) || ShellScript.blocks(of: page).isEmpty, "no test runs the commands of \(page)"
+            )
+            let text = try String(contentsOf: root.appending(path: page), encoding: .utf8)
+            let folder = root.appending(path: page).deletingLastPathComponent()
+            for match in text.matches(of: #/\]\(([^)\s]+)\)/#) {
+                let target = String(match.1.prefix { $0 != "#" })
+                guard !target.isEmpty, !target.contains("://") else { continue }
+                #expect(
+                    FileManager.default.fileExists(atPath: folder.appending(path: target).path),
+                    "\(page) links to \(target), which is not there")
             }
         }
-        guard isBound else { throw NeverHappened(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
-
-#if canImport(Glibc)
-    import Glibc
-#endif
