@@ -49,7 +49,10 @@ function caller(credentials) {
     if (response.status === 401) hooks.refused();
     return answer(response);
   };
-  return { get: (path, signal) => call("GET")(path, undefined, signal), post: call("POST"), patch: call("PATCH"), remove: call("DELETE") };
+  return {
+    get: (path, signal) => call("GET")(path, undefined, signal), post: call("POST"), patch: call("PATCH"),
+    remove: call("DELETE"),
+  };
 }
 
 /** The operator's endpoints. */
@@ -104,15 +107,32 @@ export function device(id) {
   };
 }
 
-/** The text of /metrics, or null where this gateway has none. */
+let operations = null;
+
+/** Whether this gateway has the operation, "POST /webhooks/{webhook_id}/replay": asked of its own description, once. */
+export async function offers(operation) {
+  operations ||= request("GET", "/docs/swagger.json", {}).then(answer).then(({ paths }) =>
+    new Set(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`))));
+  try {
+    return (await operations).has(operation);
+  } catch {
+    operations = null;
+    return false;
+  }
+}
+
+/** The text of /metrics, or null where it is not served here. */
 export async function metricsText() {
+  if (!(await offers("GET /metrics"))) return null;
   const response = await request("GET", "/metrics", { "X-Admin-Secret": session.adminSecret() || "" });
   return response.ok ? response.text() : null;
 }
 
 /** Calls the control API of the sandbox (`switchboard dev`); needs the operator's secret. */
 export async function sandbox(method, path, body) {
-  const relayed = await admin.post("/admin/sandbox/call", { method, path, body: body === undefined ? "" : JSON.stringify(body) });
+  const relayed = await admin.post(
+    "/admin/sandbox/call", { method, path, body: body === undefined ? "" : JSON.stringify(body) },
+  );
   const { status, body: reply } = relayed.data;
   if (status >= 300) throw new APIError(status, reply?.error?.message || `The sandbox answered ${status}.`, reply?.error?.code);
   return reply;

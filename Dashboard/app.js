@@ -24,9 +24,14 @@ const icons = {
 const views = {
   overview: { title: "Overview", roles: ["operator"], build: overviewView },
   tenants: { title: "Tenants", roles: ["operator"], build: argument => (argument ? tenantView(argument) : tenantsView()) },
-  devices: { title: "Devices", roles: ["operator", "customer"], build: argument => (argument ? deviceView(argument) : devicesView()) },
+  devices: {
+    title: "Devices", roles: ["operator", "customer"], build: argument => (argument ? deviceView(argument) : devicesView()),
+  },
   audit: { title: "Audit log", roles: ["operator"], build: auditView },
-  phones: { title: "Phones", roles: ["operator", "customer"], build: phonesView, isShown: () => session.hasSandbox && session.hasOperator() },
+  phones: {
+    title: "Phones", roles: ["operator", "customer"], build: phonesView,
+    isShown: () => session.hasSandbox && session.hasOperator(),
+  },
 };
 
 const isOpen = view => view && view.roles.includes(session.role()) && (view.isShown?.() ?? true);
@@ -40,7 +45,10 @@ function navigation(current) {
   const entries = Object.entries(views).filter(([, view]) => isOpen(view));
   return h("nav", { "aria-label": "Main" }, h("ul", {}, entries.map(([name, view]) => h("li", {},
     h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null },
-      svg("svg", { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true" },
+      svg("svg", {
+        viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "stroke-linecap": "round",
+        "stroke-linejoin": "round", "aria-hidden": "true",
+      },
         svg("path", { d: icons[name] })), view.title)))));
 }
 
@@ -50,7 +58,10 @@ function who() {
   const turn = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
   return h("div", { class: "who" },
     h("p", {}, h("span", { class: "role" }, isOperator ? "Operator" : "Customer"), h("br"),
-      h("span", { class: "quiet wrap" }, isOperator ? "signed in with the admin secret" : session.customerName() || "signed in with an API key")),
+      h(
+        "span", { class: "quiet wrap" },
+        isOperator ? "signed in with the admin secret" : session.customerName() || "signed in with an API key",
+      )),
     h("div", { class: "row" },
       other ? h("button", { class: "tiny", type: "button", onclick: () => { session.switchTo(other); go(); } },
         other === "operator" ? "Back to operator" : "Customer view") : null,
@@ -85,7 +96,10 @@ function render() {
   const main = h("main", { id: "main", tabindex: -1, class: "fade" }, view.build(view === views[name] ? argument : undefined));
   shell.replaceChildren(h("div", { class: "frame" },
     h("div", { class: "side" },
-      h("div", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 26, height: 26 }), "Switchboard"),
+      h(
+        "div", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 26, height: 26 }),
+        "Switchboard",
+      ),
       navigation(current), who()),
     main));
   main.focus({ preventScroll: true });

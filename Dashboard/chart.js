@@ -16,7 +16,9 @@ export function record(name, value, at = Date.now()) {
 export function recordRate(name, total, at = Date.now()) {
   const last = series.get(`${name}#total`);
   series.set(`${name}#total`, { at, total });
-  if (last && at > last.at) record(name, Math.max(0, total - (total < last.total ? 0 : last.total)) / ((at - last.at) / 1000), at);
+  if (last && at > last.at) record(
+    name, Math.max(0, total - (total < last.total ? 0 : last.total)) / ((at - last.at) / 1000), at,
+  );
 }
 
 const points = name => series.get(name) || [];
@@ -35,11 +37,21 @@ export function chart(title, lines, unit, note = "") {
   const all = lines.flatMap(line => points(line.name));
   const now = lines.map(line => latest(line.name)).find(Number.isFinite);
   const words = lines.map(line => `${line.label} ${Number.isFinite(latest(line.name)) ? unit(latest(line.name)) : "–"}`);
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words.join(", ")}` });
-  const caption = h("figcaption", {}, title, h("span", { class: "now" }, lines.length === 1 && Number.isFinite(now) ? unit(now) : ""));
+  const picture = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words.join(", ")}`,
+    },
+  );
+  const caption = h(
+    "figcaption", {}, title, h("span", { class: "now" }, lines.length === 1 && Number.isFinite(now) ? unit(now) : ""),
+  );
   const legend = h("ul", { class: "legend" });
   const bottom = HEIGHT - BOTTOM;
-  picture.append(svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: bottom, y2: bottom }), svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: 6, y2: 6 }));
+  picture.append(
+    svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: bottom, y2: bottom }),
+    svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: 6, y2: 6 }),
+  );
   if (all.length) {
     const top = ceiling(Math.max(...all.map(point => point.value)));
     const start = Math.min(...all.map(point => point.at)), end = Math.max(...all.map(point => point.at), start + 1);
@@ -49,13 +61,21 @@ export function chart(title, lines, unit, note = "") {
       const list = points(line.name);
       if (list.length < 2) return;
       const path = list.map((point, place) => `${place ? "L" : "M"}${x(point.at).toFixed(1)} ${y(point.value).toFixed(1)}`).join("");
-      if (lines.length === 1) picture.append(svg("path", { class: `area f${index + 1}`, d: `${path}L${x(list.at(-1).at).toFixed(1)} ${bottom}L${x(list[0].at).toFixed(1)} ${bottom}Z` }));
+      if (lines.length === 1) picture.append(svg(
+        "path",
+        {
+          class: `area f${index + 1}`,
+          d: `${path}L${x(list.at(-1).at).toFixed(1)} ${bottom}L${x(list[0].at).toFixed(1)} ${bottom}Z`,
+        },
+      ));
       picture.append(svg("path", { class: `line s${index + 1}`, d: path }));
     });
     legend.append(h("li", {}, `top ${unit(top)}`), h("li", {}, `from ${minutes(Date.now() - start)}`));
   } else {
     legend.append(h("li", {}, note || "no values yet"));
   }
-  if (lines.length > 1) legend.prepend(...lines.map((line, index) => h("li", {}, h("span", { class: `k${index + 1}` }), words[index])));
+  if (lines.length > 1) legend.prepend(...lines.map((line, index) => h(
+    "li", {}, h("span", { class: `k${index + 1}` }), words[index],
+  )));
   return h("figure", { class: "panel chart" }, caption, picture, legend);
 }

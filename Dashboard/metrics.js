@@ -32,7 +32,9 @@ export function buckets(samples, name) {
 
 /** The quantile of what was added between two readings of a histogram, interpolated; NaN when nothing was. */
 export function quantile(share, now, before) {
-  const added = now.map(({ bound, count }, index) => ({ bound, count: count - (before?.[index]?.bound === bound ? before[index].count : 0) }));
+  const added = now.map(({ bound, count }, index) => ({
+    bound, count: count - (before?.[index]?.bound === bound ? before[index].count : 0),
+  }));
   const total = added.at(-1)?.count || 0;
   if (total <= 0) return NaN;
   const rank = share * total;

@@ -19,7 +19,9 @@ function phoneScanner(code) {
   none.hidden = true;
   attempt(null, async () => {
     const accounts = await sandbox("GET", "/accounts");
-    choice.replaceChildren(...accounts.map(account => h("option", { value: account.phone }, `${account.push_name || "Unnamed"} · ${account.phone}`)));
+    choice.replaceChildren(...accounts.map(account => h(
+      "option", { value: account.phone }, `${account.push_name || "Unnamed"} · ${account.phone}`,
+    )));
     body.hidden = accounts.length === 0;
     none.hidden = accounts.length > 0;
   });
@@ -58,7 +60,9 @@ function qrPart(caller, linked) {
     code = data.code;
     expires = new Date(data.expires_at).getTime();
     total = Math.max(1, (expires - Date.now()) / 1000);
-    frame.replaceChildren(h("img", { src: data.qr_code || data.QRCode, alt: "QR code to scan with WhatsApp", width: 248, height: 248 }));
+    frame.replaceChildren(h(
+      "img", { src: data.qr_code || data.QRCode, alt: "QR code to scan with WhatsApp", width: 248, height: 248 },
+    ));
     again.hidden = true;
   }
 
@@ -91,10 +95,15 @@ function qrPart(caller, linked) {
   run(false);
 
   const node = h("div", { class: "linker" },
-    h("div", { class: "stack" }, frame, h("div", { class: "countdown", "aria-hidden": "true" }, bar), h("div", { class: "row spread" }, left, again)),
+    h(
+      "div", { class: "stack" }, frame, h("div", { class: "countdown", "aria-hidden": "true" }, bar),
+      h("div", { class: "row spread" }, left, again),
+    ),
     h("div", { class: "stack" },
       h("ol", { class: "steps" },
-        h("li", {}, "Open WhatsApp on the phone of this number."), h("li", {}, "Settings, then Linked devices, then Link a device."),
+        h("li", {}, "Open WhatsApp on the phone of this number."), h(
+          "li", {}, "Settings, then Linked devices, then Link a device.",
+        ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
       session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey));
@@ -104,17 +113,23 @@ function qrPart(caller, linked) {
 function codePart(caller) {
   const answer = h("div", { class: "stack", hidden: true });
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
-  const ask = form({ class: "inline" }, [field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code")],
+  const ask = form({ class: "inline" }, [
+    field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
+  ],
     async values => {
       const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
       if (!data) return toast("The device is linked already.");
       answer.hidden = false;
-      answer.replaceChildren(h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
+      answer.replaceChildren(h(
+        "p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code,
+      ),
         h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`));
       return undefined;
     });
   return { node: h("div", { class: "stack" }, ask, answer, h("ol", { class: "steps" },
-    h("li", {}, "On the phone: Settings, Linked devices, Link a device."), h("li", {}, "Choose “Link with phone number instead”."),
+    h(
+      "li", {}, "On the phone: Settings, Linked devices, Link a device.",
+    ), h("li", {}, "Choose “Link with phone number instead”."),
     h("li", {}, "Type the code."))), stop() {} };
 }
 

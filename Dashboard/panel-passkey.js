@@ -27,9 +27,15 @@ export async function passkeyStep(caller, place, linked) {
 function respond(caller, place, challenge, linked) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
-    h("p", {}, "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies."),
+    h(
+      "p", {},
+      "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies.",
+    ),
     secret("Snippet for the console", snippet(challenge)),
-    form({ class: "lines" }, [field("Assertion", assertion, "JSON"), h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion"))],
+    form({ class: "lines" }, [
+      field("Assertion", assertion, "JSON"),
+      h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion")),
+    ],
       async values => {
         await caller.post("/devices/me/passkey/response", JSON.parse(values.assertion));
         toast("The assertion was sent.");

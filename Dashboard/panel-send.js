@@ -16,7 +16,13 @@ export function sendPanel(caller, sent) {
     log.hidden = false;
     const messages = [...(data.messages || [])].reverse();
     show(log, messages.length ? messages.map(message => h("li", { class: message.is_from_me ? "out" : null }, message.text || `[${message.type}]`,
-      h("small", {}, [message.is_from_me ? message.status : shortJID(message.from), timeOfDay(message.timestamp > 1e5 ? message.timestamp * 1000 : message.timestamp)].filter(Boolean).join(" · "))))
+      h(
+        "small", {},
+        [
+          message.is_from_me ? message.status : shortJID(message.from),
+          timeOfDay(message.timestamp > 1e5 ? message.timestamp * 1000 : message.timestamp),
+        ].filter(Boolean).join(" · "),
+      )))
       : [h("li", {}, "No messages are stored for this chat.")]);
     log.scrollTop = log.scrollHeight;
   }

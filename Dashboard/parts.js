@@ -116,7 +116,11 @@ export function secret(label, text) {
       toast("Copying is not allowed here: select the text.", true);
     }
   }, { "aria-label": `Copy ${label}` });
-  return h("div", { class: "stack" }, h("p", { class: "small quiet" }, label), h("div", { class: "secret" }, h("code", {}, text), copy));
+  return h(
+    "div", { class: "stack" }, h("p", { class: "small quiet" }, label), h(
+      "div", { class: "secret" }, h("code", {}, text), copy,
+    ),
+  );
 }
 
 /** Shows secrets that exist nowhere else. */

@@ -15,10 +15,15 @@ export function auditView() {
     const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
       && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
     const rows = entries.filter(entry => showsAll || !isNoise(entry));
-    place.replaceChildren(table("Audit log", [{ title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" }],
+    place.replaceChildren(table("Audit log", [
+      { title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" },
+    ],
       rows.map(entry => [
         ago(entry.at), entry.actor, h("code", {}, entry.action),
-        [h("span", { class: "wrap" }, entry.target || "–"), entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null],
+        [
+          h("span", { class: "wrap" }, entry.target || "–"),
+          entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null,
+        ],
         badge(entry.result, /^(ok|2\d\d)$/.test(entry.result) ? "good" : "bad"),
         [h("span", { class: "num" }, entry.client || "–"), h("span", { class: "sub mono" }, entry.request_id)],
       ]), "Nothing was recorded yet."));

@@ -20,7 +20,10 @@ function create() {
     close(made);
   })).then(async made => {
     if (!made) return;
-    await showOnce(`${made.device_name || "Device"} is made`, [["Device token, for every call of the device", made.token], ["Device secret, gets a new token", made.device_secret]]);
+    await showOnce(
+      `${made.device_name || "Device"} is made`,
+      [["Device token, for every call of the device", made.token], ["Device secret, gets a new token", made.device_secret]],
+    );
     location.hash = `#/devices/${made.device_id}`;
   });
 }
@@ -30,10 +33,14 @@ const name = device => [
   h("span", { class: "sub mono" }, device.device_id),
 ];
 
-const number = device => (device.whatsmeow_jid ? h("span", { class: "num" }, shortJID(device.whatsmeow_jid)) : h("span", { class: "quiet" }, "–"));
+const number = device => (device.whatsmeow_jid ? h(
+  "span", { class: "num" }, shortJID(device.whatsmeow_jid),
+) : h("span", { class: "quiet" }, "–"));
 
 async function ofOperator() {
-  const [{ data: { devices } }, { data: live }] = await Promise.all([admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000")]);
+  const [{ data: { devices } }, { data: live }] = await Promise.all([
+    admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000"),
+  ]);
   const states = new Map(live.devices.map(device => [device.device_id, device]));
   return devices.map(device => ({ ...device, ...states.get(device.device_id) }));
 }
@@ -41,7 +48,9 @@ async function ofOperator() {
 export function devicesView() {
   const isOperator = session.isOperator();
   const place = h("div", {});
-  const search = input("search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() });
+  const search = input(
+    "search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() },
+  );
   const kinds = isOperator ? ["all", "online", "not online"] : ["all"];
   const kind = h("select", { "aria-label": "Which devices", onchange: () => draw() }, kinds.map(text => h("option", {}, text)));
   let devices = null;
@@ -49,11 +58,15 @@ export function devicesView() {
     if (!devices) return;
     const wanted = search.value.trim().toLowerCase();
     const rows = devices.filter(device => kind.value === "all" || (kind.value === "online") === Boolean(device.is_logged_in))
-      .filter(device => [device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id].join(" ").toLowerCase().includes(wanted))
+      .filter(device => [
+        device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id,
+      ].join(" ").toLowerCase().includes(wanted))
       .map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
         ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
     const none = isOperator ? "No devices yet: customers make them with their API key." : "No devices yet. A device is one linked WhatsApp account.";
-    place.replaceChildren(table("Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none));
+    place.replaceChildren(table(
+      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none,
+    ));
   }
   const tools = isOperator
     ? button("Reconnect all", async () => { await admin.post("/admin/devices/reconnect?async=true"); })

@@ -18,13 +18,18 @@ function take(health, samples) {
   record("sessions", health.whatsapp_clients);
   if (!samples) return;
   for (const [series, name, labels] of [
-    ["sent", "switchboard_messages_sent_total", {}], ["received", "switchboard_messages_received_total", {}], ["requests", "switchboard_http_requests_total", {}],
-    ["delivered", "switchboard_webhook_deliveries_total", { result: "success" }],
+    ["sent", "switchboard_messages_sent_total", {}], [
+      "received", "switchboard_messages_received_total", {},
+    ], ["requests", "switchboard_http_requests_total", {}],
+    ["delivered", "switchboard_webhook_attempts_total", { outcome: "success" }],
   ]) {
     const total = metrics.sum(samples, name, labels);
     if (Number.isFinite(total)) recordRate(series, total);
   }
-  for (const [series, name] of [["ack", "switchboard_message_ack_seconds"], ["http", "switchboard_http_request_duration_seconds"]]) {
+  for (const [series, name] of [
+    ["ack", "switchboard_message_send_duration_seconds"], ["http", "switchboard_http_request_duration_seconds"],
+    ["lag", "switchboard_webhook_delivery_lag_seconds"], ["commit", "switchboard_commit_seconds"],
+  ]) {
     const now = metrics.buckets(samples, name);
     if (now.length) {
       record(`${series} p50`, metrics.quantile(0.5, now, previous.get(name)) * 1000);
@@ -42,18 +47,34 @@ function figures(stats, health) {
     figure("Not linked", count(stats.pending_devices), `${count(stats.logged_out_devices)} logged out`),
     figure("Offline", count(stats.disconnected_devices), "linked, not connected"),
     figure("Webhooks", count(stats.active_webhooks), `of ${count(stats.total_webhooks)}`),
-    figure("Outbox", count(health.outbox_pending), health.outbox_pending ? `oldest ${span(health.outbox_oldest_seconds)}` : "nothing waits"),
+    figure(
+      "Outbox", count(health.outbox_pending),
+      health.outbox_pending ? `oldest ${span(health.outbox_oldest_seconds)}` : "nothing waits",
+    ),
     figure("Up", span(health.uptime_seconds), `version ${health.version}`));
 }
 
 function charts() {
   const has = name => Number.isFinite(latest(name));
   return [
-    has("sent") || has("received") ? chart("Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond) : null,
-    has("ack p50") ? chart("Time to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds) : null,
-    has("http p50") ? chart("API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds) : null,
+    has("sent") || has("received") ? chart(
+      "Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond,
+    ) : null,
+    has("ack p50") ? chart(
+      "Send to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds,
+    ) : null,
+    has("http p50") ? chart(
+      "API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Webhook queue", [{ name: "queue", label: "waiting" }], count),
+    has("delivered") ? chart("Webhooks delivered", [{ name: "delivered", label: "delivered" }], perSecond) : null,
+    has("lag p50") ? chart(
+      "From event to webhook", [{ name: "lag p50", label: "p50" }, { name: "lag p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Database latency", [{ name: "database", label: "round trip" }], milliseconds),
+    has("commit p50") ? chart(
+      "Group commit", [{ name: "commit p50", label: "p50" }, { name: "commit p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Memory", [{ name: "memory", label: "resident" }], bytes),
     chart("Sessions of this node", [{ name: "sessions", label: "sessions" }], count),
     has("requests") ? chart("API requests", [{ name: "requests", label: "requests" }], perSecond) : null,
@@ -61,17 +82,27 @@ function charts() {
 }
 
 function nodesTable(nodes) {
-  return table("Nodes", [{ title: "Node" }, { title: "State" }, { title: "Devices", right: true }, { title: "Version" }, { title: "Up since" }, { title: "Heartbeat" }],
+  return table("Nodes", [
+    { title: "Node" }, { title: "State" }, { title: "Devices", right: true }, { title: "Version" }, { title: "Up since" },
+    { title: "Heartbeat" },
+  ],
     nodes.map(node => [
-      [node.name || "node", h("span", { class: "sub mono" }, node.node_id)], node.draining ? badge("draining", "warn") : badge("serving", "good"),
-      [count(node.leases), h("span", { class: "quiet" }, ` of ${count(node.max_devices)}`)], node.version, ago(node.started_at), ago(node.heartbeat_at),
+      [
+        node.name || "node", h("span", { class: "sub mono" }, node.node_id),
+      ], node.draining ? badge("draining", "warn") : badge("serving", "good"),
+      [
+        count(node.leases), h("span", { class: "quiet" }, ` of ${count(node.max_devices)}`),
+      ], node.version, ago(node.started_at), ago(node.heartbeat_at),
     ]), "No node has sent a heartbeat.");
 }
 
 export function overviewView() {
   const state = h("div", {}), numbers = h("div", {}), pictures = h("div", { class: "cards" }), cluster = h("div", {}), deliveries = h("div", { class: "body" });
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), state),
-    h("div", { class: "stack" }, numbers, pictures, h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries))));
+    h(
+      "div", { class: "stack" }, numbers, pictures,
+      h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries)),
+    ));
   every(5, view, async () => {
     const [{ data: stats }, { data: health }, { data: hooks }, { data: nodes }, text] = await Promise.all([
       admin.get("/admin/stats"), admin.get("/admin/health?strict=false"), admin.get("/admin/webhooks/stats"), admin.get("/admin/nodes"), metricsText()]);
@@ -82,8 +113,12 @@ export function overviewView() {
     show(cluster, nodesTable(nodes));
     const share = hooks.total_deliveries ? `${hooks.success_rate.toFixed(1)} %` : "–";
     show(deliveries, h("dl", { class: "facts" },
-      [["Last 24 hours", count(hooks.total_deliveries_24h)], ["Delivered", count(hooks.successful_deliveries_24h)], ["Dead letters", count(hooks.failed_deliveries_24h)],
-        ["Success, all time", share], ["Failed attempts", count(hooks.failed_attempts)]].map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, value)])));
+      [["Last 24 hours", count(hooks.total_deliveries_24h)], [
+        "Delivered", count(hooks.successful_deliveries_24h),
+      ], ["Dead letters", count(hooks.failed_deliveries_24h)],
+        ["Success, all time", share], ["Failed attempts", count(hooks.failed_attempts)]].map(([name, value]) => [
+          h("dt", {}, name), h("dd", { class: "num" }, value),
+        ])));
   });
   return view;
 }

@@ -8,10 +8,16 @@ const at = (phone, rest = "") => `/accounts/${encodeURIComponent(phone)}${rest}`
 
 function create() {
   return dialog("New phone", close => form({ class: "lines" }, [
-    field("Number", input("phone", { required: true, inputmode: "tel", pattern: "[0-9]{7,15}", placeholder: "12025550100" }), "digits, international"),
+    field(
+      "Number", input("phone", { required: true, inputmode: "tel", pattern: "[0-9]{7,15}", placeholder: "12025550100" }),
+      "digits, international",
+    ),
     field("Name", input("push_name", { placeholder: "Ada" })),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "echo" }), "Answer every text with the same text"),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Make phone")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Make phone"),
+    ),
   ], async values => {
     const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name });
     if (values.echo) await sandbox("PATCH", at(made.phone), { auto: { echo: true } });
@@ -29,14 +35,20 @@ function bubble(message) {
   const who = message.from_me ? (message.from_device ? `linked device ${message.from_device}` : "this phone") : message.push_name || shortJID(message.from);
   const reactions = Object.values(message.reactions || {}).join(" ");
   return h("li", { class: message.from_me ? "out" : null }, describe(message),
-    h("small", {}, [who, timeOfDay(message.t * 1000), message.status, message.edited && "edited", reactions].filter(Boolean).join(" · ")));
+    h(
+      "small", {},
+      [who, timeOfDay(message.t * 1000), message.status, message.edited && "edited", reactions].filter(Boolean).join(" · "),
+    ));
 }
 
 function deviceList(phone, devices, refresh) {
   const linked = devices.filter(device => device.device !== 0);
   if (!linked.length) return empty("No device is linked.");
   return h("ul", { class: "list" }, linked.map(device => h("li", { class: "row spread" },
-    h("div", {}, `Device ${device.device}`, h("span", { class: "sub" }, device.platform), device.connected ? badge(device.active ? "connected" : "connecting", "good") : badge("offline", "")),
+    h(
+      "div", {}, `Device ${device.device}`, h("span", { class: "sub" }, device.platform),
+      device.connected ? badge(device.active ? "connected" : "connecting", "good") : badge("offline", ""),
+    ),
     button("Unlink", async () => {
       if (!(await confirmed("Unlink this device?", "As if its owner removed it under Linked devices.", "Unlink"))) return;
       await sandbox("POST", at(phone, `/devices/${device.device}/kick`), { reason: "device_removed" });
@@ -47,9 +59,15 @@ function deviceList(phone, devices, refresh) {
 function linkForms(phone, refresh) {
   const done = async what => { await what; toast("Linked."); refresh(); };
   return h("details", {}, h("summary", { class: "small" }, "Link a device"), h("div", { class: "stack" },
-    form({ class: "lines" }, [field("Text of the QR code", h("textarea", { name: "qr", required: true, rows: 3, spellcheck: "false" })), h("div", {}, h("button", { type: "submit" }, "Scan"))],
+    form({ class: "lines" }, [
+      field("Text of the QR code", h("textarea", { name: "qr", required: true, rows: 3, spellcheck: "false" })),
+      h("div", {}, h("button", { type: "submit" }, "Scan")),
+    ],
       values => done(sandbox("POST", at(phone, "/scan?wait=paired"), { qr: values.qr.trim() }))),
-    form({ class: "lines" }, [field("Or the pairing code", input("code", { required: true, placeholder: "XXXX-XXXX" })), h("div", {}, h("button", { type: "submit" }, "Enter code"))],
+    form({ class: "lines" }, [
+      field("Or the pairing code", input("code", { required: true, placeholder: "XXXX-XXXX" })),
+      h("div", {}, h("button", { type: "submit" }, "Enter code")),
+    ],
       async values => {
         const reply = await sandbox("POST", at(phone, "/enter-code"), { code: values.code.trim() });
         if (reply.jid) await done(); else throw new Error(`The phone says: ${(reply.state || "refused").replaceAll("_", " ")}.`);
@@ -63,7 +81,13 @@ export function phonesView() {
   const bubbles = h("ol", { class: "bubbles", "aria-label": "Messages", "aria-live": "polite", tabindex: 0 });
   const text = input("text", { required: true, placeholder: "Write as this phone", "aria-label": "Message" });
   const to = input("to", { required: true, placeholder: "Number or group", "aria-label": "To" });
-  const compose = form({ class: "chat" }, [bubbles, h("div", { class: "compose" }, h("label", {}, to), h("label", {}, text), h("button", { type: "submit", class: "primary" }, "Send"))],
+  const compose = form({ class: "chat" }, [
+    bubbles,
+    h(
+      "div", { class: "compose" }, h("label", {}, to), h("label", {}, text),
+      h("button", { type: "submit", class: "primary" }, "Send"),
+    ),
+  ],
     async values => {
       await sandbox("POST", at(phone, "/send"), { to: values.to.trim(), text: values.text });
       text.value = "";
@@ -73,7 +97,10 @@ export function phonesView() {
   const chats = h("ul", { class: "list", "aria-label": "Chats" });
   const chatPanel = panel("Chat", null, chats, compose);
   const devices = h("div", {}), link = h("div", { class: "body" }), about = h("div", { class: "body" });
-  const nothing = h("section", { class: "panel" }, empty("Make a phone or choose one: you hold it.", button("New phone", start, { class: "primary" })));
+  const nothing = h(
+    "section", { class: "panel" },
+    empty("Make a phone or choose one: you hold it.", button("New phone", start, { class: "primary" })),
+  );
 
   async function start() {
     const made = await create();
@@ -90,13 +117,23 @@ export function phonesView() {
 
   async function load() {
     phones = await sandbox("GET", "/accounts");
-    show(list, phones.slice(0, 500).map(entry => h("li", {}, h("button", { type: "button", "aria-current": String(entry.phone === phone), onclick: () => choose(entry.phone) },
-      entry.push_name || "Unnamed", h("span", { class: "sub num" }, `${entry.phone} · ${entry.companions === 1 ? "1 device" : `${entry.companions} devices`}`)))));
+    show(list, phones.slice(0, 500).map(entry => h("li", {}, h("button", {
+      type: "button", "aria-current": String(entry.phone === phone), onclick: () => choose(entry.phone),
+    },
+      entry.push_name || "Unnamed", h(
+        "span", { class: "sub num" }, `${entry.phone} · ${entry.companions === 1 ? "1 device" : `${entry.companions} devices`}`,
+      )))));
     nothing.hidden = phone !== null;
     chatPanel.hidden = side.hidden = phone === null;
     if (!phone) return;
     const [entry, messages] = await Promise.all([sandbox("GET", at(phone)), sandbox("GET", at(phone, "/messages?limit=500"))]);
-    show(about, facts([["Name", entry.push_name], ["Number", entry.phone], ["LID", entry.lid], ["Standing", (entry.standing || "").replaceAll("_", " ")]]));
+    show(
+      about,
+      facts([
+        ["Name", entry.push_name], ["Number", entry.phone], ["LID", entry.lid],
+        ["Standing", (entry.standing || "").replaceAll("_", " ")],
+      ]),
+    );
     show(devices, deviceList(phone, entry.devices, () => refresh()));
     const known = new Map(messages.map(message => [message.chat, message]));
     if (!chat && known.size) chat = [...known.keys()].pop();
@@ -112,7 +149,12 @@ export function phonesView() {
 
   side.append(panel("Phone", null, about), panel("Linked devices", null, devices, link));
   chatPlace.append(nothing, chatPanel);
-  const view = h("div", {}, h("div", { class: "head" }, h("div", { class: "lead" }, h("h1", {}, "Phones"), h("p", { class: "small quiet" }, "The sandbox plays WhatsApp and its phones. What you do here, a person would do on theirs.")),
+  const view = h("div", {}, h("div", { class: "head" }, h(
+    "div", { class: "lead" }, h("h1", {}, "Phones"),
+    h(
+      "p", { class: "small quiet" }, "The sandbox plays WhatsApp and its phones. What you do here, a person would do on theirs.",
+    ),
+  ),
     button("New phone", start, { class: "primary" })),
   h("div", { class: "phones" }, panel("In the sandbox", null, list), chatPlace, side));
   refresh = every(2, view, load);

@@ -6,8 +6,13 @@ import { form, input } from "./parts.js";
 import * as session from "./session.js";
 
 const roles = {
-  operator: { name: "Operator", label: "Admin secret", hint: "ADMIN_SECRET_KEY of the server", enter: session.enterOperator, check: tryOperator },
-  customer: { name: "Customer", label: "API key", hint: "begins with wam_", enter: key => session.enterCustomer(key), check: tryCustomer },
+  operator: {
+    name: "Operator", label: "Admin secret", hint: "ADMIN_SECRET_KEY of the server", enter: session.enterOperator,
+    check: tryOperator,
+  },
+  customer: {
+    name: "Customer", label: "API key", hint: "begins with wam_", enter: key => session.enterCustomer(key), check: tryCustomer,
+  },
 };
 
 export function signInView(entered) {
@@ -29,7 +34,10 @@ export function signInView(entered) {
     entered();
   });
   return h("main", { id: "main", class: "signin", tabindex: -1 }, h("div", { class: "card" },
-    h("h1", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 34, height: 34 }), "Switchboard"),
+    h(
+      "h1", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 34, height: 34 }),
+      "Switchboard",
+    ),
     h("div", { class: "panel" },
       h("div", { class: "segments", role: "group", "aria-label": "Sign in as" }, buttons),
       sign,

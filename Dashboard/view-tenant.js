@@ -7,13 +7,21 @@ import * as session from "./session.js";
 import { deviceState } from "./device-state.js";
 import { askKey, openCustomer, showKey, tenantBody, tenantFields, tenantState } from "./view-tenants.js";
 
-const graces = [[0, "stops at once"], [3600, "works for another hour"], [86400, "works for another day"], [604800, "works for another week"]];
+const graces = [
+  [0, "stops at once"], [3600, "works for another hour"], [86400, "works for another day"], [604800, "works for another week"],
+];
 
 function rotate(tenant) {
   return dialog(`Rotate the key of ${tenant.customer_name}`, close => form({ class: "lines" }, [
     h("p", { class: "small quiet" }, "A new key is made. Devices and their tokens stay as they are."),
-    field("The present key", h("select", { name: "grace" }, graces.map(([seconds, words]) => h("option", { value: seconds }, words)))),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Rotate")),
+    field(
+      "The present key",
+      h("select", { name: "grace" }, graces.map(([seconds, words]) => h("option", { value: seconds }, words))),
+    ),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Rotate"),
+    ),
   ], async values => {
     const made = await admin.post(`/admin/api-keys/${tenant.id}/rotate`, { grace_seconds: Number(values.grace) });
     close(made.data.api_key);
@@ -23,7 +31,10 @@ function rotate(tenant) {
 function edit(tenant) {
   return dialog(`Change ${tenant.customer_name}`, close => form({ class: "lines" }, [
     tenantFields(tenant),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Save")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Save"),
+    ),
   ], async values => {
     await admin.patch(`/admin/api-keys/${tenant.id}`, tenantBody(values));
     close(true);
@@ -61,19 +72,30 @@ export function tenantView(id) {
       h("div", { class: "lead" }, h("p", { class: "crumb" }, h("a", { href: "#/tenants" }, "Tenants")),
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
       h("div", { class: "row" },
-        button("Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" }),
+        button(
+          "Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" },
+        ),
         button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
         button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
         button("Delete", () => remove(tenant), { class: "danger" })));
     show(body,
       panel("Account", null, h("div", { class: "body" }, facts([
-        ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
-        ["Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`], ["Requests per hour", count(tenant.rate_limit_per_hour)],
+        [
+          "API key", h("code", {}, tenant.api_key_masked),
+        ], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
+        [
+          "Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`,
+        ], ["Requests per hour", count(tenant.rate_limit_per_hour)],
         ["Since", ago(tenant.created_at)], ["Changed", ago(tenant.updated_at)],
       ]))),
-      panel("Devices", null, table("Devices of this tenant", [{ title: "Device" }, { title: "State" }, { title: "Last active" }],
+      panel("Devices", null, table("Devices of this tenant", [
+        { title: "Device" }, { title: "State" }, { title: "Last active" },
+      ],
         tenant.devices.map(device => [
-          [h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"), h("span", { class: "sub mono" }, device.device_id)],
+          [
+            h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
+            h("span", { class: "sub mono" }, device.device_id),
+          ],
           deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
         ]), "No devices yet: the customer makes them with the API key.")));
   }

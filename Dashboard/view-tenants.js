@@ -13,12 +13,23 @@ export function tenantFields(tenant = {}) {
       field("E-mail", input("customer_email", { type: "email", maxlength: 255, value: tenant.customer_email || "" })),
       field("Phone", input("customer_phone", { maxlength: 50, value: tenant.customer_phone || "" }))),
     h("div", { class: "pair" },
-      field("Devices allowed", input("max_devices", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.max_devices || 1 })),
-      field("Requests per hour", input("rate_limit_per_hour", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.rate_limit_per_hour || 1000 }))),
+      field(
+        "Devices allowed",
+        input("max_devices", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.max_devices || 1 }),
+      ),
+      field(
+        "Requests per hour",
+        input(
+          "rate_limit_per_hour",
+          { type: "number", min: 1, max: 2147483647, required: true, value: tenant.rate_limit_per_hour || 1000 },
+        ),
+      )),
   ];
 }
 
-export const tenantBody = values => ({ ...values, max_devices: Number(values.max_devices), rate_limit_per_hour: Number(values.rate_limit_per_hour) });
+export const tenantBody = values => ({
+  ...values, max_devices: Number(values.max_devices), rate_limit_per_hour: Number(values.rate_limit_per_hour),
+});
 
 /** Shows a key for the only time, and offers to go on as its customer. */
 export function showKey(title, tenant, key) {
@@ -43,7 +54,10 @@ export function askKey(tenant) {
   return dialog(`Customer view of ${tenant.customer_name}`, close => form({ class: "lines" }, [
     h("p", { class: "small quiet" }, "The server keeps keys as hashes only. Paste the key, or rotate it to get a new one."),
     field("API key", input("key", { type: "password", required: true })),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Open")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Open"),
+    ),
   ], async values => {
     session.keys.set(tenant.id, { key: values.key.trim(), name: tenant.customer_name });
     close();
@@ -67,22 +81,35 @@ export const tenantState = tenant => (tenant.is_active ? badge("active", "good")
 function meter(used, allowed) {
   const bar = h("i", {});
   bar.style.width = `${Math.min(100, (used / Math.max(1, allowed)) * 100)}%`;
-  return h("div", { class: "row" }, h("div", { class: "meter", "aria-hidden": "true" }, bar), h("span", { class: "nowrap" }, `${count(used)} of ${count(allowed)}`));
+  return h(
+    "div", { class: "row" }, h("div", { class: "meter", "aria-hidden": "true" }, bar),
+    h("span", { class: "nowrap" }, `${count(used)} of ${count(allowed)}`),
+  );
 }
 
 export function tenantsView() {
   const place = h("div", {});
   let refresh = () => {};
   const fresh = button("New tenant", async () => { if (await create()) refresh(); }, { class: "primary" });
-  const search = input("search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() });
+  const search = input(
+    "search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() },
+  );
   let tenants = [];
   function draw() {
     const wanted = search.value.trim().toLowerCase();
     const rows = tenants.filter(tenant => `${tenant.customer_name} ${tenant.customer_email} ${tenant.api_key_masked} ${tenant.id}`.toLowerCase().includes(wanted));
-    place.replaceChildren(table("Tenants", [{ title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true }, { title: "State" }],
+    place.replaceChildren(table("Tenants", [
+      { title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true },
+      { title: "State" },
+    ],
       rows.map(tenant => [
-        [h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name), h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`)],
-        h("code", { class: "nowrap" }, tenant.api_key_masked), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
+        [
+          h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name),
+          h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`),
+        ],
+        h(
+          "code", { class: "nowrap" }, tenant.api_key_masked,
+        ), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
       ]), tenants.length ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
   }
   const view = h("div", {},

@@ -12,7 +12,7 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/dashboard/{file}", .none, "A script, style sheet or image of the dashboard",
-                statuses: [200, 404]
+                answer: .media("text/javascript", "text/css", "image/svg+xml"), statuses: [200, 404]
             ) { call in
                 guard let asset = Dashboard.assets[call.parameters["file"]] else {
                     throw APIError.notFound("no such file")

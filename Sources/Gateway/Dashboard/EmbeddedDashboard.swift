@@ -84,7 +84,10 @@ function caller(credentials) {
     if (response.status === 401) hooks.refused();
     return answer(response);
   };
-  return { get: (path, signal) => call("GET")(path, undefined, signal), post: call("POST"), patch: call("PATCH"), remove: call("DELETE") };
+  return {
+    get: (path, signal) => call("GET")(path, undefined, signal), post: call("POST"), patch: call("PATCH"),
+    remove: call("DELETE"),
+  };
 }
 
 /** The operator's endpoints. */
@@ -139,15 +142,32 @@ export function device(id) {
   };
 }
 
-/** The text of /metrics, or null where this gateway has none. */
+let operations = null;
+
+/** Whether this gateway has the operation, "POST /webhooks/{webhook_id}/replay": asked of its own description, once. */
+export async function offers(operation) {
+  operations ||= request("GET", "/docs/swagger.json", {}).then(answer).then(({ paths }) =>
+    new Set(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`))));
+  try {
+    return (await operations).has(operation);
+  } catch {
+    operations = null;
+    return false;
+  }
+}
+
+/** The text of /metrics, or null where it is not served here. */
 export async function metricsText() {
+  if (!(await offers("GET /metrics"))) return null;
   const response = await request("GET", "/metrics", { "X-Admin-Secret": session.adminSecret() || "" });
   return response.ok ? response.text() : null;
 }
 
 /** Calls the control API of the sandbox (`switchboard dev`); needs the operator's secret. */
 export async function sandbox(method, path, body) {
-  const relayed = await admin.post("/admin/sandbox/call", { method, path, body: body === undefined ? "" : JSON.stringify(body) });
+  const relayed = await admin.post(
+    "/admin/sandbox/call", { method, path, body: body === undefined ? "" : JSON.stringify(body) },
+  );
   const { status, body: reply } = relayed.data;
   if (status >= 300) throw new APIError(status, reply?.error?.message || `The sandbox answered ${status}.`, reply?.error?.code);
   return reply;
@@ -182,9 +202,14 @@ const icons = {
 const views = {
   overview: { title: "Overview", roles: ["operator"], build: overviewView },
   tenants: { title: "Tenants", roles: ["operator"], build: argument => (argument ? tenantView(argument) : tenantsView()) },
-  devices: { title: "Devices", roles: ["operator", "customer"], build: argument => (argument ? deviceView(argument) : devicesView()) },
+  devices: {
+    title: "Devices", roles: ["operator", "customer"], build: argument => (argument ? deviceView(argument) : devicesView()),
+  },
   audit: { title: "Audit log", roles: ["operator"], build: auditView },
-  phones: { title: "Phones", roles: ["operator", "customer"], build: phonesView, isShown: () => session.hasSandbox && session.hasOperator() },
+  phones: {
+    title: "Phones", roles: ["operator", "customer"], build: phonesView,
+    isShown: () => session.hasSandbox && session.hasOperator(),
+  },
 };
 
 const isOpen = view => view && view.roles.includes(session.role()) && (view.isShown?.() ?? true);
@@ -198,7 +223,10 @@ function navigation(current) {
   const entries = Object.entries(views).filter(([, view]) => isOpen(view));
   return h("nav", { "aria-label": "Main" }, h("ul", {}, entries.map(([name, view]) => h("li", {},
     h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null },
-      svg("svg", { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true" },
+      svg("svg", {
+        viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "stroke-linecap": "round",
+        "stroke-linejoin": "round", "aria-hidden": "true",
+      },
         svg("path", { d: icons[name] })), view.title)))));
 }
 
@@ -208,7 +236,10 @@ function who() {
   const turn = () => theme(root.dataset.theme === "dark" ? "light" : "dark");
   return h("div", { class: "who" },
     h("p", {}, h("span", { class: "role" }, isOperator ? "Operator" : "Customer"), h("br"),
-      h("span", { class: "quiet wrap" }, isOperator ? "signed in with the admin secret" : session.customerName() || "signed in with an API key")),
+      h(
+        "span", { class: "quiet wrap" },
+        isOperator ? "signed in with the admin secret" : session.customerName() || "signed in with an API key",
+      )),
     h("div", { class: "row" },
       other ? h("button", { class: "tiny", type: "button", onclick: () => { session.switchTo(other); go(); } },
         other === "operator" ? "Back to operator" : "Customer view") : null,
@@ -243,7 +274,10 @@ function render() {
   const main = h("main", { id: "main", tabindex: -1, class: "fade" }, view.build(view === views[name] ? argument : undefined));
   shell.replaceChildren(h("div", { class: "frame" },
     h("div", { class: "side" },
-      h("div", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 26, height: 26 }), "Switchboard"),
+      h(
+        "div", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 26, height: 26 }),
+        "Switchboard",
+      ),
       navigation(current), who()),
     main));
   main.focus({ preventScroll: true });
@@ -365,7 +399,9 @@ export function record(name, value, at = Date.now()) {
 export function recordRate(name, total, at = Date.now()) {
   const last = series.get(`${name}#total`);
   series.set(`${name}#total`, { at, total });
-  if (last && at > last.at) record(name, Math.max(0, total - (total < last.total ? 0 : last.total)) / ((at - last.at) / 1000), at);
+  if (last && at > last.at) record(
+    name, Math.max(0, total - (total < last.total ? 0 : last.total)) / ((at - last.at) / 1000), at,
+  );
 }
 
 const points = name => series.get(name) || [];
@@ -384,11 +420,21 @@ export function chart(title, lines, unit, note = "") {
   const all = lines.flatMap(line => points(line.name));
   const now = lines.map(line => latest(line.name)).find(Number.isFinite);
   const words = lines.map(line => `${line.label} ${Number.isFinite(latest(line.name)) ? unit(latest(line.name)) : "–"}`);
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words.join(", ")}` });
-  const caption = h("figcaption", {}, title, h("span", { class: "now" }, lines.length === 1 && Number.isFinite(now) ? unit(now) : ""));
+  const picture = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words.join(", ")}`,
+    },
+  );
+  const caption = h(
+    "figcaption", {}, title, h("span", { class: "now" }, lines.length === 1 && Number.isFinite(now) ? unit(now) : ""),
+  );
   const legend = h("ul", { class: "legend" });
   const bottom = HEIGHT - BOTTOM;
-  picture.append(svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: bottom, y2: bottom }), svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: 6, y2: 6 }));
+  picture.append(
+    svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: bottom, y2: bottom }),
+    svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: 6, y2: 6 }),
+  );
   if (all.length) {
     const top = ceiling(Math.max(...all.map(point => point.value)));
     const start = Math.min(...all.map(point => point.at)), end = Math.max(...all.map(point => point.at), start + 1);
@@ -398,14 +444,22 @@ export function chart(title, lines, unit, note = "") {
       const list = points(line.name);
       if (list.length < 2) return;
       const path = list.map((point, place) => `${place ? "L" : "M"}${x(point.at).toFixed(1)} ${y(point.value).toFixed(1)}`).join("");
-      if (lines.length === 1) picture.append(svg("path", { class: `area f${index + 1}`, d: `${path}L${x(list.at(-1).at).toFixed(1)} ${bottom}L${x(list[0].at).toFixed(1)} ${bottom}Z` }));
+      if (lines.length === 1) picture.append(svg(
+        "path",
+        {
+          class: `area f${index + 1}`,
+          d: `${path}L${x(list.at(-1).at).toFixed(1)} ${bottom}L${x(list[0].at).toFixed(1)} ${bottom}Z`,
+        },
+      ));
       picture.append(svg("path", { class: `line s${index + 1}`, d: path }));
     });
     legend.append(h("li", {}, `top ${unit(top)}`), h("li", {}, `from ${minutes(Date.now() - start)}`));
   } else {
     legend.append(h("li", {}, note || "no values yet"));
   }
-  if (lines.length > 1) legend.prepend(...lines.map((line, index) => h("li", {}, h("span", { class: `k${index + 1}` }), words[index])));
+  if (lines.length > 1) legend.prepend(...lines.map((line, index) => h(
+    "li", {}, h("span", { class: `k${index + 1}` }), words[index],
+  )));
   return h("figure", { class: "panel chart" }, caption, picture, legend);
 }
 
@@ -604,7 +658,9 @@ export function buckets(samples, name) {
 
 /** The quantile of what was added between two readings of a histogram, interpolated; NaN when nothing was. */
 export function quantile(share, now, before) {
-  const added = now.map(({ bound, count }, index) => ({ bound, count: count - (before?.[index]?.bound === bound ? before[index].count : 0) }));
+  const added = now.map(({ bound, count }, index) => ({
+    bound, count: count - (before?.[index]?.bound === bound ? before[index].count : 0),
+  }));
   const total = added.at(-1)?.count || 0;
   if (total <= 0) return NaN;
   const rank = share * total;
@@ -639,7 +695,9 @@ function phoneScanner(code) {
   none.hidden = true;
   attempt(null, async () => {
     const accounts = await sandbox("GET", "/accounts");
-    choice.replaceChildren(...accounts.map(account => h("option", { value: account.phone }, `${account.push_name || "Unnamed"} · ${account.phone}`)));
+    choice.replaceChildren(...accounts.map(account => h(
+      "option", { value: account.phone }, `${account.push_name || "Unnamed"} · ${account.phone}`,
+    )));
     body.hidden = accounts.length === 0;
     none.hidden = accounts.length > 0;
   });
@@ -678,7 +736,9 @@ function qrPart(caller, linked) {
     code = data.code;
     expires = new Date(data.expires_at).getTime();
     total = Math.max(1, (expires - Date.now()) / 1000);
-    frame.replaceChildren(h("img", { src: data.qr_code || data.QRCode, alt: "QR code to scan with WhatsApp", width: 248, height: 248 }));
+    frame.replaceChildren(h(
+      "img", { src: data.qr_code || data.QRCode, alt: "QR code to scan with WhatsApp", width: 248, height: 248 },
+    ));
     again.hidden = true;
   }
 
@@ -711,10 +771,15 @@ function qrPart(caller, linked) {
   run(false);
 
   const node = h("div", { class: "linker" },
-    h("div", { class: "stack" }, frame, h("div", { class: "countdown", "aria-hidden": "true" }, bar), h("div", { class: "row spread" }, left, again)),
+    h(
+      "div", { class: "stack" }, frame, h("div", { class: "countdown", "aria-hidden": "true" }, bar),
+      h("div", { class: "row spread" }, left, again),
+    ),
     h("div", { class: "stack" },
       h("ol", { class: "steps" },
-        h("li", {}, "Open WhatsApp on the phone of this number."), h("li", {}, "Settings, then Linked devices, then Link a device."),
+        h("li", {}, "Open WhatsApp on the phone of this number."), h(
+          "li", {}, "Settings, then Linked devices, then Link a device.",
+        ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
       session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey));
@@ -724,17 +789,23 @@ function qrPart(caller, linked) {
 function codePart(caller) {
   const answer = h("div", { class: "stack", hidden: true });
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
-  const ask = form({ class: "inline" }, [field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code")],
+  const ask = form({ class: "inline" }, [
+    field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
+  ],
     async values => {
       const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
       if (!data) return toast("The device is linked already.");
       answer.hidden = false;
-      answer.replaceChildren(h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
+      answer.replaceChildren(h(
+        "p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code,
+      ),
         h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`));
       return undefined;
     });
   return { node: h("div", { class: "stack" }, ask, answer, h("ol", { class: "steps" },
-    h("li", {}, "On the phone: Settings, Linked devices, Link a device."), h("li", {}, "Choose “Link with phone number instead”."),
+    h(
+      "li", {}, "On the phone: Settings, Linked devices, Link a device.",
+    ), h("li", {}, "Choose “Link with phone number instead”."),
     h("li", {}, "Type the code."))), stop() {} };
 }
 
@@ -786,9 +857,15 @@ export async function passkeyStep(caller, place, linked) {
 function respond(caller, place, challenge, linked) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
-    h("p", {}, "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies."),
+    h(
+      "p", {},
+      "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies.",
+    ),
     secret("Snippet for the console", snippet(challenge)),
-    form({ class: "lines" }, [field("Assertion", assertion, "JSON"), h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion"))],
+    form({ class: "lines" }, [
+      field("Assertion", assertion, "JSON"),
+      h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion")),
+    ],
       async values => {
         await caller.post("/devices/me/passkey/response", JSON.parse(values.assertion));
         toast("The assertion was sent.");
@@ -827,7 +904,13 @@ export function sendPanel(caller, sent) {
     log.hidden = false;
     const messages = [...(data.messages || [])].reverse();
     show(log, messages.length ? messages.map(message => h("li", { class: message.is_from_me ? "out" : null }, message.text || `[${message.type}]`,
-      h("small", {}, [message.is_from_me ? message.status : shortJID(message.from), timeOfDay(message.timestamp > 1e5 ? message.timestamp * 1000 : message.timestamp)].filter(Boolean).join(" · "))))
+      h(
+        "small", {},
+        [
+          message.is_from_me ? message.status : shortJID(message.from),
+          timeOfDay(message.timestamp > 1e5 ? message.timestamp * 1000 : message.timestamp),
+        ].filter(Boolean).join(" · "),
+      )))
       : [h("li", {}, "No messages are stored for this chat.")]);
     log.scrollTop = log.scrollHeight;
   }
@@ -862,24 +945,33 @@ const words = {
   "connection.stream_replaced": ["opened elsewhere", "bad"], "connection.pairing_code": ["pairing code made", "info"],
   "connection.pair_success": ["linked", "good"], "connection.pair_error": ["linking failed", "bad"],
   "connection.passkey_required": ["passkey asked for", "info"], "connection.passkey_confirmation": ["passkey answered", "info"],
-  "connection.qr_scanned_without_multidevice": ["scanned by a phone without multi-device", "warn"], "connection.degraded": ["degraded", "warn"],
+  "connection.qr_scanned_without_multidevice": [
+    "scanned by a phone without multi-device", "warn",
+  ], "connection.degraded": ["degraded", "warn"],
 };
 
 /** What an event says beside its name, as words. */
 function detail(event, data) {
   switch (event) {
     case "connection.reconnecting": return `attempt ${data.attempt}, in ${Math.round((data.delay_ms || 0) / 100) / 10} s`;
-    case "connection.temporary_ban": return [data.reason_text, data.expires_at && `until ${new Date(data.expires_at).toLocaleString()}`].filter(Boolean).join(", ");
+    case "connection.temporary_ban": return [
+      data.reason_text, data.expires_at && `until ${new Date(data.expires_at).toLocaleString()}`,
+    ].filter(Boolean).join(", ");
     case "connection.stream_error": return data.code ? `code ${data.code}` : "";
     case "connection.pair_success": return data.jid || "";
-    default: return [data.reason_text || data.message || data.error || data.warning || data.reason || "", data.initiated_by && `by ${data.initiated_by}`].filter(Boolean).join(", ");
+    default: return [
+      data.reason_text || data.message || data.error || data.warning || data.reason || "",
+      data.initiated_by && `by ${data.initiated_by}`,
+    ].filter(Boolean).join(", ");
   }
 }
 
 function line(entry) {
   const [text, tone] = words[entry.event] || [entry.event.replace("connection.", "").replaceAll("_", " "), ""];
   const more = detail(entry.event, entry.detail || {});
-  return h("li", {}, h("time", { datetime: entry.at, title: new Date(entry.at).toLocaleString() }, timeOfDay(entry.at)), h("span", { class: `mark ${tone}`, "aria-hidden": "true" }),
+  return h("li", {}, h(
+    "time", { datetime: entry.at, title: new Date(entry.at).toLocaleString() }, timeOfDay(entry.at),
+  ), h("span", { class: `mark ${tone}`, "aria-hidden": "true" }),
     h("div", { class: "what" }, text, more ? h("span", { class: "sub" }, more) : null));
 }
 
@@ -907,6 +999,7 @@ export function timelinePanel() {
     private static let panel_webhooks_js = ###"""
 // Webhooks of a device: subscriptions, their delivery log, test, replay.
 
+import { offers } from "./api.js";
 import { ago, h, milliseconds, show } from "./dom.js";
 import { attempt, badge, button, confirmed, dialog, empty, field, form, input, panel, showOnce, table, toast } from "./parts.js";
 
@@ -918,10 +1011,15 @@ function create(caller) {
     field("Events", input("events", { placeholder: "message.*, connection.connected" }), "empty: all but the opt-in ones"),
     field("Order", h("select", { name: "ordering" }, ["device", "none", "strict"].map(text => h("option", {}, text)))),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "content", checked: true }), "Send message contents"),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Create webhook")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Create webhook"),
+    ),
   ], async values => {
     const events = values.events.split(/[\s,]+/).filter(Boolean);
-    const { data } = await caller.post("/webhooks", { url: values.url, ordering: values.ordering, events, content: values.content === "on" });
+    const { data } = await caller.post(
+      "/webhooks", { url: values.url, ordering: values.ordering, events, content: values.content === "on" },
+    );
     close(data);
   })).then(async made => {
     if (made) await showOnce("Webhook made", [["Signing secret", made.secret]]);
@@ -929,37 +1027,94 @@ function create(caller) {
   });
 }
 
-function logTable(caller, hook, logs, refresh) {
-  return table("Delivery log", [{ title: "When" }, { title: "Event" }, { title: "Result" }, { title: "Attempts", right: true }, { title: "Took", right: true }, { title: "Actions", hide: true }],
+/** What the gateway can do with deliveries: older ones cannot. */
+async function abilities() {
+  const [replays, shows, rotates] = await Promise.all([offers("POST /webhooks/{webhook_id}/replay"),
+    offers("GET /webhook-events/{event_id}"), offers("POST /webhooks/{webhook_id}/rotate-secret")]);
+  return { replays, shows, rotates };
+}
+
+/** An event with every attempt to deliver it. */
+async function inspect(caller, entry) {
+  const { data } = await caller.get(`/webhook-events/${encodeURIComponent(entry.event_id)}`);
+  const attempts = (data.deliveries || []).flatMap(delivery => delivery.attempts || []);
+  return dialog(entry.EventType, close => [
+    table("Attempts", [
+      { title: "Attempt", right: true }, { title: "When" }, { title: "Result" }, { title: "Took", right: true },
+    ],
+      attempts.map(attempt => [
+        attempt.attempt, ago(attempt.started_at), attempt.error || attempt.response_code || "–",
+        attempt.duration_ms === null ? "–" : milliseconds(attempt.duration_ms),
+      ]), "No attempt is recorded."),
+    h(
+      "pre", { class: "mono payload", tabindex: 0, "aria-label": "What was sent" },
+      data.event ? JSON.stringify(data.event, null, 2) : "The contents are past their retention.",
+    ),
+    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Close")),
+  ]);
+}
+
+async function rotate(caller, hook) {
+  if (!(await confirmed(
+    "Make a new signing secret?", "The present one goes on signing beside it for a day.", "Make new secret",
+  ))) return;
+  const { data } = await caller.post(`/webhooks/${hook.id}/rotate-secret`, {});
+  await showOnce("New signing secret", [["Signing secret", data.secret]]);
+}
+
+function logTable(caller, hook, can, logs, refresh) {
+  return table("Delivery log", [
+    { title: "When" }, { title: "Event" }, { title: "Result" }, { title: "Attempts", right: true },
+    { title: "Took", right: true }, { title: "Actions", hide: true },
+  ],
     logs.map(entry => [
       ago(entry.CreatedAt),
       [h("span", { class: "mono" }, entry.EventType), h("span", { class: "sub mono" }, entry.event_id)],
-      h("div", {}, badge(entry.response_code ? `${entry.Status} ${entry.response_code}` : entry.Status, tones[entry.Status] || ""), entry.LastError ? h("span", { class: "sub" }, entry.LastError) : null),
+      h(
+        "div", {},
+        badge(entry.response_code ? `${entry.Status} ${entry.response_code}` : entry.Status, tones[entry.Status] || ""),
+        entry.LastError ? h("span", { class: "sub" }, entry.LastError) : null,
+      ),
       entry.AttemptCount, entry.duration_ms === null ? "–" : milliseconds(entry.duration_ms),
-      ["dead", "failed", "success", "cancelled"].includes(entry.Status) && entry.EventType !== "test.ping"
-        ? button("Replay", async () => { await replay(caller, hook, entry); refresh(); }, { class: "plain tiny", "aria-label": `Replay ${entry.event_id}` }) : "",
+      [can.shows && entry.EventType !== "test.ping" ? button(
+        "Show", () => inspect(caller, entry), { class: "plain tiny", "aria-label": `Show ${entry.event_id}` },
+      ) : null,
+        can.replays && ["dead", "failed", "success", "cancelled"].includes(entry.Status) && entry.EventType !== "test.ping"
+        ? button(
+          "Replay", async () => { await replay(caller, hook, entry); refresh(); },
+          { class: "plain tiny", "aria-label": `Replay ${entry.event_id}` },
+        ) : null],
     ]), "Nothing was delivered yet.");
 }
 
 async function replay(caller, hook, entry) {
   const { data } = await caller.post(`/webhooks/${hook.id}/replay`, { event_ids: [entry.event_id] });
-  toast(`Queued again: ${data?.queued ?? data?.count ?? 1}`);
+  toast(data.queued ? "Queued again." : "Not queued: the event is past its retention, or waits already.", !data.queued);
 }
 
 async function change(caller, hook) {
   await caller.patch(`/webhooks/${hook.id}`, { active: !hook.active });
 }
 
-function card(caller, hook, refresh) {
+function card(caller, hook, can, refresh) {
   const log = h("div", { hidden: true });
-  const status = h("select", { "aria-label": "Deliveries to show", onchange: () => attempt(null, load) }, ["all", "success", "pending", "retrying", "dead"].map(text => h("option", {}, text)));
+  const status = h(
+    "select", { "aria-label": "Deliveries to show", onchange: () => attempt(null, load) },
+    ["all", "success", "pending", "retrying", "dead"].map(text => h("option", {}, text)),
+  );
   const place = h("div", {});
   status.style.width = "auto";
-  log.append(h("div", { class: "row spread" }, h("h3", {}, "Delivery log"), h("div", { class: "row" }, status, button("Refresh", load, { class: "tiny" }))), place);
+  log.append(
+    h(
+      "div", { class: "row spread" }, h("h3", {}, "Delivery log"),
+      h("div", { class: "row" }, status, button("Refresh", load, { class: "tiny" })),
+    ),
+    place,
+  );
   async function load() {
     const filter = status.value === "all" ? "" : `&status=${status.value}`;
     const { data } = await caller.get(`/webhooks/${hook.id}/logs?limit=50${filter}`);
-    show(place, logTable(caller, hook, data.logs, load));
+    show(place, logTable(caller, hook, can, data.logs, load));
   }
   const toggle = button("Deliveries", async () => {
     log.hidden = !log.hidden;
@@ -970,13 +1125,23 @@ function card(caller, hook, refresh) {
   return h("article", { class: "stack", "aria-label": hook.url },
     h("div", { class: "row spread" },
       h("div", {}, h("div", { class: "row" }, h("strong", { class: "wrap mono" }, hook.url), state),
-        h("p", { class: "small quiet" }, [hook.events.length ? hook.events.join(", ") : "all events", `order: ${hook.ordering}`, hook.content ? "" : "without contents", hook.disabled_reason || ""].filter(Boolean).join(" · "))),
+        h(
+          "p", { class: "small quiet" },
+          [
+            hook.events.length ? hook.events.join(", ") : "all events", `order: ${hook.ordering}`,
+            hook.content ? "" : "without contents", hook.disabled_reason || "",
+          ].filter(Boolean).join(" · "),
+        )),
       h("div", { class: "row" }, toggle,
         button("Test", async () => {
           const { data } = await caller.post(`/webhooks/${hook.id}/test?wait=true`);
-          toast(data.delivered ? `Answered ${data.response_code} in ${milliseconds(data.duration_ms)}.` : `Not delivered: ${data.error || data.response_code}`, !data.delivered);
+          toast(
+            data.delivered ? `Answered ${data.response_code} in ${milliseconds(data.duration_ms)}.` : `Not delivered: ${data.error || data.response_code}`,
+            !data.delivered,
+          );
           if (!log.hidden) await load();
         }, { class: "tiny" }),
+        can.rotates ? button("Rotate secret", () => rotate(caller, hook), { class: "tiny" }) : null,
         button(hook.active ? "Turn off" : "Turn on", async () => { await change(caller, hook); refresh(); }, { class: "tiny" }),
         button("Delete", async () => {
           if (!(await confirmed("Delete this webhook?", "Its delivery log goes with it.", "Delete webhook"))) return;
@@ -989,8 +1154,8 @@ function card(caller, hook, refresh) {
 export function webhooksPanel(caller) {
   const body = h("div", { class: "body" });
   async function refresh() {
-    const { data } = await caller.get("/webhooks");
-    body.replaceChildren(...(data.webhooks.length ? data.webhooks.map(hook => card(caller, hook, refresh))
+    const [{ data }, can] = await Promise.all([caller.get("/webhooks"), abilities()]);
+    body.replaceChildren(...(data.webhooks.length ? data.webhooks.map(hook => card(caller, hook, can, refresh))
       : [empty("No webhooks. One delivers every event of this device to your server, signed.")]));
   }
   attempt(null, refresh);
@@ -1200,7 +1365,11 @@ export function secret(label, text) {
       toast("Copying is not allowed here: select the text.", true);
     }
   }, { "aria-label": `Copy ${label}` });
-  return h("div", { class: "stack" }, h("p", { class: "small quiet" }, label), h("div", { class: "secret" }, h("code", {}, text), copy));
+  return h(
+    "div", { class: "stack" }, h("p", { class: "small quiet" }, label), h(
+      "div", { class: "secret" }, h("code", {}, text), copy,
+    ),
+  );
 }
 
 /** Shows secrets that exist nowhere else. */
@@ -1310,10 +1479,15 @@ export function auditView() {
     const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
       && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
     const rows = entries.filter(entry => showsAll || !isNoise(entry));
-    place.replaceChildren(table("Audit log", [{ title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" }],
+    place.replaceChildren(table("Audit log", [
+      { title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" },
+    ],
       rows.map(entry => [
         ago(entry.at), entry.actor, h("code", {}, entry.action),
-        [h("span", { class: "wrap" }, entry.target || "–"), entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null],
+        [
+          h("span", { class: "wrap" }, entry.target || "–"),
+          entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null,
+        ],
         badge(entry.result, /^(ok|2\d\d)$/.test(entry.result) ? "good" : "bad"),
         [h("span", { class: "num" }, entry.client || "–"), h("span", { class: "sub mono" }, entry.request_id)],
       ]), "Nothing was recorded yet."));
@@ -1344,11 +1518,17 @@ const crumb = h("p", { class: "crumb" }, h("a", { href: "#/devices" }, "Devices"
 export const deviceView = id => (session.isOperator() ? operatorView(encodeURIComponent(id)) : customerView(encodeURIComponent(id)));
 
 function heading(title, state, tools) {
-  return [h("div", { class: "lead" }, crumb.cloneNode(true), h("div", { class: "row" }, h("h1", {}, title), state)), h("div", { class: "row" }, tools)];
+  return [
+    h("div", { class: "lead" }, crumb.cloneNode(true), h("div", { class: "row" }, h("h1", {}, title), state)),
+    h("div", { class: "row" }, tools),
+  ];
 }
 
 async function remove(caller, path, title) {
-  if (!(await confirmed(`Delete ${title}?`, "It is unlinked on the phone, and its messages and webhooks are deleted. This cannot be undone.", "Delete device"))) return;
+  if (!(await confirmed(
+    `Delete ${title}?`, "It is unlinked on the phone, and its messages and webhooks are deleted. This cannot be undone.",
+    "Delete device",
+  ))) return;
   await caller.remove(path);
   toast("Deleted.");
   location.hash = "#/devices";
@@ -1359,21 +1539,34 @@ function operatorView(id) {
   const timeline = timelinePanel();
   const view = h("div", {}, head, h("div", { class: "columns" }, panel("State", null, about), timeline.node));
   const refresh = every(5, view, async () => {
-    const [{ data }, { data: live }] = await Promise.all([admin.get(`/admin/devices?q=${id}`), admin.get("/admin/devices/status?limit=1000")]);
+    const [{ data }, { data: live }] = await Promise.all([
+      admin.get(`/admin/devices?q=${id}`), admin.get("/admin/devices/status?limit=1000"),
+    ]);
     const found = data.devices.find(device => device.device_id === id);
     if (!found) return show(head, heading("No such device", null, null));
     const device = { ...found, ...live.devices.find(entry => entry.device_id === id) };
     const title = device.device_name || "Unnamed";
     show(head, heading(title, deviceState(device), [
-      button("Reconnect", async () => { await admin.post(`/admin/devices/${id}/reconnect`); toast("Reconnecting."); refresh(); }),
+      button(
+        "Reconnect", async () => { await admin.post(`/admin/devices/${id}/reconnect`); toast("Reconnecting."); refresh(); },
+      ),
       button("Delete", () => remove(admin, `/admin/devices/${id}`, title), { class: "danger" }),
     ]));
     show(about, facts([
-      ["Tenant", h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)], ["Number", shortJID(device.whatsmeow_jid) || "not linked"],
-      ["Stored status", device.db_status], ["Connected", device.is_connected ? "yes" : "no"], ["Logged in", device.is_logged_in ? "yes" : "no"],
+      [
+        "Tenant", h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name),
+      ], ["Number", shortJID(device.whatsmeow_jid) || "not linked"],
+      ["Stored status", device.db_status], [
+        "Connected", device.is_connected ? "yes" : "no",
+      ], ["Logged in", device.is_logged_in ? "yes" : "no"],
       ["Why not", device.error], ["Node", device.node_id && h("code", {}, device.node_id)], ["Device id", h("code", {}, id)],
-      ["Own id of the tenant", device.external_id], ["Made", ago(device.created_at)], ["Last active", ago(device.last_active_at)],
-    ]), h("p", { class: "small quiet" }, "Linking, messages and webhooks belong to the customer: open the customer view of the tenant."));
+      [
+        "Own id of the tenant", device.external_id,
+      ], ["Made", ago(device.created_at)], ["Last active", ago(device.last_active_at)],
+    ]), h(
+      "p", { class: "small quiet" },
+      "Linking, messages and webhooks belong to the customer: open the customer view of the tenant.",
+    ));
     return timeline.set((await admin.get(`/admin/devices/${id}/timeline`)).data);
   });
   return view;
@@ -1391,8 +1584,12 @@ function customerView(id) {
     const { data: me } = await caller.get("/devices/me");
     title = me.device_name || "Unnamed";
     show(about, facts([
-      ["Number", shortJID(me.whatsmeow_jid) || "not linked"], ["LID", me.lid], ["Name on WhatsApp", me.push_name], ["Phone", me.platform],
-      ["Device id", h("code", {}, me.device_id)], ["Own id", me.external_id], ["Proxy", me.proxy_active ? badge("own proxy", "info") : ""],
+      [
+        "Number", shortJID(me.whatsmeow_jid) || "not linked",
+      ], ["LID", me.lid], ["Name on WhatsApp", me.push_name], ["Phone", me.platform],
+      ["Device id", h("code", {}, me.device_id)], ["Own id", me.external_id], [
+        "Proxy", me.proxy_active ? badge("own proxy", "info") : "",
+      ],
       ["Made", ago(me.created_at)], ["Last active", ago(me.last_active)],
     ]));
     timeline.set((await caller.get("/devices/me/timeline")).data);
@@ -1404,9 +1601,14 @@ function customerView(id) {
     const changed = linked !== isLinked;
     if (changed || !hasStarted || !linked) await describe();
     show(head, heading(title, deviceState(status), [
-      linked ? button("Reconnect", async () => { await caller.post("/devices/me/reconnect"); toast("Reconnecting."); refresh(); }) : null,
+      linked ? button(
+        "Reconnect", async () => { await caller.post("/devices/me/reconnect"); toast("Reconnecting."); refresh(); },
+      ) : null,
       linked ? button("Unlink", async () => {
-        if (!(await confirmed(`Unlink ${title}?`, "The session is wiped here and the device leaves the phone's list. Messages that are stored stay.", "Unlink"))) return;
+        if (!(await confirmed(
+          `Unlink ${title}?`,
+          "The session is wiped here and the device leaves the phone's list. Messages that are stored stay.", "Unlink",
+        ))) return;
         await caller.remove("/devices/me/session");
         refresh();
       }) : null,
@@ -1414,7 +1616,9 @@ function customerView(id) {
     ]));
     if (changed || !hasStarted) {
       isLinked = linked;
-      left.replaceChildren(...(linked ? [sendPanel(caller, describe), webhooksPanel(caller)] : [linkPanel(caller, () => refresh()), webhooksPanel(caller)]));
+      left.replaceChildren(...(linked ? [sendPanel(caller, describe), webhooksPanel(caller)] : [
+        linkPanel(caller, () => refresh()), webhooksPanel(caller),
+      ]));
     }
     hasStarted = true;
   }
@@ -1448,7 +1652,10 @@ function create() {
     close(made);
   })).then(async made => {
     if (!made) return;
-    await showOnce(`${made.device_name || "Device"} is made`, [["Device token, for every call of the device", made.token], ["Device secret, gets a new token", made.device_secret]]);
+    await showOnce(
+      `${made.device_name || "Device"} is made`,
+      [["Device token, for every call of the device", made.token], ["Device secret, gets a new token", made.device_secret]],
+    );
     location.hash = `#/devices/${made.device_id}`;
   });
 }
@@ -1458,10 +1665,14 @@ const name = device => [
   h("span", { class: "sub mono" }, device.device_id),
 ];
 
-const number = device => (device.whatsmeow_jid ? h("span", { class: "num" }, shortJID(device.whatsmeow_jid)) : h("span", { class: "quiet" }, "–"));
+const number = device => (device.whatsmeow_jid ? h(
+  "span", { class: "num" }, shortJID(device.whatsmeow_jid),
+) : h("span", { class: "quiet" }, "–"));
 
 async function ofOperator() {
-  const [{ data: { devices } }, { data: live }] = await Promise.all([admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000")]);
+  const [{ data: { devices } }, { data: live }] = await Promise.all([
+    admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000"),
+  ]);
   const states = new Map(live.devices.map(device => [device.device_id, device]));
   return devices.map(device => ({ ...device, ...states.get(device.device_id) }));
 }
@@ -1469,7 +1680,9 @@ async function ofOperator() {
 export function devicesView() {
   const isOperator = session.isOperator();
   const place = h("div", {});
-  const search = input("search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() });
+  const search = input(
+    "search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() },
+  );
   const kinds = isOperator ? ["all", "online", "not online"] : ["all"];
   const kind = h("select", { "aria-label": "Which devices", onchange: () => draw() }, kinds.map(text => h("option", {}, text)));
   let devices = null;
@@ -1477,11 +1690,15 @@ export function devicesView() {
     if (!devices) return;
     const wanted = search.value.trim().toLowerCase();
     const rows = devices.filter(device => kind.value === "all" || (kind.value === "online") === Boolean(device.is_logged_in))
-      .filter(device => [device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id].join(" ").toLowerCase().includes(wanted))
+      .filter(device => [
+        device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id,
+      ].join(" ").toLowerCase().includes(wanted))
       .map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
         ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
     const none = isOperator ? "No devices yet: customers make them with their API key." : "No devices yet. A device is one linked WhatsApp account.";
-    place.replaceChildren(table("Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none));
+    place.replaceChildren(table(
+      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none,
+    ));
   }
   const tools = isOperator
     ? button("Reconnect all", async () => { await admin.post("/admin/devices/reconnect?async=true"); })
@@ -1518,13 +1735,18 @@ function take(health, samples) {
   record("sessions", health.whatsapp_clients);
   if (!samples) return;
   for (const [series, name, labels] of [
-    ["sent", "switchboard_messages_sent_total", {}], ["received", "switchboard_messages_received_total", {}], ["requests", "switchboard_http_requests_total", {}],
-    ["delivered", "switchboard_webhook_deliveries_total", { result: "success" }],
+    ["sent", "switchboard_messages_sent_total", {}], [
+      "received", "switchboard_messages_received_total", {},
+    ], ["requests", "switchboard_http_requests_total", {}],
+    ["delivered", "switchboard_webhook_attempts_total", { outcome: "success" }],
   ]) {
     const total = metrics.sum(samples, name, labels);
     if (Number.isFinite(total)) recordRate(series, total);
   }
-  for (const [series, name] of [["ack", "switchboard_message_ack_seconds"], ["http", "switchboard_http_request_duration_seconds"]]) {
+  for (const [series, name] of [
+    ["ack", "switchboard_message_send_duration_seconds"], ["http", "switchboard_http_request_duration_seconds"],
+    ["lag", "switchboard_webhook_delivery_lag_seconds"], ["commit", "switchboard_commit_seconds"],
+  ]) {
     const now = metrics.buckets(samples, name);
     if (now.length) {
       record(`${series} p50`, metrics.quantile(0.5, now, previous.get(name)) * 1000);
@@ -1542,18 +1764,34 @@ function figures(stats, health) {
     figure("Not linked", count(stats.pending_devices), `${count(stats.logged_out_devices)} logged out`),
     figure("Offline", count(stats.disconnected_devices), "linked, not connected"),
     figure("Webhooks", count(stats.active_webhooks), `of ${count(stats.total_webhooks)}`),
-    figure("Outbox", count(health.outbox_pending), health.outbox_pending ? `oldest ${span(health.outbox_oldest_seconds)}` : "nothing waits"),
+    figure(
+      "Outbox", count(health.outbox_pending),
+      health.outbox_pending ? `oldest ${span(health.outbox_oldest_seconds)}` : "nothing waits",
+    ),
     figure("Up", span(health.uptime_seconds), `version ${health.version}`));
 }
 
 function charts() {
   const has = name => Number.isFinite(latest(name));
   return [
-    has("sent") || has("received") ? chart("Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond) : null,
-    has("ack p50") ? chart("Time to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds) : null,
-    has("http p50") ? chart("API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds) : null,
+    has("sent") || has("received") ? chart(
+      "Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond,
+    ) : null,
+    has("ack p50") ? chart(
+      "Send to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds,
+    ) : null,
+    has("http p50") ? chart(
+      "API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Webhook queue", [{ name: "queue", label: "waiting" }], count),
+    has("delivered") ? chart("Webhooks delivered", [{ name: "delivered", label: "delivered" }], perSecond) : null,
+    has("lag p50") ? chart(
+      "From event to webhook", [{ name: "lag p50", label: "p50" }, { name: "lag p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Database latency", [{ name: "database", label: "round trip" }], milliseconds),
+    has("commit p50") ? chart(
+      "Group commit", [{ name: "commit p50", label: "p50" }, { name: "commit p95", label: "p95" }], milliseconds,
+    ) : null,
     chart("Memory", [{ name: "memory", label: "resident" }], bytes),
     chart("Sessions of this node", [{ name: "sessions", label: "sessions" }], count),
     has("requests") ? chart("API requests", [{ name: "requests", label: "requests" }], perSecond) : null,
@@ -1561,17 +1799,27 @@ function charts() {
 }
 
 function nodesTable(nodes) {
-  return table("Nodes", [{ title: "Node" }, { title: "State" }, { title: "Devices", right: true }, { title: "Version" }, { title: "Up since" }, { title: "Heartbeat" }],
+  return table("Nodes", [
+    { title: "Node" }, { title: "State" }, { title: "Devices", right: true }, { title: "Version" }, { title: "Up since" },
+    { title: "Heartbeat" },
+  ],
     nodes.map(node => [
-      [node.name || "node", h("span", { class: "sub mono" }, node.node_id)], node.draining ? badge("draining", "warn") : badge("serving", "good"),
-      [count(node.leases), h("span", { class: "quiet" }, ` of ${count(node.max_devices)}`)], node.version, ago(node.started_at), ago(node.heartbeat_at),
+      [
+        node.name || "node", h("span", { class: "sub mono" }, node.node_id),
+      ], node.draining ? badge("draining", "warn") : badge("serving", "good"),
+      [
+        count(node.leases), h("span", { class: "quiet" }, ` of ${count(node.max_devices)}`),
+      ], node.version, ago(node.started_at), ago(node.heartbeat_at),
     ]), "No node has sent a heartbeat.");
 }
 
 export function overviewView() {
   const state = h("div", {}), numbers = h("div", {}), pictures = h("div", { class: "cards" }), cluster = h("div", {}), deliveries = h("div", { class: "body" });
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), state),
-    h("div", { class: "stack" }, numbers, pictures, h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries))));
+    h(
+      "div", { class: "stack" }, numbers, pictures,
+      h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries)),
+    ));
   every(5, view, async () => {
     const [{ data: stats }, { data: health }, { data: hooks }, { data: nodes }, text] = await Promise.all([
       admin.get("/admin/stats"), admin.get("/admin/health?strict=false"), admin.get("/admin/webhooks/stats"), admin.get("/admin/nodes"), metricsText()]);
@@ -1582,8 +1830,12 @@ export function overviewView() {
     show(cluster, nodesTable(nodes));
     const share = hooks.total_deliveries ? `${hooks.success_rate.toFixed(1)} %` : "–";
     show(deliveries, h("dl", { class: "facts" },
-      [["Last 24 hours", count(hooks.total_deliveries_24h)], ["Delivered", count(hooks.successful_deliveries_24h)], ["Dead letters", count(hooks.failed_deliveries_24h)],
-        ["Success, all time", share], ["Failed attempts", count(hooks.failed_attempts)]].map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, value)])));
+      [["Last 24 hours", count(hooks.total_deliveries_24h)], [
+        "Delivered", count(hooks.successful_deliveries_24h),
+      ], ["Dead letters", count(hooks.failed_deliveries_24h)],
+        ["Success, all time", share], ["Failed attempts", count(hooks.failed_attempts)]].map(([name, value]) => [
+          h("dt", {}, name), h("dd", { class: "num" }, value),
+        ])));
   });
   return view;
 }
@@ -1601,10 +1853,16 @@ const at = (phone, rest = "") => `/accounts/${encodeURIComponent(phone)}${rest}`
 
 function create() {
   return dialog("New phone", close => form({ class: "lines" }, [
-    field("Number", input("phone", { required: true, inputmode: "tel", pattern: "[0-9]{7,15}", placeholder: "12025550100" }), "digits, international"),
+    field(
+      "Number", input("phone", { required: true, inputmode: "tel", pattern: "[0-9]{7,15}", placeholder: "12025550100" }),
+      "digits, international",
+    ),
     field("Name", input("push_name", { placeholder: "Ada" })),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "echo" }), "Answer every text with the same text"),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Make phone")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Make phone"),
+    ),
   ], async values => {
     const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name });
     if (values.echo) await sandbox("PATCH", at(made.phone), { auto: { echo: true } });
@@ -1622,14 +1880,20 @@ function bubble(message) {
   const who = message.from_me ? (message.from_device ? `linked device ${message.from_device}` : "this phone") : message.push_name || shortJID(message.from);
   const reactions = Object.values(message.reactions || {}).join(" ");
   return h("li", { class: message.from_me ? "out" : null }, describe(message),
-    h("small", {}, [who, timeOfDay(message.t * 1000), message.status, message.edited && "edited", reactions].filter(Boolean).join(" · ")));
+    h(
+      "small", {},
+      [who, timeOfDay(message.t * 1000), message.status, message.edited && "edited", reactions].filter(Boolean).join(" · "),
+    ));
 }
 
 function deviceList(phone, devices, refresh) {
   const linked = devices.filter(device => device.device !== 0);
   if (!linked.length) return empty("No device is linked.");
   return h("ul", { class: "list" }, linked.map(device => h("li", { class: "row spread" },
-    h("div", {}, `Device ${device.device}`, h("span", { class: "sub" }, device.platform), device.connected ? badge(device.active ? "connected" : "connecting", "good") : badge("offline", "")),
+    h(
+      "div", {}, `Device ${device.device}`, h("span", { class: "sub" }, device.platform),
+      device.connected ? badge(device.active ? "connected" : "connecting", "good") : badge("offline", ""),
+    ),
     button("Unlink", async () => {
       if (!(await confirmed("Unlink this device?", "As if its owner removed it under Linked devices.", "Unlink"))) return;
       await sandbox("POST", at(phone, `/devices/${device.device}/kick`), { reason: "device_removed" });
@@ -1640,9 +1904,15 @@ function deviceList(phone, devices, refresh) {
 function linkForms(phone, refresh) {
   const done = async what => { await what; toast("Linked."); refresh(); };
   return h("details", {}, h("summary", { class: "small" }, "Link a device"), h("div", { class: "stack" },
-    form({ class: "lines" }, [field("Text of the QR code", h("textarea", { name: "qr", required: true, rows: 3, spellcheck: "false" })), h("div", {}, h("button", { type: "submit" }, "Scan"))],
+    form({ class: "lines" }, [
+      field("Text of the QR code", h("textarea", { name: "qr", required: true, rows: 3, spellcheck: "false" })),
+      h("div", {}, h("button", { type: "submit" }, "Scan")),
+    ],
       values => done(sandbox("POST", at(phone, "/scan?wait=paired"), { qr: values.qr.trim() }))),
-    form({ class: "lines" }, [field("Or the pairing code", input("code", { required: true, placeholder: "XXXX-XXXX" })), h("div", {}, h("button", { type: "submit" }, "Enter code"))],
+    form({ class: "lines" }, [
+      field("Or the pairing code", input("code", { required: true, placeholder: "XXXX-XXXX" })),
+      h("div", {}, h("button", { type: "submit" }, "Enter code")),
+    ],
       async values => {
         const reply = await sandbox("POST", at(phone, "/enter-code"), { code: values.code.trim() });
         if (reply.jid) await done(); else throw new Error(`The phone says: ${(reply.state || "refused").replaceAll("_", " ")}.`);
@@ -1656,7 +1926,13 @@ export function phonesView() {
   const bubbles = h("ol", { class: "bubbles", "aria-label": "Messages", "aria-live": "polite", tabindex: 0 });
   const text = input("text", { required: true, placeholder: "Write as this phone", "aria-label": "Message" });
   const to = input("to", { required: true, placeholder: "Number or group", "aria-label": "To" });
-  const compose = form({ class: "chat" }, [bubbles, h("div", { class: "compose" }, h("label", {}, to), h("label", {}, text), h("button", { type: "submit", class: "primary" }, "Send"))],
+  const compose = form({ class: "chat" }, [
+    bubbles,
+    h(
+      "div", { class: "compose" }, h("label", {}, to), h("label", {}, text),
+      h("button", { type: "submit", class: "primary" }, "Send"),
+    ),
+  ],
     async values => {
       await sandbox("POST", at(phone, "/send"), { to: values.to.trim(), text: values.text });
       text.value = "";
@@ -1666,7 +1942,10 @@ export function phonesView() {
   const chats = h("ul", { class: "list", "aria-label": "Chats" });
   const chatPanel = panel("Chat", null, chats, compose);
   const devices = h("div", {}), link = h("div", { class: "body" }), about = h("div", { class: "body" });
-  const nothing = h("section", { class: "panel" }, empty("Make a phone or choose one: you hold it.", button("New phone", start, { class: "primary" })));
+  const nothing = h(
+    "section", { class: "panel" },
+    empty("Make a phone or choose one: you hold it.", button("New phone", start, { class: "primary" })),
+  );
 
   async function start() {
     const made = await create();
@@ -1683,13 +1962,23 @@ export function phonesView() {
 
   async function load() {
     phones = await sandbox("GET", "/accounts");
-    show(list, phones.slice(0, 500).map(entry => h("li", {}, h("button", { type: "button", "aria-current": String(entry.phone === phone), onclick: () => choose(entry.phone) },
-      entry.push_name || "Unnamed", h("span", { class: "sub num" }, `${entry.phone} · ${entry.companions === 1 ? "1 device" : `${entry.companions} devices`}`)))));
+    show(list, phones.slice(0, 500).map(entry => h("li", {}, h("button", {
+      type: "button", "aria-current": String(entry.phone === phone), onclick: () => choose(entry.phone),
+    },
+      entry.push_name || "Unnamed", h(
+        "span", { class: "sub num" }, `${entry.phone} · ${entry.companions === 1 ? "1 device" : `${entry.companions} devices`}`,
+      )))));
     nothing.hidden = phone !== null;
     chatPanel.hidden = side.hidden = phone === null;
     if (!phone) return;
     const [entry, messages] = await Promise.all([sandbox("GET", at(phone)), sandbox("GET", at(phone, "/messages?limit=500"))]);
-    show(about, facts([["Name", entry.push_name], ["Number", entry.phone], ["LID", entry.lid], ["Standing", (entry.standing || "").replaceAll("_", " ")]]));
+    show(
+      about,
+      facts([
+        ["Name", entry.push_name], ["Number", entry.phone], ["LID", entry.lid],
+        ["Standing", (entry.standing || "").replaceAll("_", " ")],
+      ]),
+    );
     show(devices, deviceList(phone, entry.devices, () => refresh()));
     const known = new Map(messages.map(message => [message.chat, message]));
     if (!chat && known.size) chat = [...known.keys()].pop();
@@ -1705,7 +1994,12 @@ export function phonesView() {
 
   side.append(panel("Phone", null, about), panel("Linked devices", null, devices, link));
   chatPlace.append(nothing, chatPanel);
-  const view = h("div", {}, h("div", { class: "head" }, h("div", { class: "lead" }, h("h1", {}, "Phones"), h("p", { class: "small quiet" }, "The sandbox plays WhatsApp and its phones. What you do here, a person would do on theirs.")),
+  const view = h("div", {}, h("div", { class: "head" }, h(
+    "div", { class: "lead" }, h("h1", {}, "Phones"),
+    h(
+      "p", { class: "small quiet" }, "The sandbox plays WhatsApp and its phones. What you do here, a person would do on theirs.",
+    ),
+  ),
     button("New phone", start, { class: "primary" })),
   h("div", { class: "phones" }, panel("In the sandbox", null, list), chatPlace, side));
   refresh = every(2, view, load);
@@ -1723,8 +2017,13 @@ import { form, input } from "./parts.js";
 import * as session from "./session.js";
 
 const roles = {
-  operator: { name: "Operator", label: "Admin secret", hint: "ADMIN_SECRET_KEY of the server", enter: session.enterOperator, check: tryOperator },
-  customer: { name: "Customer", label: "API key", hint: "begins with wam_", enter: key => session.enterCustomer(key), check: tryCustomer },
+  operator: {
+    name: "Operator", label: "Admin secret", hint: "ADMIN_SECRET_KEY of the server", enter: session.enterOperator,
+    check: tryOperator,
+  },
+  customer: {
+    name: "Customer", label: "API key", hint: "begins with wam_", enter: key => session.enterCustomer(key), check: tryCustomer,
+  },
 };
 
 export function signInView(entered) {
@@ -1746,7 +2045,10 @@ export function signInView(entered) {
     entered();
   });
   return h("main", { id: "main", class: "signin", tabindex: -1 }, h("div", { class: "card" },
-    h("h1", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 34, height: 34 }), "Switchboard"),
+    h(
+      "h1", { class: "brand" }, h("img", { src: `${session.base}/dashboard/icon.svg`, alt: "", width: 34, height: 34 }),
+      "Switchboard",
+    ),
     h("div", { class: "panel" },
       h("div", { class: "segments", role: "group", "aria-label": "Sign in as" }, buttons),
       sign,
@@ -1766,13 +2068,21 @@ import * as session from "./session.js";
 import { deviceState } from "./device-state.js";
 import { askKey, openCustomer, showKey, tenantBody, tenantFields, tenantState } from "./view-tenants.js";
 
-const graces = [[0, "stops at once"], [3600, "works for another hour"], [86400, "works for another day"], [604800, "works for another week"]];
+const graces = [
+  [0, "stops at once"], [3600, "works for another hour"], [86400, "works for another day"], [604800, "works for another week"],
+];
 
 function rotate(tenant) {
   return dialog(`Rotate the key of ${tenant.customer_name}`, close => form({ class: "lines" }, [
     h("p", { class: "small quiet" }, "A new key is made. Devices and their tokens stay as they are."),
-    field("The present key", h("select", { name: "grace" }, graces.map(([seconds, words]) => h("option", { value: seconds }, words)))),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Rotate")),
+    field(
+      "The present key",
+      h("select", { name: "grace" }, graces.map(([seconds, words]) => h("option", { value: seconds }, words))),
+    ),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Rotate"),
+    ),
   ], async values => {
     const made = await admin.post(`/admin/api-keys/${tenant.id}/rotate`, { grace_seconds: Number(values.grace) });
     close(made.data.api_key);
@@ -1782,7 +2092,10 @@ function rotate(tenant) {
 function edit(tenant) {
   return dialog(`Change ${tenant.customer_name}`, close => form({ class: "lines" }, [
     tenantFields(tenant),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Save")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Save"),
+    ),
   ], async values => {
     await admin.patch(`/admin/api-keys/${tenant.id}`, tenantBody(values));
     close(true);
@@ -1820,19 +2133,30 @@ export function tenantView(id) {
       h("div", { class: "lead" }, h("p", { class: "crumb" }, h("a", { href: "#/tenants" }, "Tenants")),
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
       h("div", { class: "row" },
-        button("Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" }),
+        button(
+          "Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" },
+        ),
         button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
         button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
         button("Delete", () => remove(tenant), { class: "danger" })));
     show(body,
       panel("Account", null, h("div", { class: "body" }, facts([
-        ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
-        ["Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`], ["Requests per hour", count(tenant.rate_limit_per_hour)],
+        [
+          "API key", h("code", {}, tenant.api_key_masked),
+        ], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
+        [
+          "Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`,
+        ], ["Requests per hour", count(tenant.rate_limit_per_hour)],
         ["Since", ago(tenant.created_at)], ["Changed", ago(tenant.updated_at)],
       ]))),
-      panel("Devices", null, table("Devices of this tenant", [{ title: "Device" }, { title: "State" }, { title: "Last active" }],
+      panel("Devices", null, table("Devices of this tenant", [
+        { title: "Device" }, { title: "State" }, { title: "Last active" },
+      ],
         tenant.devices.map(device => [
-          [h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"), h("span", { class: "sub mono" }, device.device_id)],
+          [
+            h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
+            h("span", { class: "sub mono" }, device.device_id),
+          ],
           deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
         ]), "No devices yet: the customer makes them with the API key.")));
   }
@@ -1858,12 +2182,23 @@ export function tenantFields(tenant = {}) {
       field("E-mail", input("customer_email", { type: "email", maxlength: 255, value: tenant.customer_email || "" })),
       field("Phone", input("customer_phone", { maxlength: 50, value: tenant.customer_phone || "" }))),
     h("div", { class: "pair" },
-      field("Devices allowed", input("max_devices", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.max_devices || 1 })),
-      field("Requests per hour", input("rate_limit_per_hour", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.rate_limit_per_hour || 1000 }))),
+      field(
+        "Devices allowed",
+        input("max_devices", { type: "number", min: 1, max: 2147483647, required: true, value: tenant.max_devices || 1 }),
+      ),
+      field(
+        "Requests per hour",
+        input(
+          "rate_limit_per_hour",
+          { type: "number", min: 1, max: 2147483647, required: true, value: tenant.rate_limit_per_hour || 1000 },
+        ),
+      )),
   ];
 }
 
-export const tenantBody = values => ({ ...values, max_devices: Number(values.max_devices), rate_limit_per_hour: Number(values.rate_limit_per_hour) });
+export const tenantBody = values => ({
+  ...values, max_devices: Number(values.max_devices), rate_limit_per_hour: Number(values.rate_limit_per_hour),
+});
 
 /** Shows a key for the only time, and offers to go on as its customer. */
 export function showKey(title, tenant, key) {
@@ -1888,7 +2223,10 @@ export function askKey(tenant) {
   return dialog(`Customer view of ${tenant.customer_name}`, close => form({ class: "lines" }, [
     h("p", { class: "small quiet" }, "The server keeps keys as hashes only. Paste the key, or rotate it to get a new one."),
     field("API key", input("key", { type: "password", required: true })),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { type: "submit", class: "primary" }, "Open")),
+    h(
+      "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
+      h("button", { type: "submit", class: "primary" }, "Open"),
+    ),
   ], async values => {
     session.keys.set(tenant.id, { key: values.key.trim(), name: tenant.customer_name });
     close();
@@ -1912,22 +2250,35 @@ export const tenantState = tenant => (tenant.is_active ? badge("active", "good")
 function meter(used, allowed) {
   const bar = h("i", {});
   bar.style.width = `${Math.min(100, (used / Math.max(1, allowed)) * 100)}%`;
-  return h("div", { class: "row" }, h("div", { class: "meter", "aria-hidden": "true" }, bar), h("span", { class: "nowrap" }, `${count(used)} of ${count(allowed)}`));
+  return h(
+    "div", { class: "row" }, h("div", { class: "meter", "aria-hidden": "true" }, bar),
+    h("span", { class: "nowrap" }, `${count(used)} of ${count(allowed)}`),
+  );
 }
 
 export function tenantsView() {
   const place = h("div", {});
   let refresh = () => {};
   const fresh = button("New tenant", async () => { if (await create()) refresh(); }, { class: "primary" });
-  const search = input("search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() });
+  const search = input(
+    "search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() },
+  );
   let tenants = [];
   function draw() {
     const wanted = search.value.trim().toLowerCase();
     const rows = tenants.filter(tenant => `${tenant.customer_name} ${tenant.customer_email} ${tenant.api_key_masked} ${tenant.id}`.toLowerCase().includes(wanted));
-    place.replaceChildren(table("Tenants", [{ title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true }, { title: "State" }],
+    place.replaceChildren(table("Tenants", [
+      { title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true },
+      { title: "State" },
+    ],
       rows.map(tenant => [
-        [h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name), h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`)],
-        h("code", { class: "nowrap" }, tenant.api_key_masked), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
+        [
+          h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name),
+          h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`),
+        ],
+        h(
+          "code", { class: "nowrap" }, tenant.api_key_masked,
+        ), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
       ]), tenants.length ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
   }
   const view = h("div", {},
@@ -2012,6 +2363,7 @@ export function tenantsView() {
 .bubbles li.out small { text-align: right; color: var(--text); }
 .compose { display: flex; gap: .5rem; padding: .7rem; border-top: 1px solid var(--line); }
 .compose label { flex: 1; }
+.payload { margin: 0; padding: .8rem; max-height: 20rem; overflow: auto; background: var(--back); border: 1px solid var(--line); border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere; }
 
 """###
 }
