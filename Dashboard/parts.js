@@ -117,7 +117,7 @@ export function secret(label, text) {
     }
   }, { "aria-label": `Copy ${label}` });
   return h(
-    "div", { class: "stack" }, h("p", { class: "small quiet" }, label), h(
+    "div", { class: "secret-part" }, h("p", { class: "small quiet" }, label), h(
       "div", { class: "secret" }, h("code", {}, text), copy,
     ),
   );

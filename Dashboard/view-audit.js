@@ -4,6 +4,12 @@ import { admin } from "./api.js";
 import { ago, h } from "./dom.js";
 import { badge, every, panel, table } from "./parts.js";
 
+/** What an entry is about. */
+function subject(entry) {
+  if (entry.target) return h("span", { class: "wrap" }, entry.target);
+  return entry.api_key_id ? h("a", { href: `#/tenants/${entry.api_key_id}` }, `API key ${entry.api_key_id}`) : "–";
+}
+
 export function auditView() {
   const place = h("div", {});
   let entries = [], showsAll = false;
@@ -21,7 +27,7 @@ export function auditView() {
       rows.map(entry => [
         ago(entry.at), entry.actor, h("code", {}, entry.action),
         [
-          h("span", { class: "wrap" }, entry.target || "–"),
+          subject(entry),
           entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null,
         ],
         badge(entry.result, /^(ok|2\d\d)$/.test(entry.result) ? "good" : "bad"),

@@ -1229,6 +1229,7 @@ td a.name:hover { text-decoration: underline; }
 .notice.warn { border-left-color: var(--warn); background: var(--warn-soft); }
 .notice.bad { border-left-color: var(--bad); background: var(--bad-soft); }
 .skip:focus-visible { outline-color: var(--on-accent); outline-offset: -4px; }
+.secret-part { display: grid; gap: .3rem; }
 .secret { display: flex; gap: .5rem; align-items: center; }
 .secret code { flex: 1; min-width: 0; padding: .5rem .65rem; border-radius: 6px; border: 1px solid var(--line); background: var(--back); overflow-wrap: anywhere; user-select: all; }
 .empty { padding: 2rem 1rem; text-align: center; color: var(--quiet); display: grid; gap: .6rem; justify-items: center; font-size: .9375rem; }
@@ -1366,7 +1367,7 @@ export function secret(label, text) {
     }
   }, { "aria-label": `Copy ${label}` });
   return h(
-    "div", { class: "stack" }, h("p", { class: "small quiet" }, label), h(
+    "div", { class: "secret-part" }, h("p", { class: "small quiet" }, label), h(
       "div", { class: "secret" }, h("code", {}, text), copy,
     ),
   );
@@ -1468,6 +1469,12 @@ import { admin } from "./api.js";
 import { ago, h } from "./dom.js";
 import { badge, every, panel, table } from "./parts.js";
 
+/** What an entry is about. */
+function subject(entry) {
+  if (entry.target) return h("span", { class: "wrap" }, entry.target);
+  return entry.api_key_id ? h("a", { href: `#/tenants/${entry.api_key_id}` }, `API key ${entry.api_key_id}`) : "–";
+}
+
 export function auditView() {
   const place = h("div", {});
   let entries = [], showsAll = false;
@@ -1485,7 +1492,7 @@ export function auditView() {
       rows.map(entry => [
         ago(entry.at), entry.actor, h("code", {}, entry.action),
         [
-          h("span", { class: "wrap" }, entry.target || "–"),
+          subject(entry),
           entry.device_id ? h("a", { class: "sub mono", href: `#/devices/${entry.device_id}` }, entry.device_id) : null,
         ],
         badge(entry.result, /^(ok|2\d\d)$/.test(entry.result) ? "good" : "bad"),
@@ -2302,9 +2309,8 @@ export function tenantsView() {
 .signin button[type="submit"] { justify-content: center; padding-block: .55rem; }
 .signin .foot { text-align: center; font-size: .78rem; color: var(--quiet); }
 
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
-.figures > div { padding: .85rem 1rem; border-left: 1px solid var(--line); display: grid; gap: .1rem; }
-.figures > div:first-child { border-left: 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); overflow: hidden; }
+.figures > div { padding: .85rem 1rem; border: 1px solid var(--line); border-width: 1px 0 0 1px; margin: -1px 0 0 -1px; display: grid; gap: .1rem; align-content: start; }
 .figures dt { font-size: .78rem; color: var(--quiet); }
 .figures dd { font-size: 1.45rem; font-weight: 620; letter-spacing: -.02em; line-height: 1.15; font-variant-numeric: tabular-nums; }
 .figures dd small { font-size: .78rem; font-weight: 450; letter-spacing: 0; color: var(--quiet); display: block; line-height: 1.4; }

@@ -21,7 +21,7 @@ enum ShellScript {
     /// repository's examples are found. Ports 9097 to 9099 are replaced by free ones.
     static func run(_ page: String, against dev: DevProcess) async throws -> (status: Int32, output: String) {
         var script =
-            "set -e\ntrap 'status=$?; kill $(jobs -p) 2>/dev/null; echo \"script status $status\"' EXIT\n"
+            "set -e\ntrap 'status=$?; kill $(jobs -p) 2>/dev/null || true; echo \"script status $status\"' EXIT\n"
             + (try blocks(of: page).joined(separator: "\n"))
         for port in ["9097", "9098", "9099"] where script.contains(port) {
             script = script.replacing(port, with: "\(try freePort())")
