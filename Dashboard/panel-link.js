@@ -2,8 +2,8 @@
 
 import { APIError, sandbox } from "./api.js";
 import { h } from "./dom.js";
-import { passkeyStep } from "./panel-passkey.js";
-import { attempt, button, explain, field, form, input, panel, toast } from "./parts.js";
+import { passkeyPart } from "./panel-passkey.js";
+import { attempt, button, every, explain, field, form, input, panel, toast } from "./parts.js";
 import * as session from "./session.js";
 
 /** In sandbox mode: scans what is on the screen with one of the sandbox's phones. */
@@ -34,7 +34,7 @@ function qrPart(caller, linked) {
   const bar = h("i", {}), left = h("p", { class: "small quiet num", "aria-live": "off" });
   const told = h("p", { class: "failure", role: "alert" });
   const again = button("New code", () => { run(true); });
-  const passkey = h("div", { hidden: true });
+  const passkey = passkeyPart(caller);
   let code = null, expires = 0, total = 1, abort = null;
 
   const tick = setInterval(() => {
@@ -71,8 +71,7 @@ function qrPart(caller, linked) {
     paired() { over(h("span", { class: "done" }, "✓ Linked")); again.hidden = true; linked(); },
     failed(data) { over("No code"); told.textContent = data.error; },
     scanned_without_multidevice() { told.textContent = "That phone has no multi-device support: update WhatsApp on it."; },
-    passkey_required() { passkeyStep(caller, passkey, linked); },
-    passkey_confirmation() { passkeyStep(caller, passkey, linked); },
+    passkey: passkey.set,
   };
 
   async function run(restart) {
@@ -106,31 +105,34 @@ function qrPart(caller, linked) {
         ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
-      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey));
+      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey.node));
   return { node, stop };
 }
 
 function codePart(caller) {
   const answer = h("div", { class: "stack", hidden: true });
+  const passkey = passkeyPart(caller);
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
+  let isAsking = false;
   const ask = form({ class: "inline" }, [
     field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
-  ],
-    async values => {
-      const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
-      if (!data) return toast("The device is linked already.");
-      answer.hidden = false;
-      answer.replaceChildren(h(
-        "p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code,
-      ),
-        h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`));
-      return undefined;
-    });
-  return { node: h("div", { class: "stack" }, ask, answer, h("ol", { class: "steps" },
-    h(
-      "li", {}, "On the phone: Settings, Linked devices, Link a device.",
-    ), h("li", {}, "Choose “Link with phone number instead”."),
-    h("li", {}, "Type the code."))), stop() {} };
+  ], async values => {
+    const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
+    if (!data) return toast("The device is linked already.");
+    answer.hidden = false;
+    answer.replaceChildren(
+      h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
+      h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`),
+    );
+    if (!isAsking) every(3, passkey.node, passkey.ask);
+    isAsking = true;
+    return undefined;
+  });
+  const steps = h("ol", { class: "steps" },
+    h("li", {}, "On the phone: Settings, Linked devices, Link a device."),
+    h("li", {}, "Choose “Link with phone number instead”."),
+    h("li", {}, "Type the code."));
+  return { node: h("div", { class: "stack" }, ask, answer, steps, passkey.node), stop() {} };
 }
 
 /** The panel; `linked` is called once the device is paired. */

@@ -14,41 +14,56 @@ copy(JSON.stringify({ id: k.id, rawId: e(k.rawId), type: k.type, response: { cli
   authenticatorData: e(k.response.authenticatorData), signature: e(k.response.signature),
   userHandle: k.response.userHandle ? e(k.response.userHandle) : undefined } }));`;
 
-/** Shows where the passkey exchange stands in `place`, and follows it until the device is linked. */
-export async function passkeyStep(caller, place, linked) {
-  place.hidden = false;
-  const { data } = await caller.get("/devices/me/passkey");
-  if (data.state === "awaiting_response") return place.replaceChildren(respond(caller, place, data.challenge, linked));
-  if (data.state === "awaiting_confirmation") return place.replaceChildren(confirm(caller, place, data, linked));
-  place.hidden = true;
-  return undefined;
+/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
+export function passkeyPart(caller) {
+  const node = h("div", { hidden: true });
+  let shown = "";
+  function set(state) {
+    // Built anew only when something changed: somebody may be typing.
+    const now = JSON.stringify([state.status, state.response_sent, state.confirmed, state.error, state.challenge]);
+    if (now === shown) return;
+    shown = now;
+    node.hidden = state.status === "none";
+    node.replaceChildren(part(caller, state, ask));
+  }
+  const ask = async () => set((await caller.get("/devices/me/passkey")).data);
+  return { node, set, ask };
 }
 
-function respond(caller, place, challenge, linked) {
+function part(caller, state, ask) {
+  if (state.status === "awaiting_response") return state.response_sent ? waiting("The assertion is at WhatsApp.") : respond(caller, state, ask);
+  if (state.status !== "awaiting_confirmation") return "";
+  return state.confirmed || state.skip_handoff_ux ? waiting("Waiting for the phone.") : compare(caller, state, ask);
+}
+
+const waiting = text => h("div", { class: "notice" }, h("strong", {}, "Passkey"), h("p", {}, text));
+
+function respond(caller, state, ask) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
+    state.error ? h("p", { class: "failure" }, state.error) : null,
     h(
       "p", {},
-      "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies.",
+      "The gateway can only carry the answer. In a browser that has the account's passkey, open web.whatsapp.com, run this in its console, and paste here what it copies.",
     ),
-    secret("Snippet for the console", snippet(challenge)),
+    secret("Snippet for the console", snippet(state.challenge)),
     form({ class: "lines" }, [
       field("Assertion", assertion, "JSON"),
       h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion")),
-    ],
-      async values => {
-        await caller.post("/devices/me/passkey/response", JSON.parse(values.assertion));
-        toast("The assertion was sent.");
-        await passkeyStep(caller, place, linked);
-      }));
+    ], async values => {
+      let body;
+      try { body = JSON.parse(values.assertion); } catch { throw new Error("That is not JSON."); }
+      await caller.post("/devices/me/passkey/response", body);
+      toast("The assertion was sent.");
+      await ask();
+    }));
 }
 
-function confirm(caller, place, data, linked) {
+function compare(caller, state, ask) {
   return h("div", { class: "notice warn" }, h("strong", {}, "Compare this code with the phone"),
-    h("p", { class: "paircode" }, data.code),
+    h("p", { class: "paircode" }, state.code),
     form({}, [h("button", { type: "submit", class: "primary" }, "They are the same")], async () => {
       await caller.post("/devices/me/passkey/confirm", {});
-      place.hidden = true;
-      linked();
+      await ask();
     }));
 }

@@ -678,8 +678,8 @@ export function quantile(share, now, before) {
 
 import { APIError, sandbox } from "./api.js";
 import { h } from "./dom.js";
-import { passkeyStep } from "./panel-passkey.js";
-import { attempt, button, explain, field, form, input, panel, toast } from "./parts.js";
+import { passkeyPart } from "./panel-passkey.js";
+import { attempt, button, every, explain, field, form, input, panel, toast } from "./parts.js";
 import * as session from "./session.js";
 
 /** In sandbox mode: scans what is on the screen with one of the sandbox's phones. */
@@ -710,7 +710,7 @@ function qrPart(caller, linked) {
   const bar = h("i", {}), left = h("p", { class: "small quiet num", "aria-live": "off" });
   const told = h("p", { class: "failure", role: "alert" });
   const again = button("New code", () => { run(true); });
-  const passkey = h("div", { hidden: true });
+  const passkey = passkeyPart(caller);
   let code = null, expires = 0, total = 1, abort = null;
 
   const tick = setInterval(() => {
@@ -747,8 +747,7 @@ function qrPart(caller, linked) {
     paired() { over(h("span", { class: "done" }, "✓ Linked")); again.hidden = true; linked(); },
     failed(data) { over("No code"); told.textContent = data.error; },
     scanned_without_multidevice() { told.textContent = "That phone has no multi-device support: update WhatsApp on it."; },
-    passkey_required() { passkeyStep(caller, passkey, linked); },
-    passkey_confirmation() { passkeyStep(caller, passkey, linked); },
+    passkey: passkey.set,
   };
 
   async function run(restart) {
@@ -782,31 +781,34 @@ function qrPart(caller, linked) {
         ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
-      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey));
+      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey.node));
   return { node, stop };
 }
 
 function codePart(caller) {
   const answer = h("div", { class: "stack", hidden: true });
+  const passkey = passkeyPart(caller);
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
+  let isAsking = false;
   const ask = form({ class: "inline" }, [
     field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
-  ],
-    async values => {
-      const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
-      if (!data) return toast("The device is linked already.");
-      answer.hidden = false;
-      answer.replaceChildren(h(
-        "p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code,
-      ),
-        h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`));
-      return undefined;
-    });
-  return { node: h("div", { class: "stack" }, ask, answer, h("ol", { class: "steps" },
-    h(
-      "li", {}, "On the phone: Settings, Linked devices, Link a device.",
-    ), h("li", {}, "Choose “Link with phone number instead”."),
-    h("li", {}, "Type the code."))), stop() {} };
+  ], async values => {
+    const { data } = await caller.post("/devices/me/login-code", { phone: values.phone.replace(/[^\d]/g, "") });
+    if (!data) return toast("The device is linked already.");
+    answer.hidden = false;
+    answer.replaceChildren(
+      h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
+      h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`),
+    );
+    if (!isAsking) every(3, passkey.node, passkey.ask);
+    isAsking = true;
+    return undefined;
+  });
+  const steps = h("ol", { class: "steps" },
+    h("li", {}, "On the phone: Settings, Linked devices, Link a device."),
+    h("li", {}, "Choose “Link with phone number instead”."),
+    h("li", {}, "Type the code."));
+  return { node: h("div", { class: "stack" }, ask, answer, steps, passkey.node), stop() {} };
 }
 
 /** The panel; `linked` is called once the device is paired. */
@@ -844,42 +846,57 @@ copy(JSON.stringify({ id: k.id, rawId: e(k.rawId), type: k.type, response: { cli
   authenticatorData: e(k.response.authenticatorData), signature: e(k.response.signature),
   userHandle: k.response.userHandle ? e(k.response.userHandle) : undefined } }));`;
 
-/** Shows where the passkey exchange stands in `place`, and follows it until the device is linked. */
-export async function passkeyStep(caller, place, linked) {
-  place.hidden = false;
-  const { data } = await caller.get("/devices/me/passkey");
-  if (data.state === "awaiting_response") return place.replaceChildren(respond(caller, place, data.challenge, linked));
-  if (data.state === "awaiting_confirmation") return place.replaceChildren(confirm(caller, place, data, linked));
-  place.hidden = true;
-  return undefined;
+/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
+export function passkeyPart(caller) {
+  const node = h("div", { hidden: true });
+  let shown = "";
+  function set(state) {
+    // Built anew only when something changed: somebody may be typing.
+    const now = JSON.stringify([state.status, state.response_sent, state.confirmed, state.error, state.challenge]);
+    if (now === shown) return;
+    shown = now;
+    node.hidden = state.status === "none";
+    node.replaceChildren(part(caller, state, ask));
+  }
+  const ask = async () => set((await caller.get("/devices/me/passkey")).data);
+  return { node, set, ask };
 }
 
-function respond(caller, place, challenge, linked) {
+function part(caller, state, ask) {
+  if (state.status === "awaiting_response") return state.response_sent ? waiting("The assertion is at WhatsApp.") : respond(caller, state, ask);
+  if (state.status !== "awaiting_confirmation") return "";
+  return state.confirmed || state.skip_handoff_ux ? waiting("Waiting for the phone.") : compare(caller, state, ask);
+}
+
+const waiting = text => h("div", { class: "notice" }, h("strong", {}, "Passkey"), h("p", {}, text));
+
+function respond(caller, state, ask) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
+    state.error ? h("p", { class: "failure" }, state.error) : null,
     h(
       "p", {},
-      "Open web.whatsapp.com in a browser that has the account's passkey, run this in its console, and paste what it copies.",
+      "The gateway can only carry the answer. In a browser that has the account's passkey, open web.whatsapp.com, run this in its console, and paste here what it copies.",
     ),
-    secret("Snippet for the console", snippet(challenge)),
+    secret("Snippet for the console", snippet(state.challenge)),
     form({ class: "lines" }, [
       field("Assertion", assertion, "JSON"),
       h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Send assertion")),
-    ],
-      async values => {
-        await caller.post("/devices/me/passkey/response", JSON.parse(values.assertion));
-        toast("The assertion was sent.");
-        await passkeyStep(caller, place, linked);
-      }));
+    ], async values => {
+      let body;
+      try { body = JSON.parse(values.assertion); } catch { throw new Error("That is not JSON."); }
+      await caller.post("/devices/me/passkey/response", body);
+      toast("The assertion was sent.");
+      await ask();
+    }));
 }
 
-function confirm(caller, place, data, linked) {
+function compare(caller, state, ask) {
   return h("div", { class: "notice warn" }, h("strong", {}, "Compare this code with the phone"),
-    h("p", { class: "paircode" }, data.code),
+    h("p", { class: "paircode" }, state.code),
     form({}, [h("button", { type: "submit", class: "primary" }, "They are the same")], async () => {
       await caller.post("/devices/me/passkey/confirm", {});
-      place.hidden = true;
-      linked();
+      await ask();
     }));
 }
 
