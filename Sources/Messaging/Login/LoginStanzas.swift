@@ -9,10 +9,11 @@ package enum LoginStanzas {
     /// Keepalive: no child.
     package static func ping(id: String) -> Stanza { IQ.get(id: id, namespace: "w:p") }
 
-    /// Answer to a ping of the server's.
+    /// Answer to a ping of the server's, which need not have an id nor, with a child `<ping/>`, a namespace.
     package static func pong(_ ping: Stanza) -> Stanza? {
-        guard ping["xmlns"] == "urn:xmpp:ping", let id = ping.id else { return nil }
-        return Stanza("iq", ["type": "result", "to": ping.attributes["from"], "id": .text(id)])
+        guard ping["xmlns"] == "urn:xmpp:ping" || ping.child("ping") != nil else { return nil }
+        return Stanza(
+            "iq", ["type": "result", "to": ping.attributes["from"], "id": ping.attributes["id"]])
     }
 
     /// `<presence type name/>`; publishes the push name.

@@ -165,8 +165,10 @@ extension DeviceSession {
         }
     }
 
-    /// An identity changed under the automatic policy: tells it once.
+    /// An identity changed under the automatic policy: tells it once. The person's device lost our sender keys with the rest;
+    /// the marks in the store go with the identity, those in memory here.
     func identityChanged(_ jid: JID, draft: inout SignalDraft) {
+        keyMarks.removeAll()
         draft.changes.events.append(
             .identityChange(
                 own: ownNumber, target: partyInMemory(jid), isImplicit: true, stanzaID: "\(now.microseconds)", at: now))

@@ -53,6 +53,35 @@ struct GroupMessagingTests {
         #expect(bench.server.sent.filter { $0.tag == "iq" }.isEmpty)
     }
 
+    @Test("a member who registered anew and wrote before the next group message gets the sender key again")
+    func registeredAnew() async throws {
+        let bench = try await Bench.ready()
+        let stays = bench.contact("15550002222", lid: "333444555666777")
+        let old = bench.contact()
+        self.bench(members: [stays, old], on: bench)
+        _ = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "one"))
+        let one = try await bench.server.stanza("first") { $0.tag == "message" }
+        let enc = try #require(
+            one.child("participants")?.children("to").first { $0.jid("jid") == old.jid }?.child("enc"))
+        _ = try old.decrypt(enc, from: Bench.lid)
+
+        let new = FakeDevice(old.jid)
+        bench.server.world.bundles[new.jid] = new
+        try new.start(with: Bench.lid, bundle: try bench.bundle())
+        bench.server.deliver(
+            bench.message("A1", from: new, encs: [try new.encrypt(conversation("new phone"), to: Bench.lid)]))
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "A1" }
+        bench.server.clearLog()
+        _ = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "two"))
+        let two = try await bench.server.stanza("second") { $0.tag == "message" }
+        let copies = two.child("participants")?.children("to") ?? []
+        #expect(copies.compactMap { $0.jid("jid") } == [new.jid])
+        let copy = try #require(copies.first?.child("enc"))
+        try new.learnSenderKey(try new.decrypt(copy, from: Bench.lid), group: Self.group, from: Bench.lid)
+        let body = try new.decryptGroup(try #require(two.child("enc")), group: Self.group, from: Bench.lid)
+        #expect(body[string: "conversation"] == "two")
+    }
+
     @Test("after somebody left, a new key goes to those who stayed")
     func rotates() async throws {
         let bench = try await Bench.ready()

@@ -182,5 +182,9 @@ struct LifecycleTests {
                 children: [Stanza("ping")]))
         let pong = try await bench.server.stanza("pong") { $0.id == "p-1" }
         #expect(pong.type == "result" && pong.to == .serverJID)
+        bench.server.clearLog()
+        bench.server.deliver(Stanza("iq", ["from": .jid(.serverJID), "type": "get", "xmlns": "urn:xmpp:ping"]))
+        let nameless = try await bench.server.stanza("pong without id") { $0.tag == "iq" && $0.type == "result" }
+        #expect(nameless.id == nil && nameless.to == .serverJID)
     }
 }
