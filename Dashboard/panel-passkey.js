@@ -2,7 +2,8 @@
 // web page with the account's authenticator: the gateway carries it, and this panel says how.
 
 import { h } from "./dom.js";
-import { field, form, secret, toast } from "./parts.js";
+import { button, field, form, secret, toast } from "./parts.js";
+import * as session from "./session.js";
 
 /** What to run in the console of WhatsApp's page: it answers with the JSON to paste back. */
 const snippet = challenge => `const b = s => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0));
@@ -13,6 +14,17 @@ const k = await navigator.credentials.get({ publicKey: o });
 copy(JSON.stringify({ id: k.id, rawId: e(k.rawId), type: k.type, response: { clientDataJSON: e(k.response.clientDataJSON),
   authenticatorData: e(k.response.authenticatorData), signature: e(k.response.signature),
   userHandle: k.response.userHandle ? e(k.response.userHandle) : undefined } }));`;
+
+const base64url = text => btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+/** What the sandbox takes for an assertion: it checks the credential and the challenge, not the signature. */
+const sandboxAssertion = challenge => {
+  const id = challenge.allowCredentials?.[0]?.id || base64url("sandbox");
+  const client = { type: "webauthn.get", challenge: challenge.challenge, origin: "https://web.whatsapp.com" };
+  return { id, rawId: id, type: "public-key", response: {
+    clientDataJSON: base64url(JSON.stringify(client)), authenticatorData: base64url("\0".repeat(37)), signature: base64url("sandbox"),
+  } };
+};
 
 /** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
 export function passkeyPart(caller) {
@@ -40,6 +52,11 @@ const waiting = text => h("div", { class: "notice" }, h("strong", {}, "Passkey")
 
 function respond(caller, state, ask) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
+  const send = async body => {
+    await caller.post("/devices/me/passkey/response", body);
+    toast("The assertion was sent.");
+    await ask();
+  };
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
     state.error ? h("p", { class: "failure" }, state.error) : null,
     h(
@@ -53,10 +70,12 @@ function respond(caller, state, ask) {
     ], async values => {
       let body;
       try { body = JSON.parse(values.assertion); } catch { throw new Error("That is not JSON."); }
-      await caller.post("/devices/me/passkey/response", body);
-      toast("The assertion was sent.");
-      await ask();
-    }));
+      await send(body);
+    }),
+    session.hasSandbox && session.hasOperator()
+      ? h(
+        "div", { class: "row" }, button("Answer with the sandbox's passkey", () => send(sandboxAssertion(state.challenge))),
+      ) : null);
 }
 
 function compare(caller, state, ask) {

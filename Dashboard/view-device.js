@@ -75,7 +75,7 @@ function customerView(id) {
   const timeline = timelinePanel();
   const left = h("div", { class: "stack" }), right = h("div", { class: "stack" }, panel("Facts", null, about), timeline.node);
   const view = h("div", {}, head, h("div", { class: "columns" }, left, right));
-  let isLinked = null, hasStarted = false, title = "";
+  let isLinked = null, hasStarted = false, title = "", before = "", pace = 1.5;
 
   async function describe() {
     const { data: me } = await caller.get("/devices/me");
@@ -94,9 +94,12 @@ function customerView(id) {
 
   async function load() {
     const { data: status } = await caller.get("/devices/me/status");
+    const isNews = JSON.stringify(status) !== before;
+    before = JSON.stringify(status);
+    if (isNews) pace = 1.5;
     const linked = !["pending", "logged_out"].includes(status.db_status);
     const changed = linked !== isLinked;
-    if (changed || !hasStarted || !linked) await describe();
+    if (isNews) await describe();
     show(head, heading(title, deviceState(status), [
       linked ? button(
         "Reconnect", async () => { await caller.post("/devices/me/reconnect"); toast("Reconnecting."); refresh(); },
@@ -119,7 +122,7 @@ function customerView(id) {
     }
     hasStarted = true;
   }
-  // A customer's requests count against the hour: often only while there is something to wait for.
-  const refresh = every(() => (isLinked ? 20 : 4), view, load);
+  // A customer's requests count against the hour: often only after something changed, then ever more rarely.
+  const refresh = every(() => (pace = Math.min(20, pace * 1.4)), view, load);
   return view;
 }

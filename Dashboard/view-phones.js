@@ -15,11 +15,16 @@ function create() {
     field("Name", input("push_name", { placeholder: "Ada" })),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "echo" }), "Answer every text with the same text"),
     h(
+      "label", { class: "check" }, h("input", { type: "checkbox", name: "passkey" }),
+      "WhatsApp asks for a passkey while it links",
+    ),
+    h(
       "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
       h("button", { type: "submit", class: "primary" }, "Make phone"),
     ),
   ], async values => {
-    const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name });
+    const passkey = values.passkey ? "required" : "off";
+    const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name, passkey });
     if (values.echo) await sandbox("PATCH", at(made.phone), { auto: { echo: true } });
     close(made);
   }));
@@ -71,7 +76,13 @@ function linkForms(phone, refresh) {
       async values => {
         const reply = await sandbox("POST", at(phone, "/enter-code"), { code: values.code.trim() });
         if (reply.jid) await done(); else throw new Error(`The phone says: ${(reply.state || "refused").replaceAll("_", " ")}.`);
-      })));
+      }),
+    form({ class: "lines" }, [
+      field(
+        "Or the code of a passkey", input("passkey", { required: true, placeholder: "XXXX-XXXX" }), "shown by the device too",
+      ),
+      h("div", {}, h("button", { type: "submit" }, "They are the same")),
+    ], values => sandbox("POST", at(phone, "/confirm-passkey"), { code: values.passkey.trim() }))));
 }
 
 export function phonesView() {

@@ -71,12 +71,13 @@ class Tour:
 
     def make_phones(self):
         self.navigate("Phones")
-        for number, name, echoes in (("12025550100", "Ada", False), ("12025550101", "Bob", True)):
+        for number, name, says in (("12025550100", "Ada", None), ("12025550101", "Bob", "Answer every text"),
+                                   ("12025550102", "Cleo", "WhatsApp asks for a passkey")):
             self.page.locator(".head").get_by_role("button", name="New phone").click()
             self.dialog().get_by_label("Number").fill(number)
             self.dialog().get_by_label("Name").fill(name)
-            if echoes:
-                self.dialog().get_by_label("Answer every text").check()
+            if says:
+                self.dialog().get_by_label(says).check()
             self.button("Make phone").click()
             expect(self.page.locator("dd", has_text=number)).to_be_visible()
 
@@ -97,13 +98,25 @@ class Tour:
         self.button("Customer view").click()
         expect(self.page.get_by_role("heading", level=1, name="Devices")).to_be_visible()
 
-    def make_device(self):
+    def make_device(self, name="Ada bot"):
         self.button("New device").click()
-        self.dialog().get_by_label("Name").fill("Ada bot")
+        self.dialog().get_by_label("Name").fill(name)
         self.button("Create device").click()
         expect(self.dialog().locator(".secret code")).to_have_count(2)
         self.keep()
-        expect(self.page.get_by_role("heading", level=1, name="Ada bot")).to_be_visible()
+        expect(self.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+    def link_with_passkey(self):
+        self.navigate("Devices")
+        self.make_device("Cleo bot")
+        expect(self.page.get_by_role("img", name="QR code")).to_be_visible()
+        self.page.get_by_label("Phone of the sandbox").select_option("12025550102")
+        self.button("Scan with this phone").click()
+        answer = self.button("Answer with the sandbox's passkey")
+        expect(answer).to_be_visible()
+        self.look("05-passkey")
+        answer.click()
+        expect(self.page.locator(".head .badge", has_text="online")).to_be_visible()
 
     def link(self):
         expect(self.page.get_by_role("img", name="QR code")).to_be_visible()
@@ -241,8 +254,8 @@ class Tour:
 
 
 STORY = [
-    "sign_in", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "chat_as_phone",
-    "operate", "revoke", "audit", "refused", "keyboard", "small_screen",
+    "sign_in", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "link_with_passkey",
+    "chat_as_phone", "operate", "revoke", "audit", "refused", "keyboard", "small_screen",
 ]
 
 
@@ -255,7 +268,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport={"width": 1360, "height": 860})
         page.set_default_timeout(PATIENCE)
-        expect.set_options()
+        expect.set_options(timeout=PATIENCE)
         tour = Tour(page, product, receiver, pictures)
         page.on("pageerror", lambda error: tour.problems.append(f"script error: {error}"))
         page.on("console", lambda message: tour.problems.append(f"console: {message.text}")

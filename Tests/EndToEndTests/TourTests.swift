@@ -24,6 +24,7 @@ struct TourTests {
         ("docs/guides/first-bot-python.md", ["answered 12025550121@s.whatsapp.net"]),
         ("docs/guides/first-bot-swift.md", [#""state":"paired""#]),
         ("docs/guides/webhooks.md", ["signature ok  test.ping", #""Status":"success""#]),
+        ("docs/sandbox.md", [#""text":"hello""#]),
         ("docs/fair-use.md", ["is_registered"]),
         ("docs/api.md", ["3.1"]),
     ]

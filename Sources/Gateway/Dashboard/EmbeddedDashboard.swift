@@ -834,7 +834,8 @@ export function linkPanel(caller, linked) {
 // web page with the account's authenticator: the gateway carries it, and this panel says how.
 
 import { h } from "./dom.js";
-import { field, form, secret, toast } from "./parts.js";
+import { button, field, form, secret, toast } from "./parts.js";
+import * as session from "./session.js";
 
 /** What to run in the console of WhatsApp's page: it answers with the JSON to paste back. */
 const snippet = challenge => `const b = s => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0));
@@ -845,6 +846,17 @@ const k = await navigator.credentials.get({ publicKey: o });
 copy(JSON.stringify({ id: k.id, rawId: e(k.rawId), type: k.type, response: { clientDataJSON: e(k.response.clientDataJSON),
   authenticatorData: e(k.response.authenticatorData), signature: e(k.response.signature),
   userHandle: k.response.userHandle ? e(k.response.userHandle) : undefined } }));`;
+
+const base64url = text => btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+/** What the sandbox takes for an assertion: it checks the credential and the challenge, not the signature. */
+const sandboxAssertion = challenge => {
+  const id = challenge.allowCredentials?.[0]?.id || base64url("sandbox");
+  const client = { type: "webauthn.get", challenge: challenge.challenge, origin: "https://web.whatsapp.com" };
+  return { id, rawId: id, type: "public-key", response: {
+    clientDataJSON: base64url(JSON.stringify(client)), authenticatorData: base64url("\0".repeat(37)), signature: base64url("sandbox"),
+  } };
+};
 
 /** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
 export function passkeyPart(caller) {
@@ -872,6 +884,11 @@ const waiting = text => h("div", { class: "notice" }, h("strong", {}, "Passkey")
 
 function respond(caller, state, ask) {
   const assertion = h("textarea", { name: "assertion", required: true, rows: 4, spellcheck: "false" });
+  const send = async body => {
+    await caller.post("/devices/me/passkey/response", body);
+    toast("The assertion was sent.");
+    await ask();
+  };
   return h("div", { class: "notice warn" }, h("strong", {}, "WhatsApp asks for a passkey"),
     state.error ? h("p", { class: "failure" }, state.error) : null,
     h(
@@ -885,10 +902,12 @@ function respond(caller, state, ask) {
     ], async values => {
       let body;
       try { body = JSON.parse(values.assertion); } catch { throw new Error("That is not JSON."); }
-      await caller.post("/devices/me/passkey/response", body);
-      toast("The assertion was sent.");
-      await ask();
-    }));
+      await send(body);
+    }),
+    session.hasSandbox && session.hasOperator()
+      ? h(
+        "div", { class: "row" }, button("Answer with the sandbox's passkey", () => send(sandboxAssertion(state.challenge))),
+      ) : null);
 }
 
 function compare(caller, state, ask) {
@@ -1602,7 +1621,7 @@ function customerView(id) {
   const timeline = timelinePanel();
   const left = h("div", { class: "stack" }), right = h("div", { class: "stack" }, panel("Facts", null, about), timeline.node);
   const view = h("div", {}, head, h("div", { class: "columns" }, left, right));
-  let isLinked = null, hasStarted = false, title = "";
+  let isLinked = null, hasStarted = false, title = "", before = "", pace = 1.5;
 
   async function describe() {
     const { data: me } = await caller.get("/devices/me");
@@ -1621,9 +1640,12 @@ function customerView(id) {
 
   async function load() {
     const { data: status } = await caller.get("/devices/me/status");
+    const isNews = JSON.stringify(status) !== before;
+    before = JSON.stringify(status);
+    if (isNews) pace = 1.5;
     const linked = !["pending", "logged_out"].includes(status.db_status);
     const changed = linked !== isLinked;
-    if (changed || !hasStarted || !linked) await describe();
+    if (isNews) await describe();
     show(head, heading(title, deviceState(status), [
       linked ? button(
         "Reconnect", async () => { await caller.post("/devices/me/reconnect"); toast("Reconnecting."); refresh(); },
@@ -1646,8 +1668,8 @@ function customerView(id) {
     }
     hasStarted = true;
   }
-  // A customer's requests count against the hour: often only while there is something to wait for.
-  const refresh = every(() => (isLinked ? 20 : 4), view, load);
+  // A customer's requests count against the hour: often only after something changed, then ever more rarely.
+  const refresh = every(() => (pace = Math.min(20, pace * 1.4)), view, load);
   return view;
 }
 
@@ -1884,11 +1906,16 @@ function create() {
     field("Name", input("push_name", { placeholder: "Ada" })),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "echo" }), "Answer every text with the same text"),
     h(
+      "label", { class: "check" }, h("input", { type: "checkbox", name: "passkey" }),
+      "WhatsApp asks for a passkey while it links",
+    ),
+    h(
       "div", { class: "row end" }, h("button", { type: "button", onclick: () => close() }, "Cancel"),
       h("button", { type: "submit", class: "primary" }, "Make phone"),
     ),
   ], async values => {
-    const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name });
+    const passkey = values.passkey ? "required" : "off";
+    const made = await sandbox("POST", "/accounts", { phone: values.phone, push_name: values.push_name, passkey });
     if (values.echo) await sandbox("PATCH", at(made.phone), { auto: { echo: true } });
     close(made);
   }));
@@ -1940,7 +1967,13 @@ function linkForms(phone, refresh) {
       async values => {
         const reply = await sandbox("POST", at(phone, "/enter-code"), { code: values.code.trim() });
         if (reply.jid) await done(); else throw new Error(`The phone says: ${(reply.state || "refused").replaceAll("_", " ")}.`);
-      })));
+      }),
+    form({ class: "lines" }, [
+      field(
+        "Or the code of a passkey", input("passkey", { required: true, placeholder: "XXXX-XXXX" }), "shown by the device too",
+      ),
+      h("div", {}, h("button", { type: "submit" }, "They are the same")),
+    ], values => sandbox("POST", at(phone, "/confirm-passkey"), { code: values.passkey.trim() }))));
 }
 
 export function phonesView() {
