@@ -118,7 +118,7 @@ export function secret(label, text) {
   }, { "aria-label": `Copy ${label}` });
   return h(
     "div", { class: "secret-part" }, h("p", { class: "small quiet" }, label), h(
-      "div", { class: "secret" }, h("code", {}, text), copy,
+      "div", { class: "secret" }, h("code", { tabindex: text.length > 200 ? 0 : null }, text), copy,
     ),
   );
 }

@@ -201,7 +201,8 @@ class Tour:
         self.button("Delete").click()
         self.button("Delete device").click()
         expect(self.page.get_by_role("heading", level=1, name="Devices")).to_be_visible()
-        expect(self.page.get_by_text("No devices yet")).to_be_visible()
+        expect(self.page.get_by_role("link", name="Cleo bot")).to_be_visible()
+        expect(self.page.get_by_role("link", name="Ada bot")).to_have_count(0)
 
     def audit(self):
         self.navigate("Audit log")

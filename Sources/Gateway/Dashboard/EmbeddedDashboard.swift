@@ -1267,7 +1267,8 @@ td a.name:hover { text-decoration: underline; }
 .skip:focus-visible { outline-color: var(--on-accent); outline-offset: -4px; }
 .secret-part { display: grid; gap: .3rem; }
 .secret { display: flex; gap: .5rem; align-items: center; }
-.secret code { flex: 1; min-width: 0; padding: .5rem .65rem; border-radius: 6px; border: 1px solid var(--line); background: var(--back); overflow-wrap: anywhere; user-select: all; }
+.secret code { flex: 1; min-width: 0; padding: .5rem .65rem; border-radius: 6px; border: 1px solid var(--line); background: var(--back); overflow-wrap: anywhere; user-select: all; max-height: 8rem; overflow-y: auto; white-space: pre-wrap; }
+.secret button { align-self: start; }
 .empty { padding: 2rem 1rem; text-align: center; color: var(--quiet); display: grid; gap: .6rem; justify-items: center; font-size: .9375rem; }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .38rem 1.1rem; font-size: .875rem; }
 .facts dt { color: var(--quiet); }
@@ -1404,7 +1405,7 @@ export function secret(label, text) {
   }, { "aria-label": `Copy ${label}` });
   return h(
     "div", { class: "secret-part" }, h("p", { class: "small quiet" }, label), h(
-      "div", { class: "secret" }, h("code", {}, text), copy,
+      "div", { class: "secret" }, h("code", { tabindex: text.length > 200 ? 0 : null }, text), copy,
     ),
   );
 }
