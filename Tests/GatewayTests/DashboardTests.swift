@@ -43,7 +43,8 @@ struct DashboardTests {
                 let text = try String(contentsOf: Self.folder.appending(path: name), encoding: .utf8)
                 let inline = text.firstMatch(of: #/style="|onclick="|<script>|<style/#)?.output
                 #expect(inline == nil, "\(name)")
-                let foreign = text.firstMatch(of: #/https?:\/\/(?!www\.w3\.org|example\.com|web\.whatsapp\.com")/#)?.output
+                let foreign = text.firstMatch(of: #/https?:\/\/(?!www\.w3\.org|example\.com|web\.whatsapp\.com")/#)?
+                    .output
                 #expect(foreign == nil, "\(name)")
                 let sink = text.firstMatch(
                     of: #/innerHTML\s*=[^=]|document\.write|eval\(|localStorage|sessionStorage/#)?
