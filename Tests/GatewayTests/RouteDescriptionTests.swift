@@ -134,7 +134,8 @@ extension RouteCatalogue {
     static func described(by fixture: GatewayFixture) -> [Route] {
         RouteCatalogue(
             dependencies: fixture.dependencies, api: fixture.configuration.api, server: fixture.configuration.server,
-            uptime: Uptime(), documentation: DocumentationAssets(folder: nil), readiness: { true }
+            uptime: Uptime(), documentation: DocumentationAssets(folder: nil),
+            metrics: MetricsPage(fixture.dependencies), readiness: { true }
         ).routes
     }
 }

@@ -22,7 +22,8 @@ struct RestDifference: Hashable, CustomStringConvertible {
 
 /// The table of deliberate differences, by the section of 10-rest-api that rules them.
 enum RestDifferences {
-    static let all = [words, emptyBodies, states, additions, webhooks, tenancy, ownDevice].joined().flatMap { $0 }
+    static let all = [words, emptyBodies, states, additions, webhooks, tenancy, ownDevice, messageActions].joined()
+        .flatMap { $0 }
 
     /// Failures carry a machine word and the name of the field.
     private static let words: [[RestDifference]] =
@@ -210,6 +211,34 @@ enum RestDifferences {
         on(
             ["GET /chats/{}/messages"], in: ["device not logged in to WhatsApp"], by: "4.2",
             .changed("data.chat_jid", "''", "'492522798642@s.whatsapp.net'")),
+    ]
+
+    /// The documented spelling of keys is understood, and a reply quotes its message.
+    private static let messageActions: [[RestDifference]] = [
+        on(
+            ["POST /messages/{}/read"], in: ["device not logged in to WhatsApp"], by: "2.3, 14 (54)",
+            .message("chat_jid and sender_jid are required", "WhatsApp Client is not Valid")),
+        on(
+            ["POST /messages/{}/read"], in: ["device not logged in to WhatsApp"], with: [.strict], by: "2.3, 5.3",
+            .status(400, 409)),
+        on(
+            ["POST /messages/{}/read"], in: ["device not logged in to WhatsApp"], with: [.reference], by: "2.3, 5.3",
+            .status(400, 500)),
+        on(
+            ["POST /messages/{}/read"], in: ["many fields"], by: "2.3, 14 (54)", .status(400, 200),
+            .message("chat_jid and sender_jid are required", "Success mark message as read")),
+        on(
+            ["POST /messages/{}/reply"], in: ["device not logged in to WhatsApp"], with: [.strict], by: "5.3",
+            .status(500, 409)),
+        on(
+            ["POST /messages/{}/reply"], in: ["empty body"], by: "2.3",
+            .message("Failed parse body request", "Message cannot be empty")),
+        on(["POST /messages/{}/reply"], in: ["empty body"], with: [.reference], by: "2.3", .status(400, 500)),
+        on(["POST /messages/{}/reply"], in: ["empty object"], with: [.strict], by: "5.1", .status(500, 400)),
+        on(
+            ["POST /messages/{}/reply"], in: ["many fields"], by: "2.3, 12.1", .status(500, 200),
+            .message("Phone number cannot be empty", "Success reply to message"), .added("data.message_id", "text"),
+            .added("data.status", "text"), .added("data.timestamp", "number"), .added("data.chat_jid", "text")),
     ]
 }
 

@@ -49,8 +49,14 @@ struct ConfigurationTests {
             ])
         #expect(
             problems(["ADMIN_SECRET_KEY": "short"])
-                == [#"config: ADMIN_SECRET_KEY: expected at least 16 characters, got "5 characters""#])
-        #expect(problems(["ADMIN_SECRET_KEY": ""]) == ["config: ADMIN_SECRET_KEY: required (or ADMIN_SECRET_KEY_FILE)"])
+                == [
+                    #"config: ADMIN_SECRET_KEY: expected at least 16 characters (openssl rand -hex 24), got "5 characters""#
+                ])
+        #expect(
+            problems(["ADMIN_SECRET_KEY": ""]) == [
+                "config: ADMIN_SECRET_KEY: required (or ADMIN_SECRET_KEY_FILE); "
+                    + "expected at least 16 characters (openssl rand -hex 24)"
+            ])
         #expect(
             problems(["WHATSAPP_TYPING_DELAY_MIN": "5s", "WHATSAPP_TYPING_DELAY_MAX": "2s"])
                 == [

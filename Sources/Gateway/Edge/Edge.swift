@@ -41,6 +41,8 @@ struct Edge: HTTPResponder {
     private let drain: DrainState
     private let accessLog: Logger
     private let audit: AuditLog
+    private let metrics: RequestMetrics
+    private let cache: ResponseCache
     private let now: @Sendable () -> Int64
 
     /// - Parameters:
@@ -48,7 +50,8 @@ struct Edge: HTTPResponder {
     ///   - now: Unix seconds.
     init(
         routes: [Route], authenticator: Authenticator, limits: RequestLimits, server: ServerSettings, api: APISettings,
-        drain: DrainState, audit: AuditLog, logger: Logger, now: @escaping @Sendable () -> Int64
+        drain: DrainState, audit: AuditLog, metrics: MetricsRegistry, logger: Logger,
+        now: @escaping @Sendable () -> Int64
     ) {
         tree = RouteTree(routes, basePath: server.basePath)
         self.authenticator = authenticator
@@ -63,6 +66,8 @@ struct Edge: HTTPResponder {
         self.drain = drain
         accessLog = logger
         self.audit = audit
+        self.metrics = RequestMetrics(metrics)
+        cache = ResponseCache(seconds: server.cacheSeconds)
         self.now = now
     }
 
@@ -86,20 +91,27 @@ struct Edge: HTTPResponder {
         cors.apply(to: &fields, origin: request.headers[.origin])
 
         var routeName = "-"
-        var isOperator = false
+        var identity: Call.Identity?
         var answer: Answer
+        metrics.began()
         do {
             let (route, parameters) = try find(method, path, target: target, headers: request.headers)
             routeName = route.name
             answer = try await handle(
                 route, parameters, request, query: query, client: client, requestID: requestID, logger: context.logger,
-                fields: &fields, isOperator: &isOperator)
+                fields: &fields, identity: &identity)
         } catch {
             answer = failure(error, requestID: requestID, route: routeName)
         }
         let response = render(answer, fields: fields, request: request, path: path)
-        if isOperator { record(routeName, status: answer.status, AuditOrigin(client: client, requestID: requestID)) }
-        log(method, routeName, status: response.status.code, client: client, requestID: requestID, since: started)
+        if let identity, routeName.isAudited(identity) {
+            record(
+                routeName, identity, status: answer.status, AuditOrigin(client: client, requestID: requestID))
+        }
+        let duration = ContinuousClock.now - started
+        metrics.ended(routeName, status: response.status.code, after: duration)
+        log(
+            routeName, status: response.status.code, identity, client: client, requestID: requestID, took: duration)
         return response
     }
 
@@ -126,7 +138,7 @@ struct Edge: HTTPResponder {
 
     private func handle(
         _ route: Route, _ parameters: PathParameters, _ request: Request, query: Substring?, client: String,
-        requestID: String, logger: Logger, fields: inout HTTPFields, isOperator: inout Bool
+        requestID: String, logger: Logger, fields: inout HTTPFields, identity known: inout Call.Identity?
     ) async throws -> Answer {
         if drain.isDraining, !route.path.hasPrefix("/health"), route.path != "/" {
             fields[.connection] = "close"
@@ -142,7 +154,7 @@ struct Edge: HTTPResponder {
             if standing.isExceeded { throw APIError.tooManyTokenRequests(standing) }
         }
         let identity = try authenticate(route, request.headers, client: client, now: time)
-        if case .admin = identity { isOperator = true }
+        known = identity
         if let standing = limits.checkTenant(identity, now: time), standing.isExceeded {
             Self.apply(standing, to: &fields)
             throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
@@ -152,9 +164,29 @@ struct Edge: HTTPResponder {
         let call = Call(
             route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
             requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
-            fingerprint: key == nil ? [] : fingerprint(request, bytes), logger: logger)
-        return route.isWaiting
-            ? try await Deadline.run(deadline) { try await route.handler(call) } : try await route.handler(call)
+            fingerprint: key == nil ? [] : fingerprint(request, bytes),
+            logger: RequestLog.logger(accessLog, requestID: requestID, identity))
+        return try await cached(call, ResponseCache.wish(request.headers))
+    }
+
+    /// The handler's answer, or one of some seconds ago where the route allows that.
+    private func cached(_ call: Call, _ wish: ResponseCache.Wish) async throws -> Answer {
+        guard case .device(let device, _) = call.identity else { return try await run(call) }
+        guard call.route.isCacheable, cache.isOn, wish != .unstored else {
+            // Also when it fails: it may have changed something before.
+            defer { if call.route.method != .get { cache.drop(did: device.did) } }
+            return try await run(call)
+        }
+        let key = ResponseCache.Key(
+            did: device.did, route: call.route.name, parameters: call.parameters.values, query: call.query.normalized)
+        if wish == .cached, let known = cache.answer(for: key) { return known }
+        return cache.keep(try await run(call), for: key)
+    }
+
+    private func run(_ call: Call) async throws -> Answer {
+        call.route.isWaiting
+            ? try await Deadline.run(deadline) { try await call.route.handler(call) }
+            : try await call.route.handler(call)
     }
 
     private func authenticate(
@@ -292,25 +324,38 @@ struct Edge: HTTPResponder {
         }
     }
 
-    /// Every call of the operator leaves a line (10-rest-api, section 3.2); the answer does not wait for it.
-    private func record(_ route: String, status: Int, _ origin: AuditOrigin) {
+    /// Calls that change something, and every call of the operator, leave a line (10-rest-api, section 3.2); the answer
+    /// does not wait for it.
+    private func record(_ route: String, _ identity: Call.Identity, status: Int, _ origin: AuditOrigin) {
         let audit = self.audit
-        Task { await audit.record("admin.request", by: "admin", from: origin, target: route, result: "\(status)") }
+        Task {
+            switch identity {
+            case .anonymous: break
+            case .admin:
+                await audit.record("admin.request", by: "admin", from: origin, target: route, result: "\(status)")
+            case .tenant(let tenant):
+                await audit.record(
+                    "tenant.request", by: "api_key:\(tenant.id)", from: origin, tenantID: tenant.id, target: route,
+                    result: "\(status)")
+            case .device(let device, _):
+                await audit.record(
+                    "device.request", by: "device", from: origin, tenantID: device.tenantID, deviceID: device.deviceID,
+                    target: route, result: "\(status)")
+            }
+        }
     }
 
     private func log(
-        _ method: String, _ route: String, status: Int, client: String, requestID: String,
-        since started: ContinuousClock.Instant
+        _ route: String, status: Int, _ identity: Call.Identity?, client: String, requestID: String, took: Duration
     ) {
         let level: Logger.Level = status >= 500 ? .error : status == 401 || status == 429 ? .warning : .info
         guard accessLog.logLevel <= level else { return }
-        let microseconds = (ContinuousClock.now - started).components.attoseconds / 1_000_000_000_000
-        accessLog.log(
-            level: level, "request",
-            metadata: [
-                "route": "\(route)", "status": "\(status)", "duration_us": "\(microseconds)", "client": "\(client)",
-                "request_id": "\(requestID)",
-            ])
+        var fields = RequestLog.metadata(requestID: requestID, identity)
+        fields["route"] = "\(route)"
+        fields["status"] = "\(status)"
+        fields["duration_ms"] = "\(RequestLog.milliseconds(took))"
+        fields["client"] = "\(client)"
+        accessLog.log(level: level, "request", metadata: fields)
     }
 }
 
@@ -322,4 +367,17 @@ enum ContentSecurity {
     /// For pages of ours: own inline styles, images from data, nothing else.
     static let page =
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+}
+
+extension String {
+    /// Whether calls of the route with this name are recorded: all of the operator, and what customers change in keys,
+    /// devices, links and webhooks. Messages are not: they have rows of their own.
+    fileprivate func isAudited(_ identity: Call.Identity) -> Bool {
+        switch identity {
+        case .anonymous: false
+        case .admin: true
+        case .tenant: !hasPrefix("GET ")
+        case .device: !hasPrefix("GET ") && (contains(" /devices/me") || contains(" /webhooks"))
+        }
+    }
 }

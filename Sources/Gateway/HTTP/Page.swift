@@ -2,8 +2,10 @@
 struct Page: Sendable {
     let limit: Int
     let offset: Int
+    private let query: Query
 
     init(_ query: Query) {
+        self.query = query
         limit = query.integer("limit", default: 1000, in: 1...1000)
         // The cursor is "o" and the number of rows passed.
         offset = query["cursor"].flatMap { $0.hasPrefix("o") ? Int($0.dropFirst()) : nil }.map { max(0, $0) } ?? 0
@@ -17,6 +19,14 @@ struct Page: Sendable {
         let answer = Answer.ok(message) { data(&$0, rows) }
         guard found.count > limit else { return answer }
         let cursor = "o\(offset + limit)"
-        return answer.with("X-Next-Cursor", cursor).with("Link", "<?limit=\(limit)&cursor=\(cursor)>; rel=\"next\"")
+        let next = query.replacing([("limit", "\(limit)"), ("cursor", cursor)])
+        return answer.with("X-Next-Cursor", cursor).with("Link", "<?\(next)>; rel=\"next\"")
+    }
+
+    /// The answer for this page of `all`.
+    func answer<Row: Sendable>(
+        _ message: String, of all: [Row], data: @escaping @Sendable (inout JSONWriter, [Row]) -> Void
+    ) -> Answer {
+        answer(message, Array(all.dropFirst(offset).prefix(limit + 1)), data: data)
     }
 }

@@ -1,5 +1,18 @@
 /// Percent-decoding of paths, queries and forms.
 enum PercentCoding {
+    /// Everything but letters, digits and `-._~` as `%XX`.
+    static func encode(_ text: String) -> String {
+        var encoded: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: encoded.append(byte)
+            default:
+                encoded += [UInt8(ascii: "%"), HexDigits.upper[Int(byte >> 4)], HexDigits.upper[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: encoded, as: UTF8.self)
+    }
+
     /// Decodes `%XX`; `+` becomes a space only where `plusIsSpace`. Nil for a broken escape or text that is not UTF-8.
     static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         let bytes = Array(text.utf8)
@@ -72,6 +85,16 @@ struct Query: Sendable {
     private let pairs: [(key: String, value: String)]
 
     init(_ text: Substring?) { pairs = text.flatMap { PercentCoding.pairs($0) } ?? [] }
+
+    /// `name=value`, in the order of the names.
+    var normalized: [String] { pairs.map { "\($0.key)=\($0.value)" }.sorted() }
+
+    /// The query with other values for some names, percent-encoded.
+    func replacing(_ values: [(key: String, value: String)]) -> String {
+        let kept = pairs.filter { pair in !values.contains { $0.key == pair.key } }
+        return (kept + values).map { "\(PercentCoding.encode($0.key))=\(PercentCoding.encode($0.value))" }
+            .joined(separator: "&")
+    }
 
     subscript(name: String) -> String? {
         pairs.isEmpty ? nil : pairs.first { $0.key == name }?.value

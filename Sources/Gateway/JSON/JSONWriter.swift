@@ -206,6 +206,7 @@ struct JSONWriter {
 
 enum HexDigits {
     static let lower = Array("0123456789abcdef".utf8)
+    static let upper = Array("0123456789ABCDEF".utf8)
 }
 
 /// Lower-case text of a UUID without Foundation's formatter.

@@ -107,7 +107,7 @@ extension OpenAPIDocument {
         guard let answer = route.answer else { return ["description": "Success"] }
         var content: [(key: String, value: JSONValue)] = []
         if let message = answer.message { content.append(("application/json", envelope(message, status, answer.data))) }
-        for type in answer.media { content.append((type, type == "application/json" ? [:] : mediaType)) }
+        for type in answer.media { content.append((type, Self.isDocument(type) ? [:] : mediaType)) }
         var members: [(key: String, value: JSONValue)] = [
             ("description", .string(answer.message ?? (content.isEmpty ? "No content" : "Success"))),
             ("headers", .object(successHeaders(route))),
@@ -115,6 +115,9 @@ extension OpenAPIDocument {
         if !content.isEmpty { members.append(("content", .object(content))) }
         return .object(members)
     }
+
+    /// Readers take these apart: their content is no text to them.
+    private static func isDocument(_ type: String) -> Bool { type.hasSuffix("json") || type.hasSuffix("yaml") }
 
     private static let mediaType: JSONValue = ["schema": ["type": "string"]]
 

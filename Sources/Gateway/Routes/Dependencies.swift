@@ -27,16 +27,19 @@ package struct GatewayDependencies: Sendable {
     package var sandbox: SandboxRelay?
     package var timeline: TimelineRepository
     package var logger: Logger
+    package var metrics: MetricsRegistry
 
     /// All services over one database.
     ///
     /// - Parameters:
     ///   - sealing: Seals and opens what must be recoverable.
+    ///   - metrics: What `/metrics` shows.
     ///   - now: Unix seconds.
     package init(
         configuration: SwitchboardConfiguration, database: StorageDatabase, sealing: any SecretSealing,
         sessions: any SessionDirectory, webhooks: WebhookService, egress: EgressGuard, versions: WhatsAppVersionService,
-        node: NodeIdentity, sandbox: SandboxRelay? = nil, logger: Logger, now: @escaping @Sendable () -> Int64
+        node: NodeIdentity, sandbox: SandboxRelay? = nil, logger: Logger, metrics: MetricsRegistry = .process,
+        now: @escaping @Sendable () -> Int64
     ) {
         let authentication = configuration.authentication
         let directory = AuthDirectory()
@@ -71,5 +74,6 @@ package struct GatewayDependencies: Sendable {
         self.sandbox = sandbox
         timeline = TimelineRepository(database)
         self.logger = logger
+        self.metrics = metrics
     }
 }

@@ -7,6 +7,7 @@ struct RouteCatalogue: Sendable {
     let server: ServerSettings
     let uptime: Uptime
     let documentation: DocumentationAssets
+    let metrics: MetricsPage
     let runningKeys = RunningKeys()
     /// True once the node takes requests: the database answers and the authentication table is loaded.
     let readiness: @Sendable () async -> Bool
@@ -32,9 +33,11 @@ struct RouteCatalogue: Sendable {
             deviceSettingRoutes,
             timelineRoutes,
             messageRoutes,
+            messageActionRoutes,
             webhookRoutes,
             dashboardRoutes,
             sandboxRoutes,
+            metricsRoutes,
         ].flatMap { $0 }
     }
 }

@@ -114,6 +114,9 @@ struct PathParameters: Sendable {
         pairs = zip(names, values).map { ($0, $1) }
     }
 
+    /// In the order of the path.
+    var values: [String] { pairs.map(\.value) }
+
     /// The value of a parameter that the route's path names.
     subscript(name: String) -> String { pairs.first { $0.name == name }?.value ?? "" }
 }

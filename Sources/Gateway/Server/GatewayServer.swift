@@ -32,6 +32,7 @@ package actor GatewayServer {
     private let configuration: SwitchboardConfiguration
     private let eventLoops: any EventLoopGroup
     private let edge: Edge
+    private let metrics: MetricsListener
     private let drain = DrainState()
     private let feed: AuthFeed
     private let logger: Logger
@@ -39,6 +40,7 @@ package actor GatewayServer {
     private var feedTask: Task<Void, Never>?
     private var usageTask: Task<Void, Never>?
     private var settingsTask: Task<Void, Never>?
+    private var metricsTask: Task<Void, Never>?
 
     /// - Parameters:
     ///   - eventLoops: Where connections are served.
@@ -57,18 +59,22 @@ package actor GatewayServer {
         let freshness = dependencies.freshness
         let drain = self.drain
         let probe = ReadinessProbe(database: dependencies.database)
-        let catalogue = RouteCatalogue(
-            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
-            documentation: DocumentationAssets(folder: configuration.api.documentationFolder)
-        ) {
+        let readiness: @Sendable () async -> Bool = {
             guard !drain.isDraining, !freshness.isStale, await isReady() else { return false }
             return await probe.isReachable()
         }
+        let page = MetricsPage(dependencies)
+        metrics = MetricsListener(page: page, readiness: readiness)
+        let catalogue = RouteCatalogue(
+            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
+            documentation: DocumentationAssets(folder: configuration.api.documentationFolder), metrics: page,
+            readiness: readiness)
         edge = Edge(
             routes: catalogue.routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
             api: configuration.api,
-            drain: drain, audit: dependencies.audit, logger: dependencies.logger, now: now)
+            drain: drain, audit: dependencies.audit, metrics: dependencies.metrics, logger: dependencies.logger,
+            now: now)
         feed = AuthFeed(
             source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
             logger: dependencies.logger)
@@ -87,6 +93,12 @@ package actor GatewayServer {
         let changes = dependencies.database.system.listen([SettingsRepository.channel])
         settingsTask = Task {
             for await _ in changes { await versions.changed() }
+        }
+        if configuration.api.isMetricsEnabled, let address = configuration.api.metricsAddress {
+            let logger = Self.quiet(logger)
+            metricsTask = Task { [metrics, eventLoops] in
+                await metrics.run(at: address, eventLoops: eventLoops, logger: logger)
+            }
         }
         let (ports, bound) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
@@ -136,12 +148,14 @@ package actor GatewayServer {
         await feedTask?.value
         await settingsTask?.value
         await usageTask?.value
+        await metricsTask?.value
     }
 
     private func cancelTasks() {
         feedTask?.cancel()
         settingsTask?.cancel()
         usageTask?.cancel()
+        metricsTask?.cancel()
     }
 
     private func makeServer() throws -> HTTPServerBuilder {

@@ -28,13 +28,15 @@ package struct InProcessGateway: Sendable {
     ) {
         let catalogue = RouteCatalogue(
             dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
-            documentation: DocumentationAssets(folder: configuration.api.documentationFolder), readiness: isReady)
+            documentation: DocumentationAssets(folder: configuration.api.documentationFolder),
+            metrics: MetricsPage(dependencies), readiness: isReady)
         let routes = catalogue.routes
         routeNames = routes.map(\.name)
         edge = Edge(
             routes: routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
-            api: configuration.api, drain: DrainState(), audit: dependencies.audit, logger: dependencies.logger,
+            api: configuration.api, drain: DrainState(), audit: dependencies.audit, metrics: dependencies.metrics,
+            logger: dependencies.logger,
             now: now)
         logger = dependencies.logger
     }

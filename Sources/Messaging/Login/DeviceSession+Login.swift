@@ -7,6 +7,7 @@ extension DeviceSession {
     /// `<success>`: the login stands, the post-login sequence begins (02-pairing-login, section 13.3).
     func loginSucceeded(_ success: LoginSuccess) {
         guard case .open(let connection, .authenticating) = link else { return }
+        SessionMetrics.count(.login)
         cancel(.login)
         link = .open(connection, .settling)
         if let time = success.timestamp { clockOffset = time * 1000 - now.milliseconds }

@@ -110,6 +110,7 @@ extension DeviceSession {
                 stanza, info, parties: parties, error: error, enc: enc, address: address,
                 isKeyless: !encs.contains(where: \.isPairwise))
         }
+        if outcome.handledAny { SessionMetrics.count(.received) }
         answer(stanza, info, outcome: outcome, after: ticket)
         retryCounters.forget(info)
         refreshDeviceListIfUnknown(info.sender)

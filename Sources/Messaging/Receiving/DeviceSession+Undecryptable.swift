@@ -16,6 +16,7 @@ extension DeviceSession {
         if try await load({ try await store.isHandled(did: did, ciphertextHash: hash) }) {
             return send(Acknowledgement.delivery(for: info, isActive: sendsActiveReceipts), after: tickets.newest)
         }
+        SessionMetrics.count(.decryptFailure)
         logger.info(
             "undecryptable", metadata: ["message": "\(info.id)", "from": "\(info.sender)", "error": "\(error)"])
         let isExpiredStatus = info.chat.isStatus && now.seconds - info.timestamp.seconds > 86_400
@@ -31,6 +32,7 @@ extension DeviceSession {
                 at: now))
         var receipt: Stanza?
         if let count, let keys {
+            SessionMetrics.count(.retrySent)
             let includesKeys = count > 1 || error.wantsKeysAtOnce(isKeyless: isKeyless)
             let fresh = includesKeys ? makePreKeys(1, uploaded: true, draft: &draft).first : nil
             receipt = RetryReceipt.make(

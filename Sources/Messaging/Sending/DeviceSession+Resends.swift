@@ -30,6 +30,7 @@ extension DeviceSession {
             defer { retryJobs.remove(key) }
             do {
                 try await resend(request, chat: receipt.chat)
+                SessionMetrics.count(.retryAnswered)
             } catch {
                 logger.info("retry not answered", metadata: ["message": "\(request.messageID)", "error": "\(error)"])
             }

@@ -70,6 +70,16 @@ extension DeviceSession {
         _ content: ProtoMessage, to target: SendTarget, id: String?, text: String?, quotedID: String?,
         secret: [UInt8]?, idempotency: Idempotency?
     ) async throws -> SendResult {
+        try await SessionMetrics.timed {
+            try await deliver(
+                content, to: target, id: id, text: text, quotedID: quotedID, secret: secret, idempotency: idempotency)
+        }
+    }
+
+    private func deliver(
+        _ content: ProtoMessage, to target: SendTarget, id: String?, text: String?, quotedID: String?,
+        secret: [UInt8]?, idempotency: Idempotency?
+    ) async throws -> SendResult {
         guard let own else { throw SessionError.notPaired }
         let id = id ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
         let sendBy = now.adding(seconds: configuration.timeouts.resend)

@@ -14,6 +14,7 @@ extension DeviceSession {
     }
 
     func settleEnd(_ reason: SessionEnd) {
+        SessionMetrics.disconnected(reason.word)
         link = .stopped(reason)
         cancel(.reconnect)
         if case .loggedOut = reason { forgetIdentity() }

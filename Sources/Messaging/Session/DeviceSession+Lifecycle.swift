@@ -184,6 +184,7 @@ extension DeviceSession {
     private func connectionGone(_ phase: LinkPhase, reason: String) {
         linkNumber += 1
         let wasReadyFor = state.phase == .ready ? state.readySince.map { now.seconds - $0.seconds } : nil
+        SessionMetrics.disconnected(wasReadyFor == nil ? "before_ready" : "lost")
         ladder.connectionEnded(readyFor: wasReadyFor)
         cancelConnectionTimers()
         failQueries(.disconnected)

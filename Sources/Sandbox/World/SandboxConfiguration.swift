@@ -94,6 +94,12 @@ package struct SandboxAddresses: Sendable, Equatable {
     /// Root public key of the certificate chain, 64 hex digits.
     package let rootPublicKey: String
 
+    /// `http://host:port` of the pages that tell the client version: those of the chat listener.
+    package var pages: String {
+        let authority = webSocket.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }
+        return (webSocket.hasPrefix("wss:") ? "https://" : "http://") + authority
+    }
+
     package init(webSocket: String, control: String, media: String, rootPublicKey: String) {
         self.webSocket = webSocket
         self.control = control

@@ -97,6 +97,12 @@ enum DeviceStatements {
         UPDATE sb.devices SET push_platform = $3, push_token_enc = $4, push_registered_at = now(), updated_at = now()
         WHERE tenant_id = $1 AND did = $2
         """)
+    static let clearPush = Statement(
+        "devices.clear_push",
+        """
+        UPDATE sb.devices SET push_platform = NULL, push_token_enc = NULL, push_registered_at = NULL, updated_at = now()
+        WHERE tenant_id = $1 AND did = $2
+        """)
 
     // MARK: Deletion
 

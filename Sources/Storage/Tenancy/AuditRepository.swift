@@ -51,8 +51,11 @@ package struct AuditRepository: Sendable {
     }
 
     /// The newest entries of a tenant, or of all with nil, newest first.
-    package func entries(tenantID: Int64?, limit: Int = 100) async throws -> [(at: Timestamp, entry: AuditEntry)] {
-        try await pool.query(AuditStatements.newest, [SQLValue(tenantID), SQLValue(limit)]).map { row in
+    package func entries(
+        tenantID: Int64?, limit: Int = 100, offset: Int = 0
+    ) async throws -> [(at: Timestamp, entry: AuditEntry)] {
+        try await pool.query(AuditStatements.newest, [SQLValue(tenantID), SQLValue(limit), SQLValue(offset)]).map {
+            row in
             (
                 try row["at"],
                 AuditEntry(
@@ -75,6 +78,6 @@ enum AuditStatements {
         "audit.newest",
         """
         SELECT at, tenant_id, device_id, actor, host(actor_ip) AS actor_ip, request_id, action, target, result, detail
-        FROM sb.audit_log WHERE $1::bigint IS NULL OR tenant_id = $1 ORDER BY at DESC, id DESC LIMIT $2
+        FROM sb.audit_log WHERE $1::bigint IS NULL OR tenant_id = $1 ORDER BY at DESC, id DESC LIMIT $2 OFFSET $3
         """)
 }

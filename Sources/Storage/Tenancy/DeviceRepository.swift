@@ -130,6 +130,10 @@ package struct DeviceRepository: Sendable {
         try await change(DeviceStatements.setPush, scope, [.text(platform), SQLValue(sealedToken)])
     }
 
+    package func clearPush(_ scope: DeviceScope) async throws -> Bool {
+        try await change(DeviceStatements.clearPush, scope, [])
+    }
+
     private func change(_ statement: Statement, _ scope: DeviceScope, _ values: [SQLValue]) async throws -> Bool {
         try await pool.execute(statement, [.int(scope.tenantID), .int(scope.did)] + values) == 1
     }

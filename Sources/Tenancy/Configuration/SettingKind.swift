@@ -28,6 +28,8 @@ package enum SettingKind: Sendable, Equatable {
     case text(Int)
     /// A name or an address to bind to.
     case address
+    /// `host:port` to bind to.
+    case listener
     /// A path in the URL space of the API.
     case urlPath
     /// A file or directory.
@@ -86,9 +88,10 @@ extension SettingKind {
         case .addressBlocks: "expected address blocks such as 10.0.0.0/8, separated by commas"
         case .text(let maximum): "expected at most \(maximum) characters without control characters"
         case .address: "expected an IP address or a host name"
+        case .listener: "expected host:port such as 127.0.0.1:9090"
         case .urlPath: "expected a path without '?', '#', ':' or spaces"
         case .path: "expected a path"
-        case .secret(let minimum): "expected at least \(minimum) characters"
+        case .secret(let minimum): "expected at least \(minimum) characters (openssl rand -hex 24)"
         case .key(let count): "expected base64 of \(count) bytes (openssl rand -base64 \(count))"
         case .keys(let count): "expected base64 of \(count) bytes each, separated by commas"
         case .hex(let count): "expected \(count * 2) hexadecimal digits"
@@ -119,6 +122,7 @@ extension SettingKind {
             text.count <= maximum && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
                 ? .text(text) : nil
         case .address: URLText.isHost(text) ? .text(text) : nil
+        case .listener: ListenerText.parse(text) == nil ? nil : .text(text)
         case .urlPath: text.contains { "?#: ".contains($0) } ? nil : .text(text)
         case .path: .text(text)
         case .secret(let minimum): text.count >= minimum ? .text(text) : nil

@@ -136,7 +136,9 @@ struct SettingReader {
         guard let text = rawText(setting) else {
             if setting.isRequired, !waived.contains(name) {
                 report(
-                    name, "required\(setting.isReadFromFile ? " (or \(name)_FILE)" : "")", found: nil, required: true)
+                    name,
+                    "required\(setting.isReadFromFile ? " (or \(name)_FILE)" : ""); \(setting.kind.expectation)",
+                    found: nil, required: true)
             }
             return fallback
         }

@@ -48,6 +48,7 @@ extension SettingKind {
         case .key(let count): "base64 of \(count) bytes"
         case .keys(let count): "list of base64 of \(count) bytes"
         case .hex(let count): "\(count * 2) hex digits"
+        case .listener: "host:port"
         case .text, .address, .urlPath, .path, .dataSource: nil
         }
     }

@@ -80,7 +80,7 @@ extension SettingTable {
             Setting("PROXY_ALLOW_PRIVATE", .bool, "false", "Allow per-device proxies in private networks"),
             Setting("METRICS_ENABLED", .bool, "true", "Serve /metrics"),
             Setting(
-                "METRICS_ADDRESS", .address, "", "host:port of a listener for metrics alone",
+                "METRICS_ADDRESS", .listener, "", "host:port of a listener for metrics alone",
                 note: "the API listener, behind the admin secret"),
             Setting(
                 "DOCS_ASSETS_DIR", .path, "", "Folder with Swagger UI's swagger-ui.css and swagger-ui-bundle.js",

@@ -155,6 +155,18 @@ enum URLText {
     }
 }
 
+package enum ListenerText {
+    /// `host:port`, an IPv6 address in brackets.
+    package static func parse(_ text: String) -> (host: String, port: Int)? {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65535).contains(port)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return URLText.isHost(String(host)) ? (String(host), port) : nil
+    }
+}
+
 enum OriginText {
     /// Lower-case origins, or nil when one is not `scheme://host[:port]`, `scheme://*.host` or `*`.
     static func parse(_ text: String) -> [String]? {

@@ -51,6 +51,10 @@ package struct DeviceSettings: Sendable {
         }
     }
 
+    package func clearPush(_ scope: DeviceScope) async throws {
+        guard try await devices.clearPush(scope) else { throw TenancyError.deviceNotFound }
+    }
+
     /// What the sealed proxy is bound to; whoever builds the session opens it with the same.
     package static func proxyContext(_ scope: DeviceScope) -> String { "devices.proxy_url:\(scope.did)" }
 }

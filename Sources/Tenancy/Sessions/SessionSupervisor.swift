@@ -85,6 +85,17 @@ package final class SessionSupervisor: SessionDirectory {
     /// Devices whose session runs or starts here.
     package var count: Int { state.withLock { $0.entries.count } }
 
+    /// Those sessions by how far they are.
+    package var tally: SessionTally {
+        state.withLock { state in
+            var tally = SessionTally()
+            for entry in state.entries.values {
+                if case .running(let session) = entry { tally.count(session.state) } else { tally.count(nil) }
+            }
+            return tally
+        }
+    }
+
     package func running(did: Int64) -> (any DeviceClient)? {
         state.withLock { state in
             if case .running(let session)? = state.entries[did] { session } else { nil }

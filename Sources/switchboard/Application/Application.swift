@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Gateway
 import Logging
+import Metrics
 import Tenancy
 import UnixSignals
 
@@ -18,7 +20,8 @@ enum Application {
         }
     }
 
-    /// Sets up logging for the process; loggers made before write with the library's default.
+    /// Sets up logging and metrics for the process; loggers made before write with the library's default, and what was
+    /// counted before is lost.
     static func startLogging(_ settings: LoggingSettings) -> Logger {
         let form: StructuredLogHandler.Form =
             switch settings.format {
@@ -27,6 +30,7 @@ enum Application {
             case nil: isatty(STDERR_FILENO) == 1 ? .text : .json
             }
         let level = Logger.Level(settings.level)
+        MetricsSystem.bootstrap(MetricsRegistry.process)
         LoggingSystem.bootstrap { StructuredLogHandler(label: $0, level: level, form: form) }
         return Logger(label: "switchboard")
     }

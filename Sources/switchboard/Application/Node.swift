@@ -74,8 +74,9 @@ struct Node {
             GatewayDependencies(
                 configuration: configuration, database: database, sealing: envelope, sessions: supervisor,
                 webhooks: webhooks, egress: egress, versions: versions,
-                node: NodeIdentity(id: nodeID, sessionCount: { supervisor.count }), sandbox: sandbox,
-                logger: logger,
+                node: NodeIdentity(
+                    id: nodeID, sessionTally: { supervisor.tally }, sessionCount: { supervisor.count }),
+                sandbox: sandbox, logger: logger,
                 now: { Int64(Date().timeIntervalSince1970) }),
             configuration: configuration, eventLoops: group)
         return Node(

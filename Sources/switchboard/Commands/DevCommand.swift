@@ -59,7 +59,7 @@ struct DevCommand: AsyncParsableCommand {
             "WHATSAPP_DATASTORE_URI": postgres.uri, "ADMIN_SECRET_KEY": secrets.adminSecret,
             "JWT_SECRET_KEY": secrets.tokenKey, "SECRETS_KEY": secrets.dataKey, "SERVER_ADDRESS": "127.0.0.1",
             "SERVER_PORT": "\(port)", "WHATSAPP_WS_URL": addresses.webSocket,
-            "WHATSAPP_NOISE_ROOT_KEY": addresses.rootPublicKey, "WHATSAPP_WEB_ORIGIN": addresses.control,
+            "WHATSAPP_NOISE_ROOT_KEY": addresses.rootPublicKey, "WHATSAPP_WEB_ORIGIN": addresses.pages,
             "WHATSAPP_MEDIA_URL": addresses.media,
             "WEBHOOK_ALLOW_HTTP": "true", "EGRESS_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
         ])

@@ -49,13 +49,14 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/audit", .admin, "Audit log, newest first",
-                query: [.limit, .init("api_key_id", .integer, "One tenant only")],
+                query: [.limit, .cursor, .init("api_key_id", .integer, "One tenant only")],
                 answer: .data("Audit log retrieved successfully", .list(of: .auditEntry))
             ) { call in
-                let entries = try await AuditRepository(dependencies.database).entries(
-                    tenantID: call.query["api_key_id"].flatMap { Int64($0) },
-                    limit: call.query.integer("limit", default: 100, in: 1...1000))
-                return .ok("Audit log retrieved successfully") { writer in
+                let page = Page(call.query)
+                let found = try await AuditRepository(dependencies.database).entries(
+                    tenantID: call.query["api_key_id"].flatMap { Int64($0) }, limit: page.limit + 1,
+                    offset: page.offset)
+                return page.answer("Audit log retrieved successfully", found) { writer, entries in
                     writer.array { writer in
                         for (at, entry) in entries { writer.audit(at, entry) }
                     }
@@ -136,9 +137,15 @@ package struct NodeIdentity: Sendable {
     package let id: UUID
     /// Sessions that run here.
     package let sessionCount: @Sendable () -> Int
+    /// The same by how far they are.
+    package let sessionTally: @Sendable () -> SessionTally
 
-    package init(id: UUID, sessionCount: @escaping @Sendable () -> Int) {
+    package init(
+        id: UUID, sessionTally: @escaping @Sendable () -> SessionTally = { SessionTally() },
+        sessionCount: @escaping @Sendable () -> Int
+    ) {
         self.id = id
+        self.sessionTally = sessionTally
         self.sessionCount = sessionCount
     }
 }

@@ -22,10 +22,10 @@ extension RouteCatalogue {
                 answer: .data("API key created successfully", .createdTenant), statuses: [201], handler: createTenant),
             Route(
                 .get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys",
-                answer: .data("API keys retrieved successfully", .list(of: .tenant))
-            ) { _ in
-                let tenants = try await dependencies.tenants.all()
-                return .ok("API keys retrieved successfully") { writer in
+                query: [.limit, .cursor], answer: .data("API keys retrieved successfully", .list(of: .tenant))
+            ) { call in
+                let all = try await dependencies.tenants.all()
+                return Page(call.query).answer("API keys retrieved successfully", of: all) { writer, tenants in
                     writer.array { writer in
                         for tenant in tenants { writer.object { $0.tenant(tenant) } }
                     }
@@ -81,10 +81,11 @@ extension RouteCatalogue {
                 statuses: [200, 404], handler: rotateKey),
             Route(
                 .get, "/admin/api-keys/{id}/devices", .admin, number: "12", "Devices of a tenant",
-                answer: .data("Devices retrieved successfully", .list(of: .deviceSummary)), statuses: [200, 404]
+                query: [.limit, .cursor], answer: .data("Devices retrieved successfully", .list(of: .deviceSummary)),
+                statuses: [200, 404]
             ) { call in
-                let devices = try await dependencies.tenants.devices(of: try Self.tenantID(call))
-                return .ok("Devices retrieved successfully") { writer in
+                let all = try await dependencies.tenants.devices(of: try Self.tenantID(call))
+                return Page(call.query).answer("Devices retrieved successfully", of: all) { writer, devices in
                     writer.array { writer in
                         for device in devices { writer.deviceSummary(device) }
                     }
@@ -92,11 +93,12 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/api-keys/{id}/devices/status", .admin, number: "13", "Live state of a tenant's devices",
+                query: [.limit, .cursor],
                 answer: .data("Device statuses retrieved successfully", .list(of: .deviceStatus)),
                 statuses: [200, 404]
             ) { call in
-                let overviews = try await dependencies.tenants.overviews(of: try Self.tenantID(call))
-                return .ok("Device statuses retrieved successfully") { writer in
+                let all = try await dependencies.tenants.overviews(of: try Self.tenantID(call))
+                return Page(call.query).answer("Device statuses retrieved successfully", of: all) { writer, overviews in
                     writer.array { writer in
                         for overview in overviews {
                             writer.deviceStatus(

@@ -28,10 +28,10 @@ extension RouteCatalogue {
                 errors: ["auth_invalid", "api_key_inactive"], statuses: [200, 400, 401, 429], handler: regenerateToken),
             Route(
                 .get, "/devices", .apiKey, "Devices of the calling API key",
-                answer: .data("Devices retrieved successfully", .list(of: .deviceSummary))
+                query: [.limit, .cursor], answer: .data("Devices retrieved successfully", .list(of: .deviceSummary))
             ) { call in
-                let devices = try await dependencies.tenants.devices(of: call.tenant.id)
-                return .ok("Devices retrieved successfully") { writer in
+                let all = try await dependencies.tenants.devices(of: call.tenant.id)
+                return Page(call.query).answer("Devices retrieved successfully", of: all) { writer, devices in
                     writer.array { writer in
                         for device in devices { writer.deviceSummary(device) }
                     }

@@ -88,6 +88,13 @@ extension RouteCatalogue {
                     call.device.scope, platform: platform, token: token.isEmpty ? nil : token)
                 return .ok("Push notifications registered successfully")
             },
+            Route(
+                .delete, "/devices/me/push-notifications", .device, "Forget the push registration",
+                answer: .message("Push notifications removed successfully"), statuses: [200, 404]
+            ) { call in
+                try await dependencies.settings.clearPush(call.device.scope)
+                return .ok("Push notifications removed successfully")
+            },
         ]
     }
 

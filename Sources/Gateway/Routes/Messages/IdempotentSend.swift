@@ -27,9 +27,12 @@ extension RouteCatalogue {
     /// Runs a send once per `Idempotency-Key` (10-rest-api, section 12.1): a repeated request gets the first answer again.
     /// Without a key the send just runs.
     ///
+    /// `chat` and `okText` are those of the answer that a repetition gets.
+    ///
     /// The key's row is written with the send's intent and its answer with the send's result, in the same transactions.
     func idempotently(
-        _ call: Call, _ session: any DeviceClient, _ send: @escaping @Sendable (Idempotency?) async throws -> Answer
+        _ call: Call, _ session: any DeviceClient, chat: String, okText: String,
+        _ send: @escaping @Sendable (Idempotency?) async throws -> Answer
     ) async throws -> Answer {
         guard let key = call.idempotencyKey else { return try await send(nil) }
         let scope = call.device.scope
@@ -46,13 +49,11 @@ extension RouteCatalogue {
         case nil: break
         }
         let mode = api.errorStatusMode
-        let chat = call.parameters["chat_jid"]
         return try await send(
             Idempotency(key: key, requestHash: call.fingerprint) { result in
                 switch result {
                 case .success(let sent):
-                    let shown = (try? ChatAddress.parse(chat, field: "chat_jid")) ?? chat
-                    return Self.stored(Self.sent(sent, chat: shown))
+                    return Self.stored(Self.sent(sent, chat: chat, okText: okText))
                 case .failure(let error):
                     let failure = APIError(error)
                     let status = mode == .reference && failure.isServerErrorInReference ? 500 : failure.status

@@ -43,26 +43,9 @@ extension RouteCatalogue {
 
     @Sendable private func sendText(_ call: Call) async throws -> Answer {
         let chat = try ChatAddress.parse(call.parameters["chat_jid"], field: "chat_jid")
-        let message = try Self.message(call, chat: chat)
-        let session = try await dependencies.gate.session(call.device.scope)
-        return try await idempotently(call, session) { idempotency in
-            try await waitForToken(call.device)
-            var message = message
-            message.idempotency = idempotency
-            return Self.sent(try await session.sendText(message), chat: chat)
-        }
-    }
-
-    /// The message of a body. Throws 400.
-    private static func message(_ call: Call, chat: String) throws -> TextMessage {
         let body = call.body
         let text = try body.string("text") ?? ""
         if text.isBlank { throw APIError.validation("text is required", field: "text") }
-        guard text.unicodeScalars.count <= textLimit else {
-            throw APIError.validation("text must be at most \(textLimit) characters", field: "text")
-        }
-        _ = try body.bool("typing_simulation")
-        _ = try body.bool("presence_simulation")
         var quote: Quote?
         if let id = try body.string("reply_to_message_id"), !id.isEmpty {
             guard (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -72,22 +55,47 @@ extension RouteCatalogue {
             quote = Quote(
                 messageID: id, sender: try sender.map { try ChatAddress.parse($0, field: "reply_to_sender_jid") })
         }
+        let id = try body.string("message_id").flatMap { $0.isEmpty ? nil : $0 }
+        let message = try Self.message(call, chat: chat, text: text, quote: quote, messageID: id)
+        return try await send(message, call, okText: "Success send message")
+    }
+
+    /// Sends once per idempotency key, within the device's rate.
+    func send(_ message: TextMessage, _ call: Call, okText: String) async throws -> Answer {
+        let session = try await dependencies.gate.session(call.device.scope)
+        return try await idempotently(call, session, chat: message.chat, okText: okText) { idempotency in
+            try await waitForToken(call.device)
+            var message = message
+            message.idempotency = idempotency
+            return Self.sent(try await session.sendText(message), chat: message.chat, okText: okText)
+        }
+    }
+
+    /// A text with what all sends have in their bodies. Throws 400.
+    static func message(
+        _ call: Call, chat: String, text: String, quote: Quote?, messageID: String?
+    ) throws -> TextMessage {
+        let body = call.body
+        guard text.unicodeScalars.count <= textLimit else {
+            throw APIError.validation("text must be at most \(textLimit) characters", field: "text")
+        }
+        _ = try body.bool("typing_simulation")
+        _ = try body.bool("presence_simulation")
         let mentions = try (body.strings("mentions") ?? []).map { try ChatAddress.parse($0, field: "mentions") }
         guard mentions.count <= 1024 else { throw APIError.validation("too many mentions", field: "mentions") }
-        let id = try body.string("message_id").flatMap { $0.isEmpty ? nil : $0 }
-        if let id {
-            let isHex = id.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }
-            guard (16...32).contains(id.utf8.count), isHex else {
+        if let messageID {
+            let isHex = messageID.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }
+            guard (16...32).contains(messageID.utf8.count), isHex else {
                 throw APIError.validation(
                     "message_id must be 16 to 32 upper-case hexadecimal digits", field: "message_id")
             }
         }
-        return TextMessage(chat: chat, text: text, quote: quote, mentions: mentions, messageID: id)
+        return TextMessage(chat: chat, text: text, quote: quote, mentions: mentions, messageID: messageID)
     }
 
-    /// The success of row 40. `chat` is the address as the caller knows it.
-    static func sent(_ result: SendResult, chat: String) -> Answer {
-        .ok("Success send message") { writer in
+    /// The success of a send. `chat` is the address as the caller knows it.
+    static func sent(_ result: SendResult, chat: String, okText: String) -> Answer {
+        .ok(okText) { writer in
             writer.object { writer in
                 writer.member("message_id", result.messageID)
                 writer.member("status", "sent")

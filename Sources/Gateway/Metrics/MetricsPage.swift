@@ -1,0 +1,78 @@
+import Foundation
+import NIOCore
+import Storage
+import Tenancy
+import Webhooks
+
+/// What `/metrics` shows: the registry's series, after those that are asked for rather than counted have been set.
+package actor MetricsPage {
+    private let dependencies: GatewayDependencies
+    private let registry: MetricsRegistry
+    /// Statistics of the database are asked for at most this often, however many scrape.
+    private static let interval = Duration.seconds(5)
+    private var lastStatistics: ContinuousClock.Instant?
+
+    init(_ dependencies: GatewayDependencies) {
+        self.dependencies = dependencies
+        registry = dependencies.metrics
+        registry.scalar("switchboard_build_info", [("version", BuildVersion.text)], .gauge).set(1.0)
+        registry.scalar("process_start_time_seconds", [], .gauge).set(Date().timeIntervalSince1970.rounded())
+    }
+
+    /// The text format.
+    func render(isReady: Bool) async -> ByteBuffer {
+        setProcess()
+        setSessions()
+        set("switchboard_up", isReady ? 1 : 0)
+        await setStatistics()
+        return ByteBuffer(string: registry.text)
+    }
+
+    private func set(_ name: String, _ value: Double, _ labels: [(String, String)] = []) {
+        registry.scalar(name, labels, .gauge).set(value)
+    }
+
+    private func setProcess() {
+        let memory = ProcessMemory.usage
+        set("process_resident_memory_bytes", Double(memory.resident))
+        set("process_virtual_memory_bytes", Double(memory.virtual))
+        set("process_threads", Double(ProcessMemory.threads))
+        set("process_open_fds", Double(ProcessMemory.openFiles))
+        set("process_cpu_seconds_total", ProcessMemory.processorSeconds)
+    }
+
+    private func setSessions() {
+        let tally = dependencies.node.sessionTally()
+        set("switchboard_sessions", Double(tally.loggedIn), [("state", "logged_in")])
+        set("switchboard_sessions", Double(tally.connected), [("state", "connected")])
+        set("switchboard_sessions", Double(tally.loaded), [("state", "disconnected")])
+        let restore = dependencies.sessions.restore
+        set("switchboard_restore_devices", Double(restore.done), [("outcome", "done")])
+        set("switchboard_restore_devices", Double(restore.failed), [("outcome", "failed")])
+        set(
+            "switchboard_restore_devices", Double(max(0, restore.total - restore.done - restore.failed)),
+            [("outcome", "waiting")])
+    }
+
+    /// Without a database the values of before stand.
+    private func setStatistics() async {
+        if let lastStatistics, ContinuousClock.now - lastStatistics < Self.interval { return }
+        lastStatistics = .now
+        if let counts = try? await dependencies.tenants.statistics() {
+            set("switchboard_devices", Double(counts.activeDevices), [("status", "active")])
+            set("switchboard_devices", Double(counts.disconnectedDevices), [("status", "disconnected")])
+            set("switchboard_devices", Double(counts.pendingDevices), [("status", "pending")])
+            set("switchboard_devices", Double(counts.loggedOutDevices), [("status", "logged_out")])
+            set("switchboard_api_keys", Double(counts.activeTenants), [("state", "active")])
+            set("switchboard_api_keys", Double(counts.tenants - counts.activeTenants), [("state", "disabled")])
+            set("switchboard_leases", Double(counts.leases))
+        }
+        if let counts = try? await dependencies.webhooks.statistics() {
+            set("switchboard_webhooks", Double(counts.activeWebhooks), [("state", "active")])
+            set("switchboard_webhooks", Double(counts.webhooks - counts.activeWebhooks), [("state", "disabled")])
+            set("switchboard_outbox_pending", Double(counts.pending))
+            set("switchboard_outbox_oldest_seconds", Double(counts.oldestPendingAge ?? 0))
+            set("switchboard_outbox_dead", Double(counts.dead))
+        }
+    }
+}

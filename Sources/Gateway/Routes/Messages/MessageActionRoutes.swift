@@ -1,0 +1,86 @@
+import AdminAuth
+import Messaging
+import Storage
+import Tenancy
+
+extension RouteCatalogue {
+    /// Reading and answering one message (10-rest-api, section 14, rows 54 and 58).
+    var messageActionRoutes: [Route] {
+        [
+            Route(
+                .post, "/messages/{message_id}/read", .device, number: "54", "Tell the sender that a message was read",
+                details: """
+                    Sends a read receipt, within the account's own privacy setting for receipts. In a chat with one person \
+                    `sender_jid` may equal `chat_jid`.
+                    """,
+                body: .lenient([
+                    .init("chat_jid", required: true, "Chat of the message", example: "15550001111@s.whatsapp.net"),
+                    .init("sender_jid", required: true, "Its author", example: "15550001111@s.whatsapp.net"),
+                    .init("message_ids", .strings, "More messages of the same author, at most 256", example: []),
+                    .init("played", .boolean, "It was a voice note and was listened to", example: false),
+                ]), answer: .message("Success mark message as read"), errors: [.session, "invalid_recipient"],
+                statuses: [200, 400, 409, 503], waits: true, handler: markRead),
+            Route(
+                .post, "/messages/{message_id}/reply", .device, number: "58", "Answer a message with a text",
+                details:
+                    "The answer quotes the message from the store; what is not stored is quoted without its content.",
+                body: .fields(
+                    [
+                        .init("chat_jid", required: true, "Chat of the message", example: "15550001111@s.whatsapp.net"),
+                        .init("text", required: true, "Not blank", example: "hello", length: 1...65_536),
+                        .init(
+                            "sender_jid", "Author of the message, when it is not stored",
+                            example: "15550001111@s.whatsapp.net"),
+                        .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
+                        .init("typing_simulation", .boolean, "Show typing before"),
+                        .init("presence_simulation", .boolean, "Be available meanwhile"),
+                    ], parseError: "Failed parse body request"),
+                answer: .data("Success reply to message", .sentMessage), errors: [.session, .sending, .whatsApp],
+                statuses: [200, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: reply),
+        ]
+    }
+
+    @Sendable private func markRead(_ call: Call) async throws -> Answer {
+        let body = call.body
+        guard let chat = try body.string("chat_jid"), let sender = try body.string("sender_jid"), !chat.isEmpty,
+            !sender.isEmpty
+        else { throw APIError.validation("chat_jid and sender_jid are required") }
+        let chatJID = try ChatAddress.parse(chat, field: "chat_jid")
+        let senderJID = try ChatAddress.parse(sender, field: "sender_jid")
+        let more = try body.strings("message_ids") ?? []
+        let ids = [call.parameters["message_id"]] + more
+        guard more.count <= 256 else { throw APIError.validation("too many message_ids", field: "message_ids") }
+        for id in ids { try Self.checkMessageID(id) }
+        let isPlayed = try body.bool("played") ?? false
+        let session = try await dependencies.gate.session(call.device.scope)
+        try await session.markRead(chat: chatJID, messageIDs: ids, sender: senderJID, played: isPlayed)
+        return .ok("Success mark message as read")
+    }
+
+    @Sendable private func reply(_ call: Call) async throws -> Answer {
+        let body = call.body
+        let text = try body.string("text") ?? ""
+        if text.isBlank {
+            var error = APIError.validation("Message cannot be empty", field: "text")
+            error.isServerErrorInReference = true
+            throw error
+        }
+        let chat = try ChatAddress.parse(try body.string("chat_jid") ?? "", field: "chat_jid")
+        let quoted = call.parameters["message_id"]
+        try Self.checkMessageID(quoted)
+        let author = try body.string("sender_jid").flatMap { $0.isEmpty ? nil : $0 }
+        let message = try Self.message(
+            call, chat: chat, text: text,
+            quote: Quote(
+                messageID: quoted, sender: try author.map { try ChatAddress.parse($0, field: "sender_jid") }),
+            messageID: nil)
+        return try await send(message, call, okText: "Success reply to message")
+    }
+
+    /// Printable, at most 128 bytes. Throws 400.
+    static func checkMessageID(_ id: String) throws(APIError) {
+        guard (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .validation("message_id is not a message id", field: "message_id")
+        }
+    }
+}

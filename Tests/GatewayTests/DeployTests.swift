@@ -1,0 +1,58 @@
+import Foundation
+import Tenancy
+import Testing
+
+/// What `deploy/` says holds against the program.
+@Suite("Deployment files")
+struct DeployTests {
+    private func text(_ name: String) throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return try String(contentsOf: root.appending(path: name), encoding: .utf8)
+    }
+
+    @Test(
+        "every setting that a deployment file names exists",
+        arguments: [
+            "deploy/compose.yaml", "deploy/kubernetes/switchboard.yaml", "deploy/systemd/switchboard.service",
+            "deploy/Dockerfile",
+        ])
+    func settings(file: String) throws {
+        let known = Set(SettingTable.all.map(\.name))
+        let foreign = ["POSTGRES_", "POD_", "HOST_"]
+        let names =
+            switch file.split(separator: ".").last {
+            case "yaml": try text(file).matches(of: /(?m)(?:^ *-? *\{?name: |^ +)([A-Z][A-Z0-9_]{2,})\b/).map { $0.1 }
+            default: try text(file).matches(of: /\b([A-Z][A-Z0-9_]{3,})=/).map { $0.1 }
+            }
+        let own = names.filter { name in !foreign.contains { name.hasPrefix($0) } && name != "DEBIAN_FRONTEND" }
+        #expect(!own.isEmpty)
+        for name in own { #expect(known.contains(String(name)), "\(file) names \(name)") }
+    }
+
+    @Test("containers run without root, with a read-only file system, probes and time to drain")
+    func hardening() throws {
+        let docker = try text("deploy/Dockerfile")
+        for line in ["\nUSER 10001\n", "\nHEALTHCHECK ", "\nSTOPSIGNAL SIGTERM\n"] { #expect(docker.contains(line)) }
+        let pod = try text("deploy/kubernetes/switchboard.yaml")
+        for part in [
+            "runAsNonRoot: true", "readOnlyRootFilesystem: true", "path: /health/live", "path: /health/ready",
+            "maxUnavailable: 0", "terminationGracePeriodSeconds: 40",
+        ] {
+            #expect(pod.contains(part), "\(part)")
+        }
+        let compose = try text("deploy/compose.yaml")
+        for part in ["read_only: true", "condition: service_healthy", "pg_isready"] {
+            #expect(compose.contains(part), "\(part)")
+        }
+    }
+
+    @Test("the image installs the libraries that the program is linked against")
+    func libraries() throws {
+        let docker = try text("deploy/Dockerfile")
+        let bootstrap = try text("scripts/bootstrap")
+        for library in bootstrap.matches(of: /\b(lib[a-z0-9-]+-dev|zlib1g-dev)\b/).map({ String($0.1) }) {
+            #expect(docker.contains(library), "\(library)")
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import GatewayTestSupport
+import Metrics
+import Testing
+
+@testable import Gateway
+
+@Suite("Metrics")
+struct MetricsTests {
+    private var root: URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+    }
+
+    @Test("counters, gauges and histograms are written in the text format")
+    func format() {
+        let registry = MetricsRegistry()
+        let counter = Counter(
+            label: "switchboard_messages_sent_total", dimensions: [("outcome", "a \"b\"\n\\c")], factory: registry)
+        counter.increment(by: 3)
+        Gauge(label: "switchboard_outbox_pending", factory: registry).record(7)
+        let timer = Metrics.Timer(label: "switchboard_commit_seconds", factory: registry)
+        timer.recordMilliseconds(3)
+        timer.recordSeconds(100)
+        let lines = registry.text.split(separator: "\n").map(String.init)
+        #expect(lines.contains(#"switchboard_messages_sent_total{outcome="a \"b\"\n\\c"} 3"#))
+        #expect(lines.contains("# TYPE switchboard_messages_sent_total counter"))
+        #expect(lines.contains("switchboard_outbox_pending 7"))
+        #expect(lines.contains(#"switchboard_commit_seconds_bucket{le="0.0025"} 0"#))
+        #expect(lines.contains(#"switchboard_commit_seconds_bucket{le="0.005"} 1"#))
+        #expect(lines.contains(#"switchboard_commit_seconds_bucket{le="60"} 1"#))
+        #expect(lines.contains(#"switchboard_commit_seconds_bucket{le="+Inf"} 2"#))
+        #expect(lines.contains("switchboard_commit_seconds_count 2"))
+        #expect(lines.contains { $0.hasPrefix("switchboard_commit_seconds_sum 100.00") })
+    }
+
+    @Test("a family with too many label values grows no further")
+    func bounded() {
+        let registry = MetricsRegistry()
+        for number in 0..<3000 {
+            Counter(
+                label: "switchboard_session_disconnects_total", dimensions: [("reason", "r\(number)")],
+                factory: registry
+            ).increment()
+        }
+        let lines = registry.text.split(separator: "\n").filter {
+            $0.hasPrefix("switchboard_session_disconnects_total")
+        }
+        #expect(lines.count == 1001)
+        #expect(lines.contains(#"switchboard_session_disconnects_total{reason="other"} 2000"#))
+        #expect(registry.text.contains("switchboard_metric_series_dropped_total 2000"))
+    }
+
+    @Test("names and labels follow the conventions and name no customer")
+    func conventions() {
+        #expect(Set(MetricCatalogue.all.map(\.name)).count == MetricCatalogue.all.count)
+        for family in MetricCatalogue.all {
+            #expect(family.name.wholeMatch(of: /(switchboard|process)_[a-z0-9_]+/) != nil, "\(family.name)")
+            #expect((family.kind == .counter) == family.name.hasSuffix("_total"), "\(family.name)")
+            #expect(family.help.hasSuffix("."), "\(family.name)")
+            for label in family.labels {
+                #expect(label.wholeMatch(of: /[a-z_]+/) != nil)
+                #expect(!["tenant", "tenant_id", "device", "device_id", "phone", "jid", "path"].contains(label))
+            }
+        }
+    }
+
+    @Test("every metric that code, alert rules or dashboard name is in the catalogue")
+    func named() throws {
+        let known = Set(MetricCatalogue.all.map(\.name))
+        let isMetric = /"(switchboard_[a-z0-9_]+)"/
+        var seen: Set<String> = []
+        let files = FileManager.default.enumerator(
+            at: root.appending(path: "Sources"), includingPropertiesForKeys: nil)
+        for case let file as URL in files ?? FileManager.DirectoryEnumerator()
+        where file.pathExtension == "swift" && !file.lastPathComponent.hasPrefix("MetricCatalogue") {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            guard text.contains("import Metrics") || file.path.contains("Gateway/Metrics") else { continue }
+            for match in text.matches(of: isMetric) {
+                seen.insert(String(match.1))
+                #expect(known.contains(String(match.1)), "\(file.lastPathComponent): \(match.1)")
+            }
+        }
+        #expect(seen.count > 30)
+        for name in ["deploy/prometheus/alerts.yml", "deploy/grafana/switchboard.json"] {
+            let text = try String(contentsOf: root.appending(path: name), encoding: .utf8)
+            let used = text.matches(of: /\b((?:switchboard|process)_[a-z0-9_]+)/).map { String($0.1) }
+            #expect(used.count > 10)
+            for metric in used {
+                let base = ["_bucket", "_sum", "_count"].first { metric.hasSuffix($0) }
+                    .map { String(metric.dropLast($0.count)) }
+                #expect(known.contains(metric) || base.map(known.contains) == true, "\(name): \(metric)")
+            }
+        }
+    }
+
+    @Test("docs/metrics.md is what the catalogue gives (SWITCHBOARD_WRITE_DOCS=1 writes it)")
+    func isDocumented() throws {
+        let path = root.appending(path: "docs/metrics.md")
+        if ProcessInfo.processInfo.environment["SWITCHBOARD_WRITE_DOCS"] != nil {
+            try MetricCatalogue.markdown.write(to: path, atomically: true, encoding: .utf8)
+        }
+        #expect(try String(contentsOf: path, encoding: .utf8) == MetricCatalogue.markdown)
+    }
+
+    @Test("/metrics asks for the admin secret and shows requests by route pattern")
+    func endpoint() async throws {
+        try await GatewayFixture.run { fixture in
+            #expect(try await fixture.gateway.send("GET", "/metrics").status == 401)
+            _ = try await fixture.gateway.send("GET", "/no/such/path")
+            let answer = try await fixture.gateway.send(
+                "GET", "/metrics", headers: ["X-Admin-Secret": GatewayFixture.adminSecret])
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            let text = String(decoding: answer.body, as: UTF8.self)
+            #expect(
+                text.contains(#"switchboard_http_requests_total{method="GET",route="/metrics",status="401"}"#))
+            #expect(
+                text.contains(#"switchboard_http_requests_total{method="other",route="unmatched",status="404"}"#))
+            #expect(text.contains("switchboard_up 1"))
+            #expect(text.contains(#"switchboard_devices{status="active"} 0"#))
+            #expect(text.firstMatch(of: /process_resident_memory_bytes [1-9]/) != nil)
+            #expect(!text.contains("/no/such/path"))
+            #expect(!text.contains("Not described."))
+            let line = /(#.*|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+)/
+            for one in text.split(separator: "\n") { #expect(one.wholeMatch(of: line) != nil, "\(one)") }
+        }
+        try await GatewayFixture.run(settings: ["METRICS_ENABLED": "false"]) { fixture in
+            let answer = try await fixture.gateway.send(
+                "GET", "/metrics", headers: ["X-Admin-Secret": GatewayFixture.adminSecret])
+            #expect(answer.status == 404)
+        }
+    }
+}
