@@ -114,7 +114,7 @@ extension World {
     }
 
     /// Tells community, group and siblings of a link or its end (07, sections 16.2 and 16.3).
-    private func announce(
+    func announce(
         _ tag: String, _ community: Group, _ group: Group, siblings: [Group], by actor: Account, reason: String?
     ) {
         func child(_ type: String, _ other: Group) -> Stanza {

@@ -19,15 +19,18 @@ extension World {
         if let parent = node.child("linked_parent") { community = try linkedParent(parent, account) }
         let (group, outcomes) = createGroup(
             creator: account, subject: subject, participants: people, mode: Self.mode(node), key: node["key"]
-        ) { prepare($0, node, account) }
+        ) { group in
+            prepare(group, node, account)
+            group.community.parent = community?.id
+        }
         if let key = node["key"] { createdGroups["\(account.phone)/\(key)"] = group.id }
         if parent != nil {
             furnish(group, by: account, generalChat: node.child("create_general_chat") != nil)
         }
         if let community {
-            group.community.parent = community.id
-            save(group)
             join(group, with: community, by: account)
+            let siblings = subGroups(of: community).filter { $0 !== group }
+            announce("link", community, group, siblings: siblings, by: account, reason: nil)
         }
         let rejected = outcomes.filter { $0.error != 0 }.map { rejectedParticipant($0, in: group, by: account) }
         return request.result(stanza(of: group, rejected: rejected, key: node["key"]))

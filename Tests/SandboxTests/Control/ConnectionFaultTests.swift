@@ -85,4 +85,17 @@ struct ConnectionFaultTests {
             #expect(told.from == bob.pn || told.from == bob.lidJID)
         }
     }
+
+    @Test("a rule is used up only where its effect can be brought about")
+    func places() throws {
+        var engine = FaultEngine()
+        engine.add(try FaultRule(json: ["match": ["kind": "prekey_fetch"], "action": "no_prekeys"]))
+        var subject = FaultSubject()
+        subject.kinds = [.prekeyFetch]
+        subject.stage = .inbound
+        #expect(engine.fire(on: subject, now: 0, draw: { 0 }).isEmpty)
+        subject.stage = .prekeyFetch
+        #expect(engine.fire(on: subject, now: 0, draw: { 0 }).count == 1)
+        #expect(engine.fire(on: subject, now: 0, draw: { 0 }).isEmpty)
+    }
 }

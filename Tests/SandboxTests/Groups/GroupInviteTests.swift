@@ -175,6 +175,19 @@ struct GroupInviteTests {
             #expect(try await notice(pair.two, "unlink", group)["unlink_reason"] == "unlink_group")
             let rest = try await pair.query(pair.one, "get", community, Stanza("sub_groups"))
             #expect(rest.child("sub_groups")?.children("group").count == 1)
+            let within = try await pair.query(
+                pair.one, "set", .groupServer,
+                Stanza(
+                    "create", ["subject": "Lane"],
+                    children: [
+                        Stanza("participant", ["jid": .jid(pair.bob.lidJID)]),
+                        Stanza("linked_parent", ["jid": .jid(community)]),
+                    ]))
+            let lane = JID.group(try #require(within.child("group")?["id"]))
+            #expect(within.child("group", "linked_parent")?.jid("jid") == community)
+            let told = try await notice(pair.two, "create", lane)
+            #expect(told.child("group", "linked_parent")?.jid("jid") == community)
+            #expect(try await notice(pair.two, "link", lane)["link_type"] == "parent_group")
         }
     }
 
