@@ -20,6 +20,9 @@ extension World {
         case ("spam", true, _): return request.result(Stanza("report_id", bytes: Bytes("1".utf8)))
         case ("optoutlist", _, _): return request.result(Stanza("list", ["dhash": "none"]))
         case ("fb:thrift_iq", false, _): throw IQError.itemNotFound
+        case ("w:biz:catalog", false, "product_catalog"):
+            return request.result(Stanza("product_catalog", children: [Stanza("paging")]))
+        case ("w:biz:catalog", false, "collections"): return request.result(Stanza("collections"))
         case ("newsletter", false, "my_addons"): return request.result(Stanza("my_addons"))
         case ("newsletter", _, "live_updates"), ("newsletter", false, _): throw IQError.itemNotFound
         default: throw IQError.notImplemented
@@ -41,6 +44,25 @@ extension World {
     /// The about text of whatsmeow; every other operation belongs to channels.
     private static let aboutMutation = "9152604461510864"
 
+    /// Reach-out lock and message capping (08, section 20.3): an account in good standing.
+    private static let standing: [String: JSONValue] = {
+        let capping: JSONValue = [
+            "xwa2_message_capping_info": [
+                "total_quota": 1000, "used_quota": 0, "cycle_start_timestamp": .null, "cycle_end_timestamp": .null,
+                "server_sent_timestamp": .null, "ote_status": "NOT_ELIGIBLE", "mv_status": "NOT_ELIGIBLE",
+                "capping_status": "NONE",
+            ]
+        ]
+        return [
+            "23983697327930364": [
+                "xwa2_fetch_account_reachout_timelock": [
+                    "is_active": false, "time_enforcement_ends": .null, "enforcement_type": "DEFAULT",
+                ]
+            ],
+            "24503548349331633": capping, "27910975521856601": capping,
+        ]
+    }()
+
     /// GraphQL: an unknown operation is answered with `errors`, code 400 (08, section 19.1).
     func answerMex(_ request: IQRequest) throws -> Stanza {
         guard let query = request.stanza.child("query"), let id = query["query_id"] else { throw IQError.badRequest }
@@ -52,6 +74,7 @@ extension World {
             return request.result(
                 result(["data": ["xwa2_update_text_status": ["result": "SUCCESS"]]]))
         }
+        if let answer = Self.standing[id] { return request.result(result(["data": answer])) }
         violation("unknown_mex", id, device: request.device)
         return request.result(
             result([

@@ -32,6 +32,28 @@ struct AccountServerTests {
         }
     }
 
+    @Test("questions about standing and catalogues have answers; an unknown operation has errors and is reported")
+    func smallQueries() async throws {
+        try await TestSandbox.with { sandbox in
+            let client = try await sandbox.online(try await sandbox.pair(try await sandbox.account("12025550100")))
+            func ask(_ id: String) async throws -> JSONValue {
+                let answer = try await client.query(
+                    "get", "w:mex", Stanza("query", ["query_id": .text(id)], bytes: Array(#"{"variables":{}}"#.utf8)))
+                return JSONValue.parse(answer.child("result")?.bytesContent ?? []) ?? .null
+            }
+            let lock = try await ask("23983697327930364")["data"]?["xwa2_fetch_account_reachout_timelock"]
+            #expect(lock?["is_active"] == false && lock?["enforcement_type"] == "DEFAULT")
+            let capping = try await ask("24503548349331633")["data"]?["xwa2_message_capping_info"]
+            #expect(capping?["capping_status"] == "NONE")
+            let unknown = try await ask("1")["errors"]?.arrayValue?.first
+            #expect(unknown?["extensions"]?["error_code"] == 400)
+            let catalog = try await client.query("get", "w:biz:catalog", Stanza("product_catalog"))
+            #expect(catalog.child("product_catalog", "paging") != nil)
+            let edit = try await client.query("set", "w:biz:catalog", Stanza("product_catalog_add"))
+            #expect(edit.child("error")?["code"] == "501")
+        }
+    }
+
     @Test("in strict mode a first message needs a token or an earlier message of the other side, else 463")
     func tokens() async throws {
         try await TestSandbox.with({ $0.settings.strictTokens = true }) { sandbox in
