@@ -76,7 +76,7 @@ enum DocumentationPage {
           url: new URL("swagger.json", window.location.href).href,
           dom_id: "#swagger-ui",
           deepLinking: true,
-          docExpansion: "none",
+          docExpansion: "list",
           persistAuthorization: false,
           presets: [SwaggerUIBundle.presets.apis],
           layout: "BaseLayout"
