@@ -20,6 +20,7 @@ package struct GatewayDependencies: Sendable {
     package var versions: WhatsAppVersionService
     package var messages: MessageArchive
     package var sendLimits: SendLimiter
+    package var simulation: SimulationSettings
     package var audit: AuditLog
     package var egress: EgressGuard
     package var node: NodeIdentity
@@ -68,6 +69,7 @@ package struct GatewayDependencies: Sendable {
         self.versions = versions
         messages = MessageArchive(database)
         sendLimits = SendLimiter(configuration.sendLimit)
+        simulation = configuration.simulation
         self.audit = audit
         self.egress = egress
         self.node = node

@@ -1,4 +1,5 @@
 import Foundation
+import Signal
 import Transport
 
 /// A group's metadata in memory.
@@ -77,6 +78,20 @@ extension DeviceSession {
         if let marks = keyMarks[name] { return marks }
         keyMarks[name] = stored
         return stored
+    }
+
+    /// Devices are gone: every group in which one of them was given our key gets a new one, also groups that are not in
+    /// memory (03, section 10.3).
+    func rotateKeys(heldBy addresses: [SignalAddress]) async throws {
+        guard !addresses.isEmpty else { return }
+        let names = Set(addresses.map(\.description))
+        let stored = try await load { try await store.groupsSharing(did: did, addresses: names.sorted()) }
+        let cached = keyMarks.values.flatMap { $0.filter { names.contains($0.address) }.map(\.group) }
+        let shared = Set(stored + cached).sorted().compactMap(JID.init(_:))
+        for group in shared { if let name = ownSenderKey(group) { try await loadSenderKey(name) } }
+        var draft = makeDraft()
+        for group in shared { rotateSenderKey(group, draft: &draft) }
+        submit(draft)
     }
 
     /// A new own key for the next message: somebody left (03, section 10.3). The slot must be loaded.

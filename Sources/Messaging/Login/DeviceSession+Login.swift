@@ -17,6 +17,7 @@ extension DeviceSession {
             state.lastError = ""
             state.failedAttempts = 0
         }
+        repeatQueries()
         let number = linkNumber
         Task { await settle(number: number) }
     }
@@ -75,26 +76,38 @@ extension DeviceSession {
         repeatPendingSends()
     }
 
-    /// Jobs that block nothing: presence, digest, rotation, privacy.
+    /// Jobs that block nothing: presence, digest, rotation, properties, and after linking what a new companion asks.
     private func afterReady(number: UInt64) async {
-        if !configuration.pushName.isEmpty { setPresence(isAvailable: configuration.appearsOnline) }
+        setPresence(isAvailable: configuration.appearsOnline || writingSends > 0)
         await rotateSignedPreKeyIfDue()
         guard number == linkNumber else { return }
         await checkDigestIfDue()
+        guard number == linkNumber else { return }
+        await fetchPropertiesIfDue()
+        guard number == linkNumber, isFirstLogin else { return }
+        await introduce(number: number)
     }
 
-    /// Own presence; `available` turns on active delivery receipts (04, section 15.2).
-    func setPresence(isAvailable: Bool) {
-        guard !configuration.pushName.isEmpty else { return }
-        if isAvailable {
-            sendNow(LoginStanzas.unifiedSession(serverMilliseconds: now.milliseconds + clockOffset))
+    /// The server's properties, once they are stale (02, section 16): we act on none of them, but a client that never asks
+    /// is conspicuous.
+    private func fetchPropertiesIfDue() async {
+        if let due = propertiesDue, now < due { return }
+        guard let answer = try? await query({ LoginStanzas.properties(id: $0) }) else { return }
+        let refresh = answer.child("props")?.int("refresh") ?? 86_400
+        propertiesDue = now.adding(seconds: Int64(min(max(refresh, 3600), 604_800)))
+    }
+
+    /// First login: privacy settings, which receipts depend on, the blocklist, and our own devices.
+    private func introduce(number: UInt64) async {
+        if let answer = try? await query({ LoginStanzas.privacySettings(id: $0) }) {
+            privacySettings = LoginStanzas.privacySettings(of: answer)
         }
-        sendNow(LoginStanzas.presence(isAvailable: isAvailable, name: configuration.pushName))
-        isActivePresence = isAvailable
+        guard number == linkNumber else { return }
+        _ = try? await query { LoginStanzas.blocklist(id: $0) }
+        guard number == linkNumber, let own else { return }
+        try? await fetchDeviceLists([(own.lid ?? own.pn).bare])
+        isFirstLogin = false
     }
-
-    /// Whether delivery receipts say "shown" instead of `inactive`.
-    var sendsActiveReceipts: Bool { isActivePresence || configuration.forcesActiveReceipts }
 
     // MARK: DeviceClient
 

@@ -16,11 +16,6 @@ package enum LoginStanzas {
             "iq", ["type": "result", "to": ping.attributes["from"], "id": ping.attributes["id"]])
     }
 
-    /// `<presence type name/>`; publishes the push name.
-    package static func presence(isAvailable: Bool, name: String) -> Stanza {
-        Stanza("presence", ["type": isAvailable ? "available" : "unavailable", "name": .text(name)])
-    }
-
     /// N = (server milliseconds + three days) mod one week.
     package static func unifiedSession(serverMilliseconds: Int64) -> Stanza {
         let id = (serverMilliseconds + 259_200_000) % 604_800_000

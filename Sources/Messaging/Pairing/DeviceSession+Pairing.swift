@@ -207,6 +207,7 @@ extension DeviceSession {
         configuration.businessName = success.businessName
         if configuration.pushName.isEmpty { configuration.pushName = success.businessName }
         do { try adopt(paired) } catch { return refusePairing(id: success.id, success, .notStored) }
+        isFirstLogin = true
         publish { $0.end = nil }
         announce(.paired(jid: success.jid.description))
         guard number == linkNumber, case .open = link else { return loginAfterPairing() }

@@ -99,19 +99,10 @@ extension DeviceSession {
                 dropDeviceList(of: form, draft: &draft)
             }
         }
-        if !notification.removedDevices.isEmpty { rotateKeys(sharedWith: forms, draft: &draft) }
-        let ticket = submit(draft, isInbound: true)
-        send(Acknowledgement.ack(stanza), after: ticket)
-    }
-
-    /// A device is gone: groups shared with its user get a new key. Groups that are not loaded here rotate when they are:
-    /// their marks go.
-    private func rotateKeys(sharedWith forms: [JID], draft: inout SignalDraft) {
-        let names = Set(forms.map(\.description))
-        for cached in groups.values where cached.info.participants.contains(where: { names.contains($0.jid) }) {
-            guard let group = JID(cached.info.jid) else { continue }
-            rotateSenderKey(group, draft: &draft)
-        }
+        submit(draft, isInbound: true)
+        try await rotateKeys(
+            heldBy: forms.flatMap { user in notification.removedDevices.map { SignalAddress(user.device($0)) } })
+        send(Acknowledgement.ack(stanza), after: tickets.newest)
     }
 
     // MARK: account_sync

@@ -174,6 +174,9 @@ extension DeviceSession {
                 JobRow(kind: .historySync, key: info.id, payload: history.serialized(), createdAt: now))
             outcome.internalReceipts.append("hist_sync")
         }
+        if let response = body[message: "peerDataOperationRequestResponseMessage"] {
+            adoptRequested(response, outcome: &outcome, draft: &draft)
+        }
         if let mapping = body[message: "lidMigrationMappingSyncMessage"]?[bytes: "encodedMappingPayload"] {
             learnMigration(mapping, draft: &draft)
         }

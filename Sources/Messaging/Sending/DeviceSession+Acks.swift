@@ -33,9 +33,10 @@ extension DeviceSession {
             draft.changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.success(result)))
         }
         if !pending.marks.isEmpty { keyMarks[pending.to.description]?.formUnion(pending.marks) }
-        if let phash = ack.phash, pending.phash.map({ !DeviceHash.matches($0, phash) }) ?? true {
-            forgetDevices(of: pending.to, draft: &draft)
-        }
+        // A different hash: the server knows of other devices than we do.
+        let hasMissed =
+            ack.phash.map { theirs in pending.phash.map { !DeviceHash.matches($0, theirs) } ?? true } ?? false
+        if hasMissed { forgetDevices(of: pending.to, draft: &draft) }
         if ack.refreshesLID { dropDeviceList(of: pending.to, draft: &draft) }
         if pending.isGroup, let mode = ack.addressingMode,
             groups.peek(pending.to.description)?.info.addressingMode != mode
@@ -49,6 +50,7 @@ extension DeviceSession {
                 try await committed(ticket)
                 pending.promise?.succeed(result)
             } catch { pending.promise?.fail(SessionError.storageUnavailable) }
+            if hasMissed { await deliverToMissed(pending) }
             if !to.isGroup { await issuePrivacyTokenIfDue(to: to) }
         }
     }
@@ -75,7 +77,11 @@ extension DeviceSession {
 
     /// What we believe about the devices of a chat is wrong: the next send asks again.
     private func forgetDevices(of to: JID, draft: inout SignalDraft) {
-        guard to.isGroup else { return dropDeviceList(of: to, draft: &draft) }
+        guard to.isGroup else {
+            dropDeviceList(of: to, draft: &draft)
+            for user in [own?.pn, own?.lid].compactMap(\.self) { dropDeviceList(of: user, draft: &draft) }
+            return
+        }
         for participant in groups.peek(to.description)?.info.participants ?? [] {
             if let jid = JID(participant.jid) { dropDeviceList(of: jid, draft: &draft) }
         }

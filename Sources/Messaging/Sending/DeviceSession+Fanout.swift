@@ -30,7 +30,8 @@ extension DeviceSession {
         let outgoing = OutgoingStanza(
             id: id, to: target.jid, traits: StanzaTraits(content), deviceIdentity: deviceIdentity)
         let stanza = outgoing.direct(
-            copies: copies, recipientPN: target.jid.isLID ? target.pn : nil, token: token)
+            copies: copies, recipientPN: target.jid.isLID ? target.pn : nil, token: token,
+            reportingToken: reportingToken(of: content, id: id, sender: ownUser, chat: target.jid))
         let counted = selection.all + [target.jid.isLID ? own.lid ?? own.pn : own.pn]
         return BuiltStanza(stanza: stanza, ticket: ticket, phash: ParticipantHash.version2(counted))
     }
@@ -84,8 +85,25 @@ extension DeviceSession {
         }
         let stanza = OutgoingStanza(
             id: id, to: group, traits: StanzaTraits(content), deviceIdentity: deviceIdentity
-        ).group(distribution: copies, ciphertext: outgoing.ciphertext, phash: phash, isLIDMode: isLIDMode)
+        ).group(
+            distribution: copies, ciphertext: outgoing.ciphertext, phash: phash, isLIDMode: isLIDMode,
+            reportingToken: reportingToken(
+                of: content, id: id, sender: isLIDMode ? own.lid ?? own.pn : own.pn, chat: group))
         return BuiltStanza(stanza: stanza, ticket: max(ticket, groupCover), marks: newMarks, phash: phash)
+    }
+
+    /// The token of a message when it is to carry one: not for what has no secret or nothing that could be reported, nor for
+    /// wrapped messages, which clients treat differently (04, section 10.3).
+    private func reportingToken(of content: ProtoMessage, id: String, sender: JID, chat: JID) -> [UInt8]? {
+        guard configuration.attachesReportingTokens, ReportingToken.applies(to: content),
+            MessageWrapper.unwrap(content).removed.isEmpty,
+            let bytes = content[message: "messageContextInfo"]?[bytes: "messageSecret"],
+            let secret = MessageSecret(bytes)
+        else { return nil }
+        let message = content.serialized()
+        guard !ReportingToken.content(of: message).isEmpty else { return nil }
+        return ReportingToken.make(
+            message: message, secret: secret, messageID: id, sender: sender.bare, chat: chat.bare)
     }
 
     /// The Signal address of each device.

@@ -44,44 +44,50 @@ extension DeviceSession {
         try await loadSessions([address])
         try await renewSession(request, address: address)
         guard sessions.hasSession(address) else { return }
-        let group = chat.isGroup ? chat : nil
-        if let group {
-            guard try await mayReceive(request.requester, group: group) else { return }
-            if let name = ownSenderKey(group) { try await loadSenderKey(name) }
+        if chat.isGroup {
+            guard try await mayReceive(request.requester, group: chat) else { return }
+            if let name = ownSenderKey(chat) { try await loadSenderKey(name) }
         }
+        let target: OutgoingStanza.ResendTarget =
+            if chat.isGroup {
+                .group(chat, participant: request.requester, isLIDMode: request.requester.isLID)
+            } else {
+                .direct(device: request.from, recipient: own.contains(user: request.from) ? request.recipient : nil)
+            }
+        try sendCopy(
+            of: message, id: request.messageID, chat: chat, row: row.chat, device: request.requester, address: address,
+            target: target, count: request.count, timestamp: request.timestamp)
+    }
 
-        // From here to the submission nothing suspends.
+    /// Sends one device its copy of a message that went out already, with our key in a group. Session and own key must be
+    /// loaded; nothing suspends.
+    func sendCopy(
+        of message: ProtoMessage, id: String, chat: JID, row: String, device: JID, address: SignalAddress,
+        target: OutgoingStanza.ResendTarget, count: Int? = nil, timestamp: String? = nil
+    ) throws {
         var draft = makeDraft()
         var content = message
         var mark: SenderKeyMark?
-        if let group, let name = ownSenderKey(group),
+        if chat.isGroup, let name = ownSenderKey(chat),
             let key = senderKeys.distribution(
                 of: name, random: AnyRandom(configuration.random), revision: sessions.nextRevision(), draft: &draft)
         {
-            content = MessagePlaintext.with(distribution: key.bytes, group: group, message)
-            mark = SenderKeyMark(group: group.description, address: address.description, keyID: key.keyID)
-            keyMarks[group.description]?.remove(
-                SenderKeyMark(group: group.description, address: address.description, keyID: key.keyID))
+            content = MessagePlaintext.with(distribution: key.bytes, group: chat, message)
+            let fresh = SenderKeyMark(group: chat.description, address: address.description, keyID: key.keyID)
+            mark = fresh
+            keyMarks[chat.description]?.remove(fresh)
             draft.changes.senderKeyMarkRemovals.append(
-                .device(group: group.description, address: address.description))
-        } else if group == nil, own.contains(user: request.requester) {
-            content = MessagePlaintext.deviceSent(message, to: JID(row.chat) ?? chat) ?? message
+                .device(group: chat.description, address: address.description))
+        } else if !chat.isGroup, own?.contains(user: device) == true {
+            content = MessagePlaintext.deviceSent(message, to: JID(row) ?? chat) ?? message
         }
         let padded = MessagePadding.pad(content.serialized(), random: configuration.random.bytes(1)[0])
         let ciphertext = try sessions.encrypt(padded, to: address, draft: &draft, now: now)
         submit(draft)
-        let copy = EncryptedCopy(
-            device: request.requester, type: ciphertext.type.encType, ciphertext: ciphertext.bytes)
-        let target: OutgoingStanza.ResendTarget =
-            if let group {
-                .group(group, participant: request.requester, isLIDMode: request.requester.isLID)
-            } else {
-                .direct(device: request.from, recipient: own.contains(user: request.from) ? request.recipient : nil)
-            }
-        let stanza = OutgoingStanza(
-            id: request.messageID, to: chat, traits: StanzaTraits(message), deviceIdentity: deviceIdentity
-        ).resend(copy: copy, target: target, count: request.count, timestamp: request.timestamp)
-        send(stanza, after: draft.cover, lane: row.chat)
+        let copy = EncryptedCopy(device: device, type: ciphertext.type.encType, ciphertext: ciphertext.bytes)
+        let stanza = OutgoingStanza(id: id, to: chat, traits: StanzaTraits(message), deviceIdentity: deviceIdentity)
+            .resend(copy: copy, target: target, count: count, timestamp: timestamp)
+        send(stanza, after: draft.cover, lane: row)
         if let mark { noteResent(mark) }
     }
 

@@ -33,9 +33,11 @@ extension DeviceSession {
         let content = TextPlaintext.make(
             text: message.text, quote: quote, mentions: message.mentions.compactMap(JID.init(_:)),
             ephemeralSeconds: expiration, secret: secret)
-        return try await send(
-            content, to: target, id: message.messageID, text: message.text, quotedID: message.quote?.messageID,
-            secret: secret, idempotency: message.idempotency)
+        return try await simulated(message.simulation, chat: target.jid) {
+            try await send(
+                content, to: target, id: message.messageID, text: message.text, quotedID: message.quote?.messageID,
+                secret: secret, idempotency: message.idempotency)
+        }
     }
 
     package func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws {

@@ -89,10 +89,11 @@ package struct OutgoingStanza: Sendable {
         case group(JID, participant: JID, isLIDMode: Bool)
     }
 
-    /// The answer to a retry receipt: one copy, with the retry's count and time.
-    package func resend(copy: EncryptedCopy, target: ResendTarget, count: Int, timestamp: String?) -> Stanza {
+    /// One copy for one device, of a message that went out already: the answer to a retry receipt, with its count and time,
+    /// or without them for a device that was missed.
+    package func resend(copy: EncryptedCopy, target: ResendTarget, count: Int?, timestamp: String?) -> Stanza {
         var enc = enc(type: copy.type, copy.ciphertext, withMediaType: true)
-        enc.attributes["count"] = .int(count)
+        enc.attributes["count"] = count.map(AttributeValue.int)
         let children = [enc] + identity(for: [copy]) + meta
         var attributes: StanzaAttributes = ["t": timestamp.map(AttributeValue.text)]
         switch target {

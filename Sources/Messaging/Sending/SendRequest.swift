@@ -8,11 +8,14 @@ package struct TextMessage: Sendable {
     /// Chosen id, used verbatim; nil makes one (04, section 2.1).
     package var messageID: String?
     package var idempotency: Idempotency?
+    /// What the recipient sees before it.
+    package var simulation: SendSimulation?
 
     package init(
         chat: String, text: String, quote: Quote? = nil, mentions: [String] = [], messageID: String? = nil,
-        idempotency: Idempotency? = nil
+        idempotency: Idempotency? = nil, simulation: SendSimulation? = nil
     ) {
+        self.simulation = simulation
         self.chat = chat
         self.text = text
         self.quote = quote

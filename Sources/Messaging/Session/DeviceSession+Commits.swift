@@ -171,10 +171,11 @@ extension DeviceSession {
         let load = unsettledInbound + lane.count
         if !isReadingPaused, load >= Self.pauseAt || lane.bytes >= 512 * 1024 || commits.pendingBytes > 8 << 20 {
             isReadingPaused = true
+            keepAlive?.setReading(false, at: instant)
             connection.setReading(false)
         } else if isReadingPaused, load <= Self.pauseAt / 2, lane.bytes <= 256 * 1024 {
             isReadingPaused = false
-            pings.excuse(at: now)
+            keepAlive?.setReading(true, at: instant)
             connection.setReading(true)
         }
     }

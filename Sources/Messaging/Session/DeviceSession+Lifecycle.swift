@@ -136,11 +136,10 @@ extension DeviceSession {
         switch result {
         case .success(let connection):
             link = .open(connection, isPairing ? .registering : .authenticating)
-            pings = PingSchedule(now: now, maximumSilence: configuration.timeouts.keepAliveSilence)
             isReadingPaused = false
             isActivePresence = false
             offline = OfflineDrain()
-            schedulePing()
+            startKeepAlive()
             publish { $0.phase = isPairing ? .registering : .authenticating }
             record { $0.device.liveState = .connected }
             if !isPairing {
@@ -187,7 +186,7 @@ extension DeviceSession {
         SessionMetrics.disconnected(wasReadyFor == nil ? "before_ready" : "lost")
         ladder.connectionEnded(readyFor: wasReadyFor)
         cancelConnectionTimers()
-        failQueries(.disconnected)
+        if wasReadyFor == nil { failQueries(.disconnected) } else { suspendQueries() }
         lane.removeAll()
         isActivePresence = false
         link = .idle
@@ -212,7 +211,7 @@ extension DeviceSession {
     private func follow(_ aftermath: Aftermath, reason: String) {
         switch aftermath {
         case .ladder(let minimum): wait(minimum: minimum, reason: reason)
-        case .immediately: dial(pairing: false)
+        case .immediately: ladder.restartsAtOnce() ? dial(pairing: false) : wait(minimum: 0, reason: reason)
         case .idle: becomeIdle(error: reason)
         }
     }

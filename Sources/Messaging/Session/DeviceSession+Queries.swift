@@ -2,15 +2,19 @@ import NIOCore
 import Transport
 
 extension DeviceSession {
-    /// Sends a request and returns its answer, checked for an error.
+    /// Seconds within which a lost connection must be logged in again for its requests to be repeated.
+    private static let repetitionSeconds: Int64 = 5
+
+    /// Sends a request and returns its answer, checked for an error. When the connection is lost it goes out once more, with
+    /// the same id, if the session is logged in again soon (01-transport, section 14), unless `repeats` is false.
     ///
     /// Throws `notConnected`, `timedOut`, `disconnected`, `serverRefused`, `malformedAnswer`.
-    func query(timeout: Int64? = nil, _ build: (String) -> Stanza) async throws -> Stanza {
-        let answer = try await exchange(timeout: timeout, build)
+    func query(timeout: Int64? = nil, repeats: Bool = true, _ build: (String) -> Stanza) async throws -> Stanza {
+        let answer = try await exchange(timeout: timeout, repeats: repeats, build)
         return try IQ.result(of: answer)
     }
 
-    private func exchange(timeout: Int64?, _ build: (String) -> Stanza) async throws -> Stanza {
+    private func exchange(timeout: Int64?, repeats: Bool, _ build: (String) -> Stanza) async throws -> Stanza {
         guard case .open(let connection, _) = link else { throw SessionError.notConnected }
         let id = ids.next()
         let stanza = build(id)
@@ -19,7 +23,8 @@ extension DeviceSession {
             let timeout = eventLoop.scheduleTask(in: .seconds(limit)) {
                 self.assumeIsolated { $0.failQuery(id, .timedOut) }
             }
-            queries[id] = PendingQuery(continuation: continuation, timeout: timeout)
+            queries[id] = PendingQuery(
+                continuation: continuation, timeout: timeout, repetition: repeats ? stanza : nil)
             connection.send(stanza).whenFailure { _ in }
         }
     }
@@ -40,6 +45,24 @@ extension DeviceSession {
 
     func failQueries(_ error: SessionError) {
         for id in Array(queries.keys) { failQuery(id, error) }
+    }
+
+    /// The connection of a ready session is lost: requests that may be repeated wait for the next login.
+    func suspendQueries() {
+        for (id, pending) in queries where pending.repetition == nil { failQuery(id, .disconnected) }
+        guard !queries.isEmpty else { return }
+        schedule(.repetition, seconds: Self.repetitionSeconds) { $0.failQueries(.disconnected) }
+    }
+
+    /// Logged in again: what waits goes out once more.
+    func repeatQueries() {
+        cancel(.repetition)
+        guard case .open(let connection, _) = link else { return }
+        for id in queries.keys.sorted() {
+            guard let stanza = queries[id]?.repetition else { continue }
+            queries[id]?.repetition = nil
+            connection.send(stanza).whenFailure { _ in }
+        }
     }
 
     /// A fresh id for a `sid` or a request that nobody waits for.

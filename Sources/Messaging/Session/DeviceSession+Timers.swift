@@ -23,7 +23,7 @@ extension DeviceSession {
     func cancel(_ timer: SessionTimer) { timers.removeValue(forKey: timer)?.cancel() }
 
     func cancelConnectionTimers() {
-        for timer in [SessionTimer.ping, .pingDeadline, .login, .qr, .restart, .offline] { cancel(timer) }
+        for timer in [SessionTimer.keepAlive, .login, .qr, .restart, .offline] { cancel(timer) }
     }
 
     func cancelTimers() {
@@ -33,43 +33,50 @@ extension DeviceSession {
 
     // MARK: Keepalive
 
-    func schedulePing() {
-        schedule(.ping, milliseconds: PingSchedule.interval(fraction: fraction())) { session in
-            session.ping()
-            session.schedulePing()
-        }
+    /// The session's clock as the keepalive counts.
+    var instant: NIODeadline { .uptimeNanoseconds(UInt64(clamping: max(0, now.microseconds)) &* 1000) }
+
+    /// For a connection that is new.
+    func startKeepAlive() {
+        let silence = TimeAmount.seconds(configuration.timeouts.keepAliveSilence)
+        keepAlive = KeepAlive(at: instant, settings: .init(maximumSilence: silence), random: fraction())
+        scheduleKeepAlive()
     }
 
-    private func ping() {
-        guard case .open = link, pings.intervalElapsed(at: now) == .ping else { return }
-        if isReadingPaused { pings.excuse(at: now) }
+    private func scheduleKeepAlive() {
+        guard let next = keepAlive?.nextTimer else { return }
+        schedule(.keepAlive, milliseconds: (next - instant).nanoseconds / 1_000_000 + 1) { $0.keepAliveFired() }
+    }
+
+    private func keepAliveFired() {
+        guard case .open = link else { return }
         let number = linkNumber
-        Task {
-            guard (try? await query(timeout: PingSchedule.deadline * 2) { LoginStanzas.ping(id: $0) }) != nil,
-                number == linkNumber
-            else { return }
-            pingAnswered()
-        }
-        schedule(.pingDeadline, seconds: PingSchedule.deadline) { $0.pingDeadlineElapsed() }
+        perform(keepAlive?.timerFired(at: instant, random: fraction()))
+        if number == linkNumber { scheduleKeepAlive() }
     }
 
-    private func pingAnswered() {
-        guard pings.answered(at: now) else { return }
-        let event = DeviceEvent.keepAliveRestored(own: ownNumber, at: now)
-        record { $0.events.append(event) }
-    }
-
-    private func pingDeadlineElapsed() {
-        switch pings.deadlineElapsed(at: now) {
-        case .missed(let count, let lastSuccess):
-            let event = DeviceEvent.keepAliveTimeout(
-                own: ownNumber, errorCount: count, lastSuccess: lastSuccess, at: now)
+    private func perform(_ action: KeepAlive.Action?) {
+        switch action {
+        case .wait, nil: break
+        case .ping:
+            let number = linkNumber
+            Task { await ping(number: number) }
+        case .reportMissed(let count, let lastReply):
+            let time = Timestamp(microseconds: Int64(clamping: lastReply.uptimeNanoseconds / 1000))
+            let event = DeviceEvent.keepAliveTimeout(own: ownNumber, errorCount: count, lastSuccess: time, at: now)
             record { $0.events.append(event) }
-        case .giveUp:
-            if isReadingPaused { return pings.excuse(at: now) }
-            loseConnection(.ladder(minimum: 0), reason: "no answer to pings")
-        case .ping, nil: break
+        case .reportRestored:
+            let event = DeviceEvent.keepAliveRestored(own: ownNumber, at: now)
+            record { $0.events.append(event) }
+        case .reconnect: loseConnection(.ladder(minimum: 0), reason: "no answer to pings")
         }
+    }
+
+    /// Late answers count as well, hence the long time-out.
+    private func ping(number: UInt64) async {
+        guard (try? await query(timeout: 20, repeats: false) { LoginStanzas.ping(id: $0) }) != nil, number == linkNumber
+        else { return }
+        perform(keepAlive?.replyReceived(at: instant))
     }
 
     // MARK: Upkeep
@@ -93,6 +100,7 @@ extension DeviceSession {
         tokens.removeAll()
         pushNames.removeAll()
         placeholderRequests.removeAll()
+        requestedMessages.removeAll()
     }
 
     func upkeep() {

@@ -25,18 +25,23 @@ package actor DeviceSession: DeviceClient {
     /// Number of the newest connection attempt; callbacks of older ones are ignored.
     var linkNumber: UInt64 = 0
     var ladder = ReconnectLadder()
-    var pings: PingSchedule
+    var keepAlive: KeepAlive?
     var timers: [SessionTimer: Scheduled<Void>] = [:]
-    var ids: StanzaIDs
+    var ids: StanzaIDGenerator
     var queries: [String: PendingQuery] = [:]
     var readyWaiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
     var nextWaiter: UInt64 = 0
     /// Server time minus ours, milliseconds.
     var clockOffset: Int64 = 0
     var isActivePresence = false
+    /// Sends that show the account as available meanwhile.
+    var writingSends = 0
     var didRefreshVersion = false
     var offline = OfflineDrain()
     var privacySettings: [String: String]?
+    var propertiesDue: Timestamp?
+    /// Linked by this session: its first login is to come, or running.
+    var isFirstLogin = false
 
     // Identity
     var credentials: DeviceCredentials?
@@ -81,6 +86,8 @@ package actor DeviceSession: DeviceClient {
     var waitingSends = 0
     var chatQueues: [String: [CheckedContinuation<Void, Never>]] = [:]
     var placeholderRequests = RecentCache<String, Timestamp>(capacity: 64)
+    /// Messages the phone was asked for, by the id of the request.
+    var requestedMessages = RecentCache<String, MessageInfo>(capacity: 64)
 
     var logger: Logger
     /// Last time something was sent or received: what only speeds things up is dropped after ten idle minutes.
@@ -97,9 +104,7 @@ package actor DeviceSession: DeviceClient {
         self.host = host
         self.eventLoop = eventLoop
         sessions = SessionSlots(epoch: configuration.epoch)
-        ids = StanzaIDs(random: configuration.random.bytes(2))
-        pings = PingSchedule(
-            now: configuration.clock.now(), maximumSilence: configuration.timeouts.keepAliveSilence)
+        ids = StanzaIDGenerator(random: AnyRandom(configuration.random))
         lastActivity = configuration.clock.now()
         var logger = configuration.logger
         logger[metadataKey: "device"] = .string(configuration.deviceID)
@@ -159,13 +164,15 @@ enum Aftermath: Sendable, Equatable {
 
 /// The single timers of a session.
 enum SessionTimer: Hashable, Sendable {
-    case ping, pingDeadline, reconnect, login, qr, restart, upkeep, offline
+    case keepAlive, reconnect, login, qr, restart, upkeep, offline, repetition
 }
 
 /// A request that waits for its answer.
 struct PendingQuery {
     var continuation: CheckedContinuation<Stanza, any Error>
     var timeout: Scheduled<Void>
+    /// As it was sent, to be sent once more after a reconnect; nil when it may not, or was.
+    var repetition: Stanza?
 }
 
 /// Something that waits in the gate.

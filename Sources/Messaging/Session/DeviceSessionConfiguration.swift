@@ -30,10 +30,16 @@ package struct DeviceSessionConfiguration: Sendable {
     package var storesContent = true
     /// Sends our group key with every message, as whatsmeow does, instead of once per device.
     package var alwaysDistributesSenderKeys = false
+    /// Sends carry a token by which their recipients can prove to WhatsApp what they report (05, section 2.5).
+    package var attachesReportingTokens = false
 
     package var timeouts = SessionTimeouts()
     package var random: any RandomSource
     package var clock: any WallClock
+    /// Waits so many milliseconds while somebody seems to type. Throws `CancellationError`.
+    package var pause: @Sendable (_ milliseconds: Int64) async throws -> Void = {
+        try await Task.sleep(for: .milliseconds($0))
+    }
     package var logger: Logger
 
     package init(

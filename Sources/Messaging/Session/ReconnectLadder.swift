@@ -20,7 +20,16 @@ package struct ReconnectLadder: Sendable, Equatable {
         case 1, 2: seconds = step * (0.9 + 0.2 * fraction)
         default: seconds = max(0.25, step * fraction)
         }
-        return Int64(max(seconds, Double(minimum)) * 1000)
+        // Spread what the server told everybody at once.
+        return Int64(max(seconds, Double(minimum) * (1 + 0.25 * fraction)) * 1000)
+    }
+
+    /// Whether a restart that the server asks for happens without a wait; counts it. A server that asks again and again gets
+    /// the ladder.
+    package mutating func restartsAtOnce() -> Bool {
+        guard failures < 3 else { return false }
+        failures += 1
+        return true
     }
 
     private var step: Double {

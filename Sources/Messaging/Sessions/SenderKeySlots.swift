@@ -3,7 +3,7 @@ import Signal
 
 /// Sender keys of one device in memory: its own and those of others (03-signal, section 10). Same rules as `SessionSlots`.
 package struct SenderKeySlots: Sendable {
-    struct Slot: Sendable {
+    struct Slot: IdleSlot, Sendable {
         var record: SenderKeyRecord
         var imageTicket: CommitTicket?
         var cleanTicket: CommitTicket?
@@ -169,15 +169,11 @@ package struct SenderKeySlots: Sendable {
     package mutating func evict(
         unusedSince limit: Timestamp, watermark: CommitTicket, draft: inout SignalDraft, revision: () -> Int64
     ) {
-        for (name, slot) in slots where slot.lastUse < limit {
-            guard let ticket = slot.imageTicket else {
-                guard slot.cleanTicket ?? .none <= watermark else { continue }
-                slots[name] = nil
-                departures += 1
-                continue
-            }
-            guard ticket <= watermark else { continue }
-            var leaving = slot
+        let idle = slots.idle(since: limit, watermark: watermark)
+        for name in idle.gone { slots[name] = nil }
+        departures += UInt64(idle.gone.count)
+        for name in idle.due {
+            guard var leaving = slots[name] else { continue }
             let image = leaving.record.cleanImage()
             leaving.imageTicket = nil
             leaving.cleanTicket = draft.ticket

@@ -6,7 +6,7 @@ import Signal
 /// All functions are synchronous: load everything first, then encrypt or decrypt in one stretch. A record that is loaded is
 /// the truth; the store lags behind by what is submitted and not committed.
 package struct SessionSlots: Sendable {
-    struct Slot: Sendable {
+    struct Slot: IdleSlot, Sendable {
         var record: SessionRecord
         var identity: PublicKey?
         /// Ticket of the newest submitted image; nil while the record is as it was loaded.
@@ -244,15 +244,11 @@ package struct SessionSlots: Sendable {
     /// Drops records unused since `limit`. Those written since they were loaded give up their reservation with a clean
     /// image first and go at the next sweep after its commit; those with pending images stay.
     package mutating func evict(unusedSince limit: Timestamp, watermark: CommitTicket, draft: inout SignalDraft) {
-        for (address, slot) in slots where slot.lastUse < limit {
-            guard let ticket = slot.imageTicket else {
-                guard slot.cleanTicket ?? .none <= watermark else { continue }
-                slots[address] = nil
-                departures += 1
-                continue
-            }
-            guard ticket <= watermark else { continue }
-            var leaving = slot
+        let idle = slots.idle(since: limit, watermark: watermark)
+        for address in idle.gone { slots[address] = nil }
+        departures += UInt64(idle.gone.count)
+        for address in idle.due {
+            guard var leaving = slots[address] else { continue }
             let image = leaving.record.cleanImage()
             leaving.imageTicket = nil
             leaving.cleanTicket = draft.ticket

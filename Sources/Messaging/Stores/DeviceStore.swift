@@ -17,6 +17,8 @@ package protocol DeviceStore: Sendable {
     /// All sender keys held of one Signal user, by group: for migration from PN to LID.
     func senderKeys(did: Int64, sender: String) async throws -> [String: StoredSenderKey]
     func senderKeyMarks(did: Int64, group: String) async throws -> [SenderKeyMark]
+    /// Groups in which one of these devices was given our key.
+    func groupsSharing(did: Int64, addresses: [String]) async throws -> [String]
     func preKey(did: Int64, id: UInt32) async throws -> SecretBytes?
     /// Keys not marked uploaded, lowest ids first, at most `limit`.
     func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow]

@@ -71,6 +71,11 @@ extension PostgresDeviceStore {
         }
     }
 
+    package func groupsSharing(did: Int64, addresses: [String]) async throws -> [String] {
+        guard !addresses.isEmpty else { return [] }
+        return try await load(did, LoadStatements.groupsSharing(.int(did), .texts(addresses)))[0].map { try $0[0] }
+    }
+
     /// A dictionary of the rows' first column to their second.
     func pairs<Value: SQLDecodable>(_ rows: [Row]) throws -> [String: Value] {
         var pairs: [String: Value] = [:]

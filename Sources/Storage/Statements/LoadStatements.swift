@@ -46,6 +46,10 @@ enum LoadStatements {
         "load.sender_key_marks",
         "SELECT address, key_id FROM sb.signal_sender_key_shared WHERE did = $1 AND group_id = $2")
 
+    static let groupsSharing = Statement(
+        "load.groups_sharing",
+        "SELECT DISTINCT group_id FROM sb.signal_sender_key_shared WHERE did = $1 AND address = ANY($2)")
+
     static let preKey = Statement(
         "load.prekey", "SELECT key_enc FROM sb.signal_prekeys WHERE did = $1 AND key_id = $2")
 

@@ -119,8 +119,7 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
                 try frames.decode(data) { try receive(frame: $0) }
             case .ping(let payload):
                 writeFrame(.pong, payload)
-            case .pong:
-                break
+            case .pong: break
             case .close(let code):
                 closeByPeer(code)
             }
@@ -134,8 +133,7 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
             try finishHandshake(&handshake, Bytes(frame.readableBytesView))
         case .open, .closing(.failure), .closing(.streamError), .closing(.streamEnded):
             try receive(sealed: frame)
-        case .upgrading, .closing, .closed:
-            return
+        case .upgrading, .closing, .closed: return
         }
     }
 
@@ -311,8 +309,7 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
             flush()
         case .upgrading, .handshaking:
             fail(ConnectFailure.closed)
-        case .closing, .closed:
-            return
+        case .closing, .closed: return
         }
     }
 
@@ -350,10 +347,8 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
             state = .closing(.connectFailed(failure))
         case .open, .closing(.streamEnded):
             state = .closing(DisconnectReason(socket: error))
-        case .closing:
-            break
-        case .closed:
-            return
+        case .closing: break
+        case .closed: return
         }
         context?.close(promise: nil)
     }

@@ -44,6 +44,8 @@ final class DevProcess: @unchecked Sendable {  // `process` is only touched by t
             "dev", "--data-dir", directory.path, "--port", "0", "--sandbox-port", "0", "--json",
         ]
         var variables = ProcessInfo.processInfo.environment
+        // Nobody waits for typing that is for show, unless a test is about it.
+        variables["WHATSAPP_AUTO_TYPING_ENABLED"] = "false"
         for (name, value) in environment { variables[name] = value }
         process.environment = variables
         let output = Pipe()

@@ -30,14 +30,23 @@ extension StanzaCounterparts {
                 identityPublic: body.child("companion_identity_public")?.bytesContent ?? [],
                 ref: body.child("link_code_pairing_ref")?.bytesContent ?? [])
         },
-        "presence available": { _ in LoginStanzas.presence(isAvailable: true, name: "Alice") },
-        "presence unavailable": { _ in LoginStanzas.presence(isAvailable: false, name: "Alice") },
+        "presence available": { _ in PresenceStanzas.own(isAvailable: true, name: "Alice") },
+        "presence unavailable": { _ in PresenceStanzas.own(isAvailable: false, name: "Alice") },
+        "chat state composing": { chatState($0, .composing) },
+        "chat state recording": { chatState($0, .recording) },
+        "chat state paused": { chatState($0, .paused) },
         "mark not dirty": {
             LoginStanzas.cleanDirtyBits(id: $0.id, type: "account_sync", timestamp: "1750000000")
         },
         "keep-alive ping": { LoginStanzas.ping(id: $0.id) },
         "logout": { PairingStanzas.removeCompanion(id: $0.id, jid: own($0.client).pn) },
     ]
+
+    @Sendable private static func chatState(
+        _ step: StanzaCapture.Step, _ state: PresenceStanzas.ChatState
+    ) -> Stanza? {
+        step.sent.to.map { PresenceStanzas.chatState(state, to: $0) }
+    }
 
     /// The signed identity of a pair-success: taken from what the real client sent, since only its key can make it.
     @Sendable private static func pairing(_ step: StanzaCapture.Step) throws -> Stanza? {

@@ -39,28 +39,23 @@ struct SmallMachinesTests {
         #expect(ceilings.prefix(5) == [2000, 3000, 5000, 8000, 13000])
         #expect(ceilings.max() == 900_000)
         #expect(ladder.next(fraction: 0, minimum: 30) == 30_000)
+        var told = ReconnectLadder()
+        // What the server told everybody at once is spread.
+        #expect(told.next(fraction: 1, minimum: 30) == 37_500)
         ladder.connectionEnded(readyFor: 59)
         #expect(ladder.failures > 0)
         ladder.connectionEnded(readyFor: 60)
         #expect(ladder.failures == 0)
     }
 
-    @Test("missed pings are counted, an answer restores, three minutes of silence give up")
-    func pings() {
-        var pings = PingSchedule(now: start, maximumSilence: 180)
-        #expect(PingSchedule.interval(fraction: 0) == 20_000 && PingSchedule.interval(fraction: 0.9999) < 30_000)
-        _ = pings.intervalElapsed(at: start.adding(seconds: 20))
-        let wasMissed = pings.answered(at: start.adding(seconds: 21))
-        #expect(!wasMissed)
-        #expect(pings.deadlineElapsed(at: start.adding(seconds: 30)) == nil)
-        _ = pings.intervalElapsed(at: start.adding(seconds: 45))
-        #expect(
-            pings.deadlineElapsed(at: start.adding(seconds: 55))
-                == .missed(count: 1, lastSuccess: start.adding(seconds: 21)))
-        let isRestored = pings.answered(at: start.adding(seconds: 60))
-        #expect(isRestored)
-        _ = pings.intervalElapsed(at: start.adding(seconds: 240))
-        #expect(pings.deadlineElapsed(at: start.adding(seconds: 250)) == .giveUp)
+    @Test("restarts that the server asks for happen at once, but not again and again")
+    func restarts() {
+        var ladder = ReconnectLadder()
+        let restarts = (0..<5).map { _ in ladder.restartsAtOnce() }
+        #expect(restarts == [true, true, true, false, false])
+        ladder.connectionEnded(readyFor: 60)
+        let isCalm = ladder.restartsAtOnce()
+        #expect(isCalm)
     }
 
     @Test("a frame waits for its ticket and never overtakes its own chat; other chats pass")

@@ -80,6 +80,10 @@ final class MemoryStore: DeviceStore {
         try load(did) { device in device.marks.filter { $0.group == group } }
     }
 
+    func groupsSharing(did: Int64, addresses: [String]) async throws -> [String] {
+        try load(did) { device in Set(device.marks.filter { addresses.contains($0.address) }.map(\.group)).sorted() }
+    }
+
     func preKey(did: Int64, id: UInt32) async throws -> SecretBytes? { try load(did) { $0.preKeys[id]?.privateKey } }
 
     func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow] {

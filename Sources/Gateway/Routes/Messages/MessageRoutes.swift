@@ -62,13 +62,27 @@ extension RouteCatalogue {
 
     /// Sends once per idempotency key, within the device's rate.
     func send(_ message: TextMessage, _ call: Call, okText: String) async throws -> Answer {
+        let simulation = try simulation(call)
         let session = try await dependencies.gate.session(call.device.scope)
         return try await idempotently(call, session, chat: message.chat, okText: okText) { idempotency in
             try await waitForToken(call.device)
             var message = message
             message.idempotency = idempotency
+            message.simulation = simulation
             return Self.sent(try await session.sendText(message), chat: message.chat, okText: okText)
         }
+    }
+
+    /// The configured simulation, as far as the body does not say otherwise.
+    private func simulation(_ call: Call) throws -> SendSimulation {
+        let settings = dependencies.simulation
+        let milliseconds = { (time: Duration) in
+            time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000
+        }
+        return SendSimulation(
+            showsPresence: try call.body.bool("presence_simulation") ?? settings.isPresenceEnabled,
+            showsTyping: try call.body.bool("typing_simulation") ?? settings.isTypingEnabled,
+            typing: milliseconds(settings.typingDelay.lowerBound)...milliseconds(settings.typingDelay.upperBound))
     }
 
     /// A text with what all sends have in their bodies. Throws 400.
@@ -79,8 +93,6 @@ extension RouteCatalogue {
         guard text.unicodeScalars.count <= textLimit else {
             throw APIError.validation("text must be at most \(textLimit) characters", field: "text")
         }
-        _ = try body.bool("typing_simulation")
-        _ = try body.bool("presence_simulation")
         let mentions = try (body.strings("mentions") ?? []).map { try ChatAddress.parse($0, field: "mentions") }
         guard mentions.count <= 1024 else { throw APIError.validation("too many mentions", field: "mentions") }
         if let messageID {

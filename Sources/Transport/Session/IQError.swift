@@ -1,15 +1,3 @@
-/// Why a request got no result.
-package enum QueryError: Error, Sendable, Equatable {
-    /// The server refused it.
-    case refused(IQError)
-    /// No answer within the time allowed.
-    case timedOut
-    /// The connection ended and the request is not sent again.
-    case disconnected(DisconnectReason)
-    /// The answer is neither result nor error.
-    case malformedAnswer
-}
-
 /// An `<error code text [backoff]/>` in an answer (01-transport, section 14.3).
 package struct IQError: Error, Sendable, Equatable {
     package var code: Int
