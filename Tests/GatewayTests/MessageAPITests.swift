@@ -57,6 +57,28 @@ struct MessageAPITests {
         }
     }
 
+    @Test("presence and typing are shown as configured, unless the body says otherwise")
+    func simulation() async throws {
+        let settings = ["WHATSAPP_TYPING_DELAY_MIN": "200ms", "WHATSAPP_TYPING_DELAY_MAX": "300ms"]
+        try await GatewayFixture.run(settings: settings) { api in
+            let device = try await api.device(of: try await api.tenant())
+            let session = try await api.pair(device)
+            for body in [
+                #"{"text":"a"}"#, #"{"text":"b","typing_simulation":false}"#,
+                #"{"text":"c","presence_simulation":false,"typing_simulation":true}"#,
+            ] {
+                let answer = try await api.device(device, "POST", "/chats/492522798642/messages", json: body)
+                #expect(answer.status == 200, "\(answer.text)")
+            }
+            #expect(
+                session.now.sent.map(\.simulation) == [
+                    SendSimulation(showsPresence: true, showsTyping: true, typing: 200...300),
+                    SendSimulation(showsPresence: true, showsTyping: false, typing: 200...300),
+                    SendSimulation(showsPresence: false, showsTyping: false, typing: 200...300),
+                ])
+        }
+    }
+
     @Test("one key sends once: a repeated request is answered from the store, another body is refused")
     func idempotency() async throws {
         try await GatewayFixture.run { api in

@@ -97,7 +97,7 @@ extension DeviceSession {
             answers[jid] = user.devices
             if let lid = user.lid, let pn = user.phoneNumber { pairs.append(LIDPair(lid: lid.user, pn: pn.user)) }
         }
-        var gone: [SignalAddress] = []
+        var gone: [JID] = []
         var draft = makeDraft()
         learn(pairs, in: &draft.changes)
         for user in asked {
@@ -108,12 +108,12 @@ extension DeviceSession {
                 answer, user: user, accountIdentity: identity, previous: previous[user.description], now: now)
             deviceLists[user.description] = result.list
             let left = Set(previous[user.description]?.devices ?? []).subtracting(result.list.devices)
-            gone += left.sorted().map { SignalAddress(user.device($0)) }
+            gone += left.sorted().map { user.device($0) }
             if !result.list.devices.isEmpty { draft.changes.userDevices.append(result.list) }
             if result.isReregistered { retireCompanions(of: user, known: previous[user.description], draft: &draft) }
         }
         submit(draft)
-        try await rotateKeys(heldBy: gone)
+        try await rotateKeys(heldBy: try await addressed(gone).map(\.address))
     }
 
     /// The account was registered anew: its companions known before are strangers (02, section 17.1).
