@@ -9,7 +9,7 @@ import WhatsAppProtobuf
 struct GroupMessagingTests {
     static let group = JID.group("120363040000000001")
 
-    private func bench(members: [FakeDevice], on bench: Bench) {
+    func bench(members: [FakeDevice], on bench: Bench) {
         var participants = members.map { member in
             Stanza("participant", ["jid": .jid(member.jid.bare)])
         }

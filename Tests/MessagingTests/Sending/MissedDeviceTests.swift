@@ -44,7 +44,8 @@ struct MissedDeviceTests {
         bench.server.world.ackExtra = ["phash": "2:AAAAAAAA"]
         bench.server.clearLog()
         let sent = try await bench.session.sendText(TextMessage(chat: chat.description, text: "two"))
-        let copy = try await bench.server.stanza("the tablet's copy") { $0.jid("participant") == tablet.jid }
+        let name = tablet.jid
+        let copy = try await bench.server.stanza("the tablet's copy") { $0.jid("participant") == name }
         #expect(copy.id == sent.messageID && copy.to == chat)
         let message = try tablet.decrypt(try #require(copy.child("enc")), from: Bench.lid)
         #expect(message[string: "conversation"] == "two")
