@@ -1,0 +1,57 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Accounts that need a passkey", .serialized)
+struct PasskeyTests {
+    @Test("a device links by QR and one by code though WhatsApp demands a passkey of both")
+    func links() async throws {
+        try await withDev { dev in
+            let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
+            let login = try await ada.device.post("/devices/me/login?output=json")
+            let qr = try #require(login.json["data"]["code"].string, "\(login.text)")
+            let scan = try await dev.sandbox.post(
+                "/accounts/\(ada.phone)/scan", ["qr": qr, "passkey": true])
+            #expect(scan.json["state"].string == "passkey_requested", "\(scan.text)")
+            try await answer(ada)
+            try await ada.waitUntilLoggedIn()
+
+            let bob = try await Customer.create(dev, phone: "12025550101", name: "Bob")
+            let started = try await bob.device.post("/devices/me/login-code", ["phone": bob.phone])
+            let code = try #require(started.json["data"]["PairCode"].string, "\(started.text)")
+            let entered = try await dev.sandbox.post(
+                "/accounts/\(bob.phone)/enter-code", ["code": code, "passkey": true])
+            #expect(entered.json["state"].string == "passkey_requested", "\(entered.text)")
+            try await answer(bob)
+            try await bob.waitUntilLoggedIn()
+
+            _ = try await ada.send("linked with a passkey", to: bob.phone)
+            try await bob.waitForPhone(toSee: "linked with a passkey")
+        }
+    }
+
+    /// Waits for the challenge and answers it as an authenticator would.
+    private func answer(_ customer: Customer) async throws {
+        let options = try await eventually("the challenge for \(customer.phone)") {
+            let step = try await customer.device.get("/devices/me/passkey")
+            return step.json["data"]["status"].string == "awaiting_response" ? step.json["data"]["challenge"] : nil
+        }
+        let status = try await customer.device.get("/devices/me/status")
+        #expect(status.json["data"]["state_reason"].string == "passkey_required", "\(status.text)")
+        let challenge = try #require(options["challenge"].string)
+        let credential = try #require(options["allowCredentials"].array.first?["id"].string)
+        let client = #"{"type":"webauthn.get","challenge":"\#(challenge)","origin":"https://web.whatsapp.com"}"#
+        let parts: [String: any Sendable] = [
+            "clientDataJSON": base64URL(Data(client.utf8)), "authenticatorData": base64URL(Data(count: 37)),
+            "signature": base64URL(Data(count: 70)),
+        ]
+        let sent = try await customer.device.post(
+            "/devices/me/passkey/response",
+            ["id": credential, "rawId": credential, "type": "public-key", "response": parts])
+        #expect(sent.status == 200, "\(sent.text)")
+    }
+
+    private func base64URL(_ data: Data) -> String {
+        data.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    }
+}
