@@ -44,7 +44,7 @@ struct JSONTests {
                 #"{"a":1,"b":[true,false,null]}"#,
                 JSONValue.object([("a", .integer(1)), ("b", .array([.bool(true), .bool(false), .null]))])
             ),
-            (#" "\u0041\ud83d\udc4d\n" "#, .string("A👍\n")), (#""\ud83d""#, .string("\u{FFFD}")),
+            (#" "\u0041\ud83d\udc4d\n" "#, .string("A👍\n")),
             ("-0.5e1", .integer(-5)),
             ("1e400x", .null), ("12345678901234567890", .number(12_345_678_901_234_567_168)),
         ])

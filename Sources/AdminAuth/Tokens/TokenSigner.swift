@@ -39,7 +39,8 @@ package struct TokenSigner: Sendable {
     /// - Parameter now: Unix seconds.
     package func verify(_ text: String, now: Int64) throws(TokenError) -> VerifiedToken {
         let bytes = Bytes(text.utf8)
-        guard bytes.count <= Self.maximumLength else { throw .malformed }
+        // Padding would let one token be written in several ways.
+        guard bytes.count <= Self.maximumLength, !bytes.contains(UInt8(ascii: "=")) else { throw .malformed }
         let dots = bytes.indices.filter { bytes[$0] == UInt8(ascii: ".") }
         guard dots.count == 2, let header = Base64.decodeURLSafe(String(decoding: bytes[..<dots[0]], as: UTF8.self)),
             let payload = Base64.decodeURLSafe(String(decoding: bytes[(dots[0] + 1)..<dots[1]], as: UTF8.self)),

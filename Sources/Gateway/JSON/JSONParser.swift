@@ -166,24 +166,17 @@ struct JSONParser {
         }
     }
 
-    /// After `\u`: one code unit, or a surrogate pair. A lone surrogate becomes U+FFFD.
+    /// After `\u`: one code unit, or a surrogate pair. A lone surrogate is no character: refused, not guessed at.
     private mutating func scalar() throws(Failure) -> String {
         let first = try codeUnit()
         guard (0xD800...0xDFFF).contains(first) else {
             return String(Unicode.Scalar(first).map(Character.init) ?? "\u{FFFD}")
         }
-        let mark = position
-        guard first < 0xDC00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
-            position = mark
-            return "\u{FFFD}"
-        }
+        guard first < 0xDC00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else { throw malformed }
         let second = try codeUnit()
         guard (0xDC00...0xDFFF).contains(second),
             let scalar = Unicode.Scalar(0x10000 + (UInt32(first - 0xD800) << 10) + UInt32(second - 0xDC00))
-        else {
-            position = mark
-            return "\u{FFFD}"
-        }
+        else { throw malformed }
         return String(Character(scalar))
     }
 

@@ -71,6 +71,9 @@ package struct SecretEnvelope: SecretSealing {
         }
     }
 
+    /// Names the key that new values are sealed under.
+    var keyID: [UInt8] { current.id }
+
     /// True when `sealed` is under an older key and should be sealed again.
     package func isOutdated(_ sealed: [UInt8]) -> Bool {
         sealed.dropFirst().prefix(4).elementsEqual(current.id) == false

@@ -5,9 +5,11 @@ import Messaging
 /// Devices: creation within the quota, tokens, settings, deletion. Every call names the tenant and device it works on,
 /// except the operator's lists.
 package struct DeviceRepository: Sendable {
-    private let pool: ConnectionPool
+    private let database: StorageDatabase
+    /// For what no single tenant asks for. Requests of tenants and devices run in their scope, behind row-level security.
+    private var pool: ConnectionPool { database.system }
 
-    package init(_ database: StorageDatabase) { pool = database.system }
+    package init(_ database: StorageDatabase) { self.database = database }
 
     // MARK: Creation
 
@@ -47,13 +49,15 @@ package struct DeviceRepository: Sendable {
     }
 
     package func device(_ scope: DeviceScope) async throws -> DeviceRecord? {
-        try await pool.query(DeviceStatements.byNumber, [.int(scope.tenantID), .int(scope.did)]).first
-            .map(DeviceRecord.init)
+        try await database.query(
+            .device(scope), DeviceStatements.byNumber, [.int(scope.tenantID), .int(scope.did)]
+        ).first.map(DeviceRecord.init)
     }
 
     /// All devices of a tenant, newest first.
     package func devices(_ tenant: TenantScope) async throws -> [DeviceRecord] {
-        try await pool.query(DeviceStatements.ofTenant, [.int(tenant.tenantID)]).map(DeviceRecord.init)
+        try await database.query(.tenant(tenant), DeviceStatements.ofTenant, [.int(tenant.tenantID)])
+            .map(DeviceRecord.init)
     }
 
     /// Devices with customer and live state, newest first: the operator's lists.
@@ -99,7 +103,8 @@ package struct DeviceRepository: Sendable {
 
     /// The sealed proxy URL; nil when the device has none of its own.
     package func sealedProxy(_ scope: DeviceScope) async throws -> [UInt8]? {
-        try await pool.query(DeviceStatements.proxy, [.int(scope.tenantID), .int(scope.did)]).first?[0]
+        try await database.query(.device(scope), DeviceStatements.proxy, [.int(scope.tenantID), .int(scope.did)])
+            .first?[0]
     }
 
     /// Sets or clears the sealed proxy URL. False when there is no such device.
@@ -135,7 +140,7 @@ package struct DeviceRepository: Sendable {
     }
 
     private func change(_ statement: Statement, _ scope: DeviceScope, _ values: [SQLValue]) async throws -> Bool {
-        try await pool.execute(statement, [.int(scope.tenantID), .int(scope.did)] + values) == 1
+        try await database.execute(.device(scope), statement, [.int(scope.tenantID), .int(scope.did)] + values) == 1
     }
 
     // MARK: Deletion

@@ -5,6 +5,7 @@ import Storage
 struct Housekeeping {
     let database: StorageDatabase
     let retention: RetentionSettings
+    let rotation: KeyRotation
     let logger: Logger
 
     /// Runs until the task is cancelled.
@@ -14,6 +15,12 @@ struct Housekeeping {
             do {
                 try await repository.makePartitions()
                 try await repository.removeExpired()
+                let progress = try await rotation.run()
+                if progress.sealed + progress.unreadable > 0 {
+                    logger.notice(
+                        "values sealed under the current data key",
+                        metadata: ["sealed": "\(progress.sealed)", "unreadable": "\(progress.unreadable)"])
+                }
             } catch {
                 logger.warning("housekeeping did not finish", metadata: ["error": "\(error)"])
             }

@@ -21,6 +21,7 @@ struct Node {
     private let dispatcher: WebhookDispatcher
     private let webhookClient: WebhookHTTPClient
     private let gateway: GatewayServer
+    private let rotation: KeyRotation
     private let logger: Logger
 
     /// Opens the database, migrates it as configured, and puts the node together. Nothing runs yet.
@@ -81,7 +82,8 @@ struct Node {
             configuration: configuration, eventLoops: group)
         return Node(
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
-            dispatcher: dispatcher, webhookClient: webhookClient, gateway: gateway, logger: logger)
+            dispatcher: dispatcher, webhookClient: webhookClient, gateway: gateway,
+            rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger)
     }
 
     /// Runs until `stop` returns: first the port, then sessions, deliveries and jobs; at the end in the order of
@@ -106,7 +108,7 @@ struct Node {
             deliveryDays: configuration.webhooks.deliveryRetentionDays,
             deliveredBodies: configuration.webhooks.bodyRetention)
         let housekeeping = Task {
-            await Housekeeping(database: database, retention: retention, logger: logger).run()
+            await Housekeeping(database: database, retention: retention, rotation: rotation, logger: logger).run()
         }
         do {
             try await ready(port)

@@ -98,6 +98,31 @@ struct DoctorCommand: AsyncParsableCommand {
             findings.fail("database", "\(error)")
         }
         await pool.shutdown()
+        await checkSealing(configuration, database, &findings)
+    }
+
+    /// Says what older data keys, or none, still hold: what must not be dropped from `SECRETS_KEY_PREVIOUS` yet.
+    private func checkSealing(
+        _ configuration: SwitchboardConfiguration, _ database: DatabaseConfiguration, _ findings: inout Findings
+    ) async {
+        do {
+            let authentication = configuration.authentication
+            let envelope = try SecretEnvelope(
+                key: authentication.secretsKey, previous: authentication.previousSecretsKeys,
+                sealsSessionData: authentication.sealsSessionData)
+            let storage = try await StorageDatabase.open(
+                database, migrations: .off, patience: .seconds(5), logger: Self.silent)
+            let left = try await KeyRotation(pool: storage.system, envelope: envelope).remaining()
+            await storage.shutdown()
+            if left.isEmpty {
+                findings.ok("data key", "everything sealed is under the current key")
+            } else {
+                let list = left.sorted { $0.key < $1.key }.map { "\($0.value) in \($0.key)" }
+                findings.warn("data key", "to be sealed again by a running node: \(list.joined(separator: ", "))")
+            }
+        } catch {
+            findings.warn("data key", "cannot be looked at: \(error)")
+        }
     }
 
     /// Connects and shakes hands as a device would, with a throw-away key; the server then drops us.

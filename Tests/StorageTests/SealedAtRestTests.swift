@@ -1,0 +1,131 @@
+import Cryptography
+import Database
+import Foundation
+import Messaging
+import Testing
+
+@testable import Storage
+
+/// What a dump of the database gives away (13-configuration, section 15).
+@Suite("Sealed at rest")
+struct SealedAtRestTests {
+    /// 32 bytes that stand nowhere else.
+    private static func secret(_ name: String) -> [UInt8] { SHA256Digest.hash(Array("at rest \(name)".utf8)) }
+
+    private static let names = [
+        "noise", "identity", "signed prekey", "adv", "prekey", "session", "archive", "sender key", "app state",
+        "message secret", "webhook",
+    ]
+
+    private static func fill(_ fixture: CommitFixture) async throws -> DeviceLease {
+        let lease = try await fixture.device()
+        var credentials = DeviceCredentials.sample(jid: "15550001111:7@s.whatsapp.net")
+        credentials.noiseKey = SecretBytes(secret("noise"))
+        credentials.identityKey = SecretBytes(secret("identity"))
+        credentials.signedPreKey.privateKey = SecretBytes(secret("signed prekey"))
+        credentials.advSecret = SecretBytes(secret("adv"))
+        try await fixture.submit(ChangeSet(lease) { $0.credentials = .store(credentials) })
+        try await fixture.submit(
+            ChangeSet(lease) { set in
+                set.newPreKeys = [PreKeyRow(id: 9, privateKey: SecretBytes(secret("prekey")), uploaded: true)]
+                set.sessions = [
+                    SessionImage(
+                        address: "1:0", rev: 1, record: secret("session"),
+                        archived: [ArchivedSessionState(baseKey: [1], record: secret("archive"))])
+                ]
+                set.senderKeys = [SenderKeyImage(group: "g", sender: "1:0", rev: 1, record: secret("sender key"))]
+                set.appStateKeys = [
+                    AppStateKeyRow(
+                        keyID: [1], keyData: SecretBytes(secret("app state")), fingerprint: [], timestamp: 1)
+                ]
+                set.messageSecrets = [
+                    MessageSecretRow(chat: "c", sender: "s", messageID: "m", secret: secret("message secret"))
+                ]
+            })
+        let webhooks = WebhookRepository(pool: fixture.storage.database.system, sealing: fixture.envelope)
+        _ = try await webhooks.insert(
+            WebhookChange(url: "http://127.0.0.1/"), secret: Hex.encode(secret("webhook")), tenant: fixture.tenant.id,
+            did: lease.did, limit: 5)
+        return lease
+    }
+
+    /// Every value of every table, as PostgreSQL writes it: bytes in hex.
+    private static func dump(_ fixture: CommitFixture) async throws -> String {
+        let tables: [String] =
+            try await fixture.storage.scalar(
+                """
+                SELECT array_agg(c.relname::text) FROM pg_class c
+                WHERE c.relnamespace = 'sb'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                """) ?? []
+        var text = ""
+        for table in tables {
+            let rows: String? = try await fixture.storage.scalar("SELECT string_agg(t::text, ' ') FROM sb.\(table) t")
+            text += rows ?? ""
+        }
+        return text
+    }
+
+    @Test("with a data key no secret stands in any column of any table; without one the records do")
+    func nothingInClear() async throws {
+        for isSealing in [true, false] {
+            try await CommitFixture.run(sealsSessionData: isSealing) { fixture in
+                _ = try await Self.fill(fixture)
+                let dump = try await Self.dump(fixture)
+                let optional: Set = ["session", "archive", "sender key", "app state", "message secret"]
+                for name in Self.names {
+                    let isThere = dump.contains(Hex.encode(Self.secret(name)))
+                    #expect(isThere == (!isSealing && optional.contains(name)), "\(name), sealing \(isSealing)")
+                }
+            }
+        }
+    }
+
+    @Test("a new data key takes over everything while the old one still opens, and then the old one can go")
+    func rotation() async throws {
+        try await CommitFixture.run(sealsSessionData: false) { fixture in
+            let lease = try await Self.fill(fixture)
+            let pool = fixture.storage.database.system
+            let (old, new) = (
+                SecretBytes(Array(repeating: 7, count: 32)), SecretBytes(Array(repeating: 8, count: 32))
+            )
+            let rotating = try SecretEnvelope(key: new, previous: [old], sealsSessionData: true)
+            let rotation = KeyRotation(pool: pool, envelope: rotating, batch: 2)
+            let before = try await rotation.remaining()
+            #expect(before["wa_credentials.noise_key_enc"] == 1 && before["webhooks.secret_enc"] == 1)
+            #expect(before["signal_sessions.record"] == 1 && before["app_state_keys.key_data"] == 1)
+            let progress = try await rotation.run()
+            #expect(progress == KeyRotation.Progress(sealed: before.values.reduce(0, +), unreadable: 0))
+            #expect(try await rotation.remaining().isEmpty)
+            #expect(try await rotation.run() == KeyRotation.Progress())
+
+            let alone = try SecretEnvelope(key: new, sealsSessionData: true)
+            let store = PostgresDeviceStore(fixture.storage.database, envelope: alone)
+            let credentials = try #require(try await store.credentials(did: lease.did))
+            #expect(credentials.noiseKey.bytes == Self.secret("noise"))
+            #expect(credentials.advSecret.bytes == Self.secret("adv"))
+            #expect(try await store.preKey(did: lease.did, id: 9)?.bytes == Self.secret("prekey"))
+            let session = try await store.sessions(did: lease.did, addresses: ["1:0"])["1:0"]
+            #expect(session?.record == Self.secret("session"))
+            #expect(session?.archived.map(\.record) == [Self.secret("archive")])
+            #expect(
+                try await store.senderKey(did: lease.did, group: "g", sender: "1:0")?.record
+                    == Self.secret("sender key"))
+            let webhook = try await WebhookRepository(pool: pool, sealing: alone)
+                .list(tenant: fixture.tenant.id, did: lease.did).first
+            #expect(webhook?.secret == Hex.encode(Self.secret("webhook")))
+        }
+    }
+
+    @Test("a value that no known key opens is counted and left alone")
+    func unreadable() async throws {
+        try await CommitFixture.run { fixture in
+            _ = try await Self.fill(fixture)
+            let stranger = try SecretEnvelope(key: SecretBytes(Array(repeating: 9, count: 32)))
+            let rotation = KeyRotation(pool: fixture.storage.database.system, envelope: stranger, batch: 1)
+            let before = try await Self.dump(fixture)
+            let progress = try await rotation.run()
+            #expect(progress.sealed == 0 && progress.unreadable > 5)
+            #expect(try await Self.dump(fixture) == before)
+        }
+    }
+}
