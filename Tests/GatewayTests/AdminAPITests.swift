@@ -3,6 +3,7 @@ import Gateway
 import GatewayTestSupport
 import Messaging
 import Tenancy
+import TestSupport
 import Testing
 
 @Suite("Admin API")
@@ -166,7 +167,7 @@ struct AdminAPITests {
             let refused = try await api.device(device, "GET", "/devices/me")
             #expect(
                 refused.status == 401 && refused.message == "Device not found" && refused.errorCode == "device_unknown")
-            for _ in 0..<12_000 where api.sessions.stopped.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+            _ = try await eventually("the end of the session") { api.sessions.stopped.isEmpty ? nil : true }
             #expect(api.sessions.stopped == [device.did] && session.now.logouts == 1)
         }
     }

@@ -5,7 +5,6 @@ import Gateway
 import GatewayTestSupport
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Storage
 import Testing
 
@@ -169,7 +168,7 @@ struct BadInputTests {
                 ("GET / HTTP/1.1\r\nHost: x\r\n" + String(repeating: "A: b\r\n", count: 300) + "\r\n", "431"),
                 ("GET /\(String(repeating: "a", count: 40_000)) HTTP/1.1\r\nHost: x\r\n\r\n", "431"),
             ] {
-                let answer = try await Self.raw(port, request)
+                let answer = try await RawHTTP.exchange(port, request)
                 #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(request.prefix(140)) -> \(answer.prefix(200))")
             }
             let alive = try await HTTPClient.shared.execute(
@@ -201,25 +200,6 @@ struct BadInputTests {
             #expect(
                 stored.status == 503 && stored.errorCode == "database_unavailable"
                     && stored.headers["retry-after"] != nil)
-        }
-    }
-
-    /// Sends bytes and returns what comes back until the connection closes.
-    private static func raw(_ port: Int, _ text: String) async throws -> String {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
-            var received = ByteBuffer()
-            // The server closes while bytes are still under way: what came before counts.
-            do {
-                try await outbound.write(ByteBuffer(string: text))
-                for try await var piece in inbound { received.writeBuffer(&piece) }
-            } catch is IOError {}
-            return String(buffer: received)
         }
     }
 }

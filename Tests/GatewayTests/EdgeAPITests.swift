@@ -4,7 +4,6 @@ import Gateway
 import GatewayTestSupport
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Storage
 import Tenancy
 import Testing
@@ -90,37 +89,18 @@ struct EdgeAPITests {
             let answered = try await HTTPClient.shared.execute(chunked, timeout: .seconds(60))
             #expect(answered.status.code == 409)
 
-            #expect(try await Self.raw(port, "NONSENSE\r\n\r\n").hasPrefix("HTTP/1.1 400"))
+            #expect(try await RawHTTP.exchange(port, "NONSENSE\r\n\r\n").hasPrefix("HTTP/1.1 400"))
             let large =
                 "GET / HTTP/1.1\r\nHost: x\r\nX-Big: \(String(repeating: "a", count: 9000))\r\nConnection: close\r\n\r\n"
-            let tooLarge = try await Self.raw(port, large)
+            let tooLarge = try await RawHTTP.exchange(port, large)
             #expect(tooLarge.hasPrefix("HTTP/1.1 431") && tooLarge.contains("Request Header Fields Too Large"))
             let huge = "GET / HTTP/1.1\r\nHost: x\r\nX-Big: \(String(repeating: "a", count: 200_000))\r\n\r\n"
-            #expect(try await Self.raw(port, huge).hasPrefix("HTTP/1.1 431"))
+            #expect(try await RawHTTP.exchange(port, huge).hasPrefix("HTTP/1.1 431"))
 
             await server.beginDraining()
             #expect(try await get("/health/ready").status == .serviceUnavailable)
             #expect(try await get("/devices/me").status == .serviceUnavailable)
             await server.stop()
-        }
-    }
-
-    /// Sends bytes and returns what comes back until the connection closes.
-    private static func raw(_ port: Int, _ text: String) async throws -> String {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
-            var received = ByteBuffer()
-            // The server closes while bytes are still under way: what came before counts.
-            do {
-                try await outbound.write(ByteBuffer(string: text))
-                for try await var piece in inbound { received.writeBuffer(&piece) }
-            } catch is IOError {}
-            return String(buffer: received)
         }
     }
 

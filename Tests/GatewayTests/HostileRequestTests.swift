@@ -2,8 +2,6 @@ import Cryptography
 import Foundation
 import Gateway
 import GatewayTestSupport
-import NIOCore
-import NIOPosix
 import Testing
 
 /// Requests that were made to be misread (10-rest-api, sections 2 and 3).
@@ -151,7 +149,7 @@ struct HostileRequestTests {
                 ("no version", "GET /admin/stats\r\n\r\n"),
                 ("an odd version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
             ] {
-                let answer = try await Self.raw(port, request)
+                let answer = try await RawHTTP.exchange(port, request, halfClosing: true)
                 #expect(!answer.contains("200 OK"), "\(name): \(answer.prefix(300))")
                 #expect(
                     answer.hasPrefix("HTTP/1.1 4") || answer.hasPrefix("HTTP/1.0 4") || answer.hasPrefix("HTTP/1.1 5"),
@@ -161,27 +159,6 @@ struct HostileRequestTests {
                     "\(name) is two requests: \(answer.prefix(400))")
             }
             await server.stop()
-        }
-    }
-
-    /// Sends bytes and returns what comes back until the connection closes, or until nothing more comes.
-    private static func raw(_ port: Int, _ text: String) async throws -> String {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
-                        wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
-            var received = ByteBuffer()
-            do {
-                try await outbound.write(ByteBuffer(string: text))
-                outbound.finish()
-                for try await var piece in inbound { received.writeBuffer(&piece) }
-            } catch is IOError {} catch is ChannelError {}
-            return String(buffer: received)
         }
     }
 }

@@ -3,6 +3,7 @@ import Gateway
 import GatewayTestSupport
 import Messaging
 import Storage
+import TestSupport
 import Testing
 
 @Suite("Messages API")
@@ -118,7 +119,7 @@ struct MessageAPITests {
             session.change { $0.sendGate = gate }
             let headers = ["Authorization": "Bearer \(device.token)", "Idempotency-Key": "k"]
             async let first = api.call("POST", "/chats/492522798642/messages", headers, json: #"{"text":"a"}"#)
-            for _ in 0..<12_000 where session.now.sent.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+            _ = try await eventually("the first send") { session.now.sent.isEmpty ? nil : true }
             let second = try await api.call("POST", "/chats/492522798642/messages", headers, json: #"{"text":"a"}"#)
             #expect(second.status == 409 && second.message == "request in progress")
             opener.finish()

@@ -28,7 +28,9 @@ struct Gateway {
     let base: String
     let token: String
 
-    func call(_ method: String, _ path: String, _ body: [String: String]? = nil, key: String? = nil) async throws -> Answer {
+    func call(_ method: String, _ path: String, _ body: [String: String]? = nil, key: String? = nil) async throws
+        -> Answer
+    {
         guard let url = URL(string: base + path) else { throw URLError(.badURL) }
         var request = URLRequest(url: url)
         request.httpMethod = method

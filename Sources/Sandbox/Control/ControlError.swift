@@ -29,7 +29,6 @@ package struct ControlError: Error, Equatable {
         case let error as WorldError: self = Self.of(error)
         case let error as PhoneError: self = Self.of(error)
         case let error as LinkingError: self = Self.of(error)
-        case FaultEffect.ParsingError.unsupported(let name): self = .notImplemented(name)
         case let error as FaultEffect.ParsingError: self = .invalid(error.description)
         case let error as StanzaText.ParsingError: self = .invalid(error.description)
         case let error as HTTPError:

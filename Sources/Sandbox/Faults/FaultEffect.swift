@@ -5,13 +5,10 @@ package struct FaultEffect: Sendable, Equatable {
     /// Why a JSON document is no effect.
     package enum ParsingError: Error, Equatable, CustomStringConvertible {
         case malformed(String)
-        /// An effect of the specification that this sandbox cannot bring about yet.
-        case unsupported(String)
 
         package var description: String {
             switch self {
             case .malformed(let reason): reason
-            case .unsupported(let name): "\(name) is not simulated yet"
             }
         }
     }

@@ -1,0 +1,29 @@
+import NIOCore
+import NIOPosix
+
+/// Requests as bytes, for what no HTTP client would send.
+enum RawHTTP {
+    /// Sends bytes and returns what comes back until the connection closes. `halfClosing` ends our side after the bytes, so
+    /// that a server which waits for more of a body answers instead.
+    static func exchange(_ port: Int, _ text: String, halfClosing: Bool = false) async throws -> String {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(ChannelOptions.allowRemoteHalfClosure, value: halfClosing)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: halfClosing))
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            var received = ByteBuffer()
+            // The server closes while bytes are still under way: what came before counts.
+            do {
+                try await outbound.write(ByteBuffer(string: text))
+                if halfClosing { outbound.finish() }
+                for try await var piece in inbound { received.writeBuffer(&piece) }
+            } catch is IOError {} catch is ChannelError where halfClosing {}
+            return String(buffer: received)
+        }
+    }
+}
