@@ -119,7 +119,7 @@ let package = Package(
             [
                 "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", "Webhooks", "CQREncode",
                 "CPNG", "CZlib", hummingbird, hummingbirdTLS, logging, metrics, nioCore, nioPosix, nioHTTP1,
-                nioHTTPTypes, nioSSL, nioConcurrency,
+                nioHTTPTypes, nioSSL, nioConcurrency, asyncHTTPClient, serviceLifecycle,
             ]),
         library(
             "Sandbox",
@@ -171,7 +171,10 @@ let package = Package(
         tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography", "TestSupport"]),
         tests(
             "TenancyTests",
-            ["Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport"]),
+            [
+                "Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport",
+                "GatewayTestSupport", logging, nioConcurrency,
+            ]),
         tests(
             "WebhooksTests",
             ["Webhooks", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix, logging]),
@@ -191,6 +194,6 @@ let package = Package(
                 "Gateway", "Sandbox",
                 nioCore,
             ]),
-        tests("EndToEndTests", ["switchboard", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
+        tests("EndToEndTests", ["switchboard", "Database", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
     ]
 )

@@ -14,6 +14,8 @@ package final class FakeDeviceClient: DeviceClient {
         package var assertions: [PasskeyAssertion] = []
         package var reconnects = 0
         package var logouts = 0
+        package var stops = 0
+        package var abandons = 0
         package var proxies: [String?] = []
         /// Sends wait here until it is opened.
         package var sendGate: AsyncStream<Void>?
@@ -39,7 +41,8 @@ package final class FakeDeviceClient: DeviceClient {
     package var state: ConnectionState { script.withLockedValue { $0.state } }
 
     package func start() async throws {}
-    package func stop() async {}
+    package func stop() async { change { $0.stops += 1 } }
+    package func abandon() async { change { $0.abandons += 1 } }
 
     package func reconnect() async throws {
         try check()

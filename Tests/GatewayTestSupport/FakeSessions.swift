@@ -1,3 +1,4 @@
+import Foundation
 import Messaging
 import NIOConcurrencyHelpers
 import Tenancy
@@ -8,6 +9,9 @@ package final class FakeSessions: SessionDirectory {
         var sessions: [Int64: FakeDeviceClient] = [:]
         var stopped: [Int64] = []
         var failure: SessionDirectoryError?
+        var owner = (url: "", nodeID: UUID())
+        /// Devices of the other node, and how many more times they are said to be there.
+        var elsewhere: [Int64: Int] = [:]
     }
 
     private let state = NIOLockedValueBox(State())
@@ -19,11 +23,31 @@ package final class FakeSessions: SessionDirectory {
     package func fake(_ did: Int64) -> FakeDeviceClient? { state.withLockedValue { $0.sessions[did] } }
     package var stopped: [Int64] { state.withLockedValue { $0.stopped } }
 
-    package func running(did: Int64) -> (any DeviceClient)? { fake(did) }
+    /// Where devices that are elsewhere are.
+    package func setOwnerURL(_ url: String, nodeID: UUID) { state.withLockedValue { $0.owner = (url, nodeID) } }
+
+    /// Says of a device that another node has it, for as many questions.
+    package func elsewhere(_ did: Int64, times: Int = .max) { state.withLockedValue { $0.elsewhere[did] = times } }
+
+    package func running(did: Int64) -> (any DeviceClient)? {
+        state.withLockedValue { $0.elsewhere[did, default: 0] > 0 ? nil : $0.sessions[did] }
+    }
+
+    package func owner(did: Int64) async throws -> DeviceOwner? {
+        state.withLockedValue { state in
+            guard state.elsewhere[did, default: 0] > 0 else { return nil }
+            return DeviceOwner(did: did, nodeID: state.owner.nodeID, url: state.owner.url, expiresIn: 7)
+        }
+    }
 
     package func session(did: Int64) async throws -> any DeviceClient {
         try state.withLockedValue { state throws(SessionDirectoryError) -> FakeDeviceClient in
             if let failure = state.failure { throw failure }
+            if let left = state.elsewhere[did], left > 0 {
+                state.elsewhere[did] = left - 1
+                throw .elsewhere(
+                    DeviceOwner(did: did, nodeID: state.owner.nodeID, url: state.owner.url, expiresIn: 7))
+            }
             if let session = state.sessions[did] { return session }
             let session = FakeDeviceClient()
             state.sessions[did] = session

@@ -19,11 +19,19 @@ enum Deadline {
     }
 }
 
-/// Whether the process is on its way out (13-configuration, section 11).
+/// Whether the process is on its way out (13-configuration, section 11): at first it only says so, with a readiness that
+/// fails and answers that close their connection; then new requests are refused.
 final class DrainState: Sendable {
     private let draining = Atomic<Bool>(false)
+    private let refusing = Atomic<Bool>(false)
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
+    var isRefusing: Bool { refusing.load(ordering: .relaxed) }
 
     func begin() { draining.store(true, ordering: .relaxed) }
+
+    func refuse() {
+        begin()
+        refusing.store(true, ordering: .relaxed)
+    }
 }

@@ -39,18 +39,21 @@ struct Edge: HTTPResponder {
     private let deadline: Duration
     private let statusMode: APISettings.ErrorStatusMode
     private let drain: DrainState
-    private let accessLog: Logger
+    let accessLog: Logger
     private let audit: AuditLog
     private let metrics: RequestMetrics
     private let cache: ResponseCache
     private let now: @Sendable () -> Int64
+    /// Nil where there are no other nodes to forward to.
+    let cluster: EdgeCluster?
+    let forwardLimit: Duration
 
     /// - Parameters:
     ///   - drain: Refuses new requests while the process shuts down.
     ///   - now: Unix seconds.
     init(
         routes: [Route], authenticator: Authenticator, limits: RequestLimits, server: ServerSettings, api: APISettings,
-        drain: DrainState, audit: AuditLog, metrics: MetricsRegistry, logger: Logger,
+        drain: DrainState, audit: AuditLog, metrics: MetricsRegistry, logger: Logger, cluster: EdgeCluster? = nil,
         now: @escaping @Sendable () -> Int64
     ) {
         tree = RouteTree(routes, basePath: server.basePath)
@@ -68,12 +71,14 @@ struct Edge: HTTPResponder {
         self.audit = audit
         self.metrics = RequestMetrics(metrics)
         cache = ResponseCache(seconds: server.cacheSeconds)
+        self.cluster = cluster
+        forwardLimit = server.requestTimeout
         self.now = now
     }
 
     func respond(to request: Request, context: EdgeContext) async throws -> Response {
         let started = ContinuousClock.now
-        let requestID = RequestID.choose(request.headers[.requestID])
+        var requestID = RequestID.choose(request.headers[.requestID])
         var fields = EdgeHeaders.base
         fields[.requestID] = requestID
         let target = request.head.path ?? "/"
@@ -81,7 +86,8 @@ struct Edge: HTTPResponder {
         let path = target[..<queryStart]
         let query = queryStart < target.endIndex ? target[target.index(after: queryStart)...] : nil
         let method = request.method.rawValue
-        let client = clients.resolve(remote: context.remoteAddress, request.headers)
+        var client = clients.resolve(remote: context.remoteAddress, request.headers)
+        if drain.isDraining { fields[.connection] = "close" }
 
         if method == "OPTIONS", CORSPolicy.isPreflight(request.headers) {
             cors.applyPreflight(to: &fields, origin: request.headers[.origin])
@@ -97,9 +103,14 @@ struct Edge: HTTPResponder {
         do {
             let (route, parameters) = try find(method, path, target: target, headers: request.headers)
             routeName = route.name
+            let forwarded = try forwardedIdentity(of: request)
+            if let forwarded {
+                (requestID, client) = (forwarded.requestID, forwarded.client)
+                fields[.requestID] = requestID
+            }
             answer = try await handle(
                 route, parameters, request, query: query, client: client, requestID: requestID, logger: context.logger,
-                fields: &fields, identity: &identity)
+                forwarded: forwarded, fields: &fields, identity: &identity)
         } catch {
             answer = failure(error, requestID: requestID, route: routeName)
         }
@@ -138,55 +149,61 @@ struct Edge: HTTPResponder {
 
     private func handle(
         _ route: Route, _ parameters: PathParameters, _ request: Request, query: Substring?, client: String,
-        requestID: String, logger: Logger, fields: inout HTTPFields, identity known: inout Call.Identity?
+        requestID: String, logger: Logger, forwarded: ClusterIdentity?, fields: inout HTTPFields,
+        identity known: inout Call.Identity?
     ) async throws -> Answer {
-        if drain.isDraining, !route.path.hasPrefix("/health"), route.path != "/" {
-            fields[.connection] = "close"
-            throw APIError.shuttingDown
+        if drain.isRefusing, !route.path.hasPrefix("/health"), route.path != "/" {
+            throw forwarded == nil ? APIError.shuttingDown : APIError.shuttingDown.missed
         }
         let time = now()
         let limit = bodyLimit(of: request)
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
             throw APIError.bodyTooLarge
         }
-        if let standing = limits.checkBeforeAuthentication(route, client: client, now: time) {
-            Self.apply(standing, to: &fields)
-            if standing.isExceeded { throw APIError.tooManyTokenRequests(standing) }
-        }
-        let identity = try authenticate(route, request.headers, client: client, now: time)
-        known = identity
-        if let standing = limits.checkTenant(identity, now: time), standing.isExceeded {
-            Self.apply(standing, to: &fields)
-            throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
+        let identity: Call.Identity
+        if let forwarded {
+            // Limits and the audit line of the operator are the business of the node that took the request.
+            identity = try forwarded.identity(for: route.tier)
+        } else {
+            if let standing = limits.checkBeforeAuthentication(route, client: client, now: time) {
+                Self.apply(standing, to: &fields)
+                if standing.isExceeded { throw APIError.tooManyTokenRequests(standing) }
+            }
+            identity = try authenticate(route, request.headers, client: client, now: time)
+            known = identity
+            if let standing = limits.checkTenant(identity, now: time), standing.isExceeded {
+                Self.apply(standing, to: &fields)
+                throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
+            }
         }
         let (body, bytes) = try await readBody(route, request, limit: limit)
+        if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
         let call = Call(
             route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
             requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
             fingerprint: key == nil ? [] : fingerprint(request, bytes),
             logger: RequestLog.logger(accessLog, requestID: requestID, identity))
-        return try await cached(call, ResponseCache.wish(request.headers))
+        return try await cached(call, ResponseCache.wish(request.headers)) {
+            let run = { @Sendable in try await self.run(call, request, bytes, forwarded: forwarded) }
+            return route.isWaiting ? try await Deadline.run(deadline) { try await run() } : try await run()
+        }
     }
 
     /// The handler's answer, or one of some seconds ago where the route allows that.
-    private func cached(_ call: Call, _ wish: ResponseCache.Wish) async throws -> Answer {
-        guard case .device(let device, _) = call.identity else { return try await run(call) }
+    private func cached(
+        _ call: Call, _ wish: ResponseCache.Wish, _ run: () async throws -> Answer
+    ) async throws -> Answer {
+        guard case .device(let device, _) = call.identity else { return try await run() }
         guard call.route.isCacheable, cache.isOn, wish != .unstored else {
             // Also when it fails: it may have changed something before.
             defer { if call.route.method != .get { cache.drop(did: device.did) } }
-            return try await run(call)
+            return try await run()
         }
         let key = ResponseCache.Key(
             did: device.did, route: call.route.name, parameters: call.parameters.values, query: call.query.normalized)
         if wish == .cached, let known = cache.answer(for: key) { return known }
-        return cache.keep(try await run(call), for: key)
-    }
-
-    private func run(_ call: Call) async throws -> Answer {
-        call.route.isWaiting
-            ? try await Deadline.run(deadline) { try await call.route.handler(call) }
-            : try await call.route.handler(call)
+        return cache.keep(try await run(), for: key)
     }
 
     private func authenticate(

@@ -97,7 +97,7 @@ extension APIError {
     init(_ error: SessionDirectoryError) {
         self =
             switch error {
-            case .elsewhere: .leaseElsewhere
+            case .elsewhere(let owner): .leaseElsewhere(for: owner)
             case .unavailable(let retryAfter):
                 APIError(
                     503, "not_connected", "WhatsApp Client is not Connected", reference: true, retryAfter: retryAfter)

@@ -8,6 +8,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import ServiceLifecycle
 import Storage
 import Tenancy
 
@@ -36,6 +37,9 @@ package actor GatewayServer {
     private let drain = DrainState()
     private let feed: AuthFeed
     private let logger: Logger
+    private let forwarder: ClusterForwarder
+    private let connections = OpenConnections()
+    private var services: ServiceGroup?
     private var server: Task<Void, any Error>?
     private var feedTask: Task<Void, Never>?
     private var usageTask: Task<Void, Never>?
@@ -69,12 +73,16 @@ package actor GatewayServer {
             dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
             documentation: DocumentationAssets(folder: configuration.api.documentationFolder), metrics: page,
             readiness: readiness)
+        let signature = ClusterSignature(
+            secret: configuration.node.clusterSecret, nodeID: dependencies.node.id)
+        forwarder = ClusterForwarder(
+            signature: signature, sessions: dependencies.sessions, eventLoops: eventLoops, logger: dependencies.logger)
         edge = Edge(
             routes: catalogue.routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
             api: configuration.api,
             drain: drain, audit: dependencies.audit, metrics: dependencies.metrics, logger: dependencies.logger,
-            now: now)
+            cluster: EdgeCluster(signature: signature, forwarder: forwarder, sessions: dependencies.sessions), now: now)
         feed = AuthFeed(
             source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
             logger: dependencies.logger)
@@ -95,7 +103,7 @@ package actor GatewayServer {
             for await _ in changes { await versions.changed() }
         }
         if configuration.api.isMetricsEnabled, let address = configuration.api.metricsAddress {
-            let logger = Self.quiet(logger)
+            let logger = FrameworkLog.logger(logger)
             metricsTask = Task { [metrics, eventLoops] in
                 await metrics.run(at: address, eventLoops: eventLoops, logger: logger)
             }
@@ -111,10 +119,15 @@ package actor GatewayServer {
                 bound.yield(channel.localAddress?.port ?? 0)
                 bound.finish()
             },
-            eventLoopGroupProvider: .shared(eventLoops), logger: Self.quiet(logger))
+            eventLoopGroupProvider: .shared(eventLoops), logger: FrameworkLog.logger(logger))
+        let services = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: application, successTerminationBehavior: .gracefullyShutdownGroup)],
+                logger: FrameworkLog.logger(logger)))
+        self.services = services
         server = Task {
             defer { bound.finish() }
-            try await application.run()
+            try await services.run()
         }
         for await port in ports {
             logger.info("listening", metadata: ["address": "\(configuration.server.address)", "port": "\(port)"])
@@ -123,6 +136,7 @@ package actor GatewayServer {
         var reason = "the listener ended"
         do { try await server?.value } catch { reason = "\(error)" }
         cancelTasks()
+        await forwarder.shutdown()
         throw StartError.listener("\(configuration.server.address):\(configuration.server.port): \(reason)")
     }
 
@@ -136,14 +150,22 @@ package actor GatewayServer {
         }
     }
 
-    /// From now on readiness fails, and after a moment new requests are refused: for load balancers to notice.
+    /// From now on readiness fails and every answer closes its connection, for load balancers and clients to notice.
     package func beginDraining() { drain.begin() }
 
-    /// Closes the listener; requests at work end first.
-    package func stop() async {
+    /// Closes the listener; requests at work end first, for at most `patience`.
+    package func stop(patience: Duration = .seconds(10)) async {
         drain.begin()
-        server?.cancel()
+        await services?.triggerGracefulShutdown()
+        let limit = Task { [server, drain, connections] in
+            try await Task.sleep(for: patience)
+            drain.refuse()
+            server?.cancel()
+            connections.closeAll()
+        }
         _ = await server?.result
+        limit.cancel()
+        await forwarder.shutdown()
         cancelTasks()
         await feedTask?.value
         await settingsTask?.value
@@ -159,9 +181,10 @@ package actor GatewayServer {
     }
 
     private func makeServer() throws -> HTTPServerBuilder {
+        let connections = self.connections
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ParserErrorResponder()], idleTimeout: .seconds(75),
+                additionalChannelHandlers: [connections.handler(), ParserErrorResponder()], idleTimeout: .seconds(75),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 200)))
         guard let certificate = configuration.server.certificateFile, let key = configuration.server.privateKeyFile
@@ -176,12 +199,5 @@ package actor GatewayServer {
         } catch {
             throw StartError.certificate("\(error)")
         }
-    }
-
-    /// The framework's own lines are of no interest below warnings.
-    private static func quiet(_ logger: Logger) -> Logger {
-        var quiet = logger
-        quiet.logLevel = max(.warning, logger.logLevel)
-        return quiet
     }
 }

@@ -31,6 +31,8 @@ extension DeviceSession {
         draft.changes.events.append(event)
         if let idempotency = pending.idempotency {
             draft.changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.success(result)))
+        } else if let key = pending.resumedKey {
+            draft.changes.idempotency = .fate(key: key, .sent(at: timestamp, serverID: ack.serverID))
         }
         if !pending.marks.isEmpty { keyMarks[pending.to.description]?.formUnion(pending.marks) }
         // A different hash: the server knows of other devices than we do.
@@ -115,7 +117,12 @@ extension DeviceSession {
             changes.settledSends.append(MessageName(chat: pending.chat, messageID: id))
             changes.events.append(event)
             if let idempotency = pending.idempotency {
-                changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.failure(error)))
+                changes.idempotency =
+                    error.allowsRepetition && !pending.wasWritten
+                    ? .abandon(key: idempotency.key)
+                    : .finish(key: idempotency.key, answer: idempotency.answer(.failure(error)))
+            } else if let key = pending.resumedKey {
+                changes.idempotency = .fate(key: key, SendFate(error))
             }
         }
         pending.promise?.fail(error)
@@ -127,6 +134,12 @@ extension DeviceSession {
         pendingSends = [:]
         _ = gate.removeAll()
         for send in pending { send.promise?.fail(error) }
+    }
+
+    /// The store is away for too long: sends that wait for it cannot leave, and their callers hear so. Queued ones stay.
+    func failUnwrittenSends() {
+        let waiting = pendingSends.values.filter { !$0.wasWritten && !$0.isResumed && $0.ticket > tickets.watermark }
+        for send in waiting.sorted(by: { $0.order < $1.order }) { failSend(send.id, .storageUnavailable) }
     }
 
     /// Sends past their time are failures, though the message may have gone out.
@@ -156,27 +169,9 @@ extension DeviceSession {
             sendOrder += 1
             pendingSends[row.messageID] = PendingSend(
                 id: row.messageID, chat: row.chat, shownChat: partyInMemory(to).shown, to: to, order: sendOrder,
-                sendBy: sendBy, plaintext: row.plaintext,
-                isResumed: true)
+                sendBy: sendBy, plaintext: row.plaintext, isResumed: true, resumedKey: row.idempotencyKey)
         }
         expireSends()
-    }
-
-    /// Builds what was resumed without a stanza; called when ready.
-    func buildResumedSends() async {
-        for send in pendingSends.values.sorted(by: { $0.order < $1.order }) where send.isResumed {
-            do {
-                let content = try ProtoMessage(.message, parsing: send.plaintext)
-                let pn = send.to.isLID ? try await pn(of: send.to) : nil
-                try await build(
-                    id: send.id, content: content, target: SendTarget(jid: send.to, pn: pn), intent: tickets.newest)
-                pendingSends[send.id]?.isResumed = false
-            } catch let error as SessionError
-                where error == .notConnected || error == .disconnected || error == .timedOut
-            {
-                return
-            } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
-        }
     }
 }
 

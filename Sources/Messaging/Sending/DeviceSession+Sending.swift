@@ -21,6 +21,7 @@ extension DeviceSession {
     // MARK: DeviceClient
 
     package func sendText(_ message: TextMessage) async throws -> SendResult {
+        if commits.isStalled { throw SessionError.storageUnavailable }
         guard waitingSends < Self.maximumWaitingSends else { throw SessionError.tooManyWaiting }
         waitingSends += 1
         defer { waitingSends -= 1 }
@@ -96,11 +97,18 @@ extension DeviceSession {
                 &changes, content: content, target: target, id: id, text: text, quotedID: quotedID, secret: secret,
                 sendBy: sendBy, own: own)
             if let idempotency {
-                changes.idempotency = .begin(key: idempotency.key, requestHash: idempotency.requestHash)
+                changes.idempotency = .begin(
+                    key: idempotency.key, requestHash: idempotency.requestHash,
+                    message: MessageName(chat: target.chat, messageID: id))
             }
         }
         do {
-            try await build(id: id, content: content, target: target, intent: intent)
+            if isQueued(chat: target.chat, before: sendOrder) {
+                pendingSends[id]?.isResumed = true
+                startQueue()
+            } else {
+                try await build(id: id, content: content, target: target, intent: intent)
+            }
         } catch {
             let reason = error as? SessionError ?? .recipientUnreachable
             failSend(id, reason)
@@ -119,7 +127,7 @@ extension DeviceSession {
     }
 
     /// The intent of a send: row, retry plaintext, secret (14-storage, section 6).
-    private func fillIntent(
+    func fillIntent(
         _ changes: inout ChangeSet, content: ProtoMessage, target: SendTarget, id: String, text: String?,
         quotedID: String?, secret: [UInt8]?, sendBy: Timestamp, own: OwnAddresses
     ) {
@@ -172,7 +180,7 @@ extension DeviceSession {
     // MARK: Targets
 
     /// Resolves what the caller named: people become LIDs (04, section 5.2).
-    private func target(of text: String) async throws -> SendTarget {
+    func target(of text: String) async throws -> SendTarget {
         guard let jid = JID.input(text), jid.device == 0, !jid.user.isEmpty else {
             throw SessionError.invalidRecipient(text)
         }
@@ -204,12 +212,12 @@ extension DeviceSession {
         return jid.isBot ? .bot : .user
     }
 
-    private func ephemeralSeconds(of target: SendTarget) async throws -> Int {
+    func ephemeralSeconds(of target: SendTarget) async throws -> Int {
         if target.jid.isGroup { return try await group(target.jid).ephemeralSeconds }
         return try await load { try await store.ephemeralSeconds(did: did, chat: target.chat) }
     }
 
-    private func quoted(_ quote: Quote?, in target: SendTarget) async throws -> QuotedMessage? {
+    func quoted(_ quote: Quote?, in target: SendTarget) async throws -> QuotedMessage? {
         guard let quote else { return nil }
         let row = try await load { try await store.message(did: did, chat: target.chat, messageID: quote.messageID) }
         let sender = quote.sender.flatMap(JID.init(_:)) ?? row.flatMap { JID($0.sender) } ?? target.jid

@@ -9,7 +9,7 @@ struct PendingSend: Sendable {
     /// The chat as events show it.
     let shownChat: String
     /// `to` of the stanza.
-    let to: JID
+    var to: JID
     let order: UInt64
     /// After this nothing is repeated.
     let sendBy: Timestamp
@@ -28,8 +28,10 @@ struct PendingSend: Sendable {
     var idempotency: Idempotency?
     /// The caller's; nil when it gave up or never was there.
     var promise: EventLoopPromise<SendResult>?
-    /// Left by an earlier process and not built yet.
+    /// Queued, or left by an earlier process, and not built yet.
     var isResumed = false
+    /// Key of the request it came from, in an earlier process: its fate is stored for who asks again.
+    var resumedKey: String?
 
     var isGroup: Bool { to.isGroup }
     var party: Party { Party(key: chat, shown: shownChat) }

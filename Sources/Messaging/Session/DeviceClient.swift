@@ -12,6 +12,10 @@ package protocol DeviceClient: AnyObject, Sendable {
     func start() async throws
     /// Flushes what is pending (at most 2 s), closes the socket and ends the session object for good.
     func stop() async
+    /// Closes the socket and ends the session object without writing anything: the device is another node's now.
+    func abandon() async
+    /// Whether nothing is under way that a move to another node would disturb.
+    func isIdle() async -> Bool
     /// Connects again at once, also out of a waiting or stopped state; returns when ready (20 s).
     func reconnect() async throws
     /// Unlinks at the server (30 s), then erases credentials even if that failed; state becomes logged out.
@@ -31,6 +35,10 @@ package protocol DeviceClient: AnyObject, Sendable {
 
     // Messaging
     func sendText(_ message: TextMessage) async throws -> SendResult
+    /// Accepts a text durably, also while the device reconnects: it goes out when the device is connected, in the order of
+    /// acceptance within its chat, unless `lifetime` seconds pass first. Throws for devices that will not connect by
+    /// themselves, and `storageUnavailable`.
+    func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend
     /// Read (or played) receipts for messages of one sender in a chat. `sender` is needed in groups.
     func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws
     func isOnWhatsApp(_ phones: [String]) async throws -> [RegisteredUser]
@@ -41,4 +49,14 @@ package protocol DeviceClient: AnyObject, Sendable {
     func setForceActiveReceipts(_ active: Bool) async
     /// Proxy URL (`http://`, `https://`, `socks5://`) or nil; reconnects through it.
     func setProxy(_ url: String?) async throws
+}
+
+extension DeviceClient {
+    package func abandon() async { await stop() }
+    package func isIdle() async -> Bool { true }
+
+    package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
+        let sent = try await sendText(message)
+        return QueuedSend(messageID: sent.messageID, chat: sent.chat) { _ in .success(sent) }
+    }
 }

@@ -105,6 +105,7 @@ extension DeviceSession {
         for waiter in commitWaiters { waiter.promise.fail(error) }
         commitWaiters = []
         forgetUncommitted()
+        if error == .unavailable { failUnwrittenSends() }
         switch error {
         case .fenced: end(.leaseLost, announce: false)
         case .rejected(let reason): end(.storage(reason), announce: false)
@@ -140,6 +141,7 @@ extension DeviceSession {
     func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
 
     private func write(_ frame: OutgoingFrame) {
+        guard configuration.holdsLease() else { return end(.leaseLost, announce: false) }
         if let id = frame.messageID {
             guard pendingSends[id] != nil else { return }
             guard case .open(let connection, .ready) = link else { return }

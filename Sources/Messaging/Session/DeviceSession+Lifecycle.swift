@@ -38,6 +38,17 @@ extension DeviceSession {
         publish { $0.phase = .idle }
     }
 
+    package func abandon() async {
+        guard !isClosed else { return }
+        end(.leaseLost, announce: false)
+        link = .closed
+        cancelTimers()
+    }
+
+    package func isIdle() async -> Bool {
+        pendingSends.isEmpty && waitingSends == 0 && queries.isEmpty && registration == nil && lane.count == 0
+    }
+
     package func reconnect() async throws {
         guard !isClosed else { throw SessionError.stopping }
         if credentials == nil, let stored = try await load({ try await store.credentials(did: did) }) {
@@ -62,7 +73,7 @@ extension DeviceSession {
             changes.device.heldUntil = .some(nil)
         }
         publish { $0.end = nil }
-        dial(pairing: false)
+        dial(pairing: false, isUrgent: true)
         try await waitUntilReady(seconds: configuration.timeouts.reconnect)
     }
 
@@ -100,9 +111,10 @@ extension DeviceSession {
     }
 
     /// Opens a connection, for login or for pairing. The old one must be gone; a login ends the registration before it.
-    func dial(pairing: Bool) {
+    func dial(pairing: Bool, isUrgent: Bool = false) {
         guard let keys, !isClosed else { return }
         if !pairing { registration = nil }
+        guard configuration.holdsLease() else { return end(.leaseLost, announce: false) }
         let payload: [UInt8]
         if pairing {
             payload = ClientPayload.registration(
@@ -121,7 +133,7 @@ extension DeviceSession {
         }
         let request = ConnectRequest(
             staticKey: keys.noise, payload: payload, routingInfo: credentials?.routingInfo,
-            proxyURL: configuration.proxyURL, isPairing: pairing)
+            proxyURL: configuration.proxyURL, isPairing: pairing, isUrgent: isUrgent)
         let handler = LinkHandler(session: self, number: number)
         connector.connect(request, on: eventLoop, handler: handler).hop(to: eventLoop).whenComplete { result in
             self.assumeIsolated { $0.dialed(result, number: number, isPairing: pairing) }

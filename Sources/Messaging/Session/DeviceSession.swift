@@ -84,6 +84,7 @@ package actor DeviceSession: DeviceClient {
     var pendingSends: [String: PendingSend] = [:]
     var sendOrder: UInt64 = 0
     var waitingSends = 0
+    var isBuildingQueue = false
     var chatQueues: [String: [CheckedContinuation<Void, Never>]] = [:]
     var placeholderRequests = RecentCache<String, Timestamp>(capacity: 64)
     /// Messages the phone was asked for, by the id of the request.
@@ -164,7 +165,7 @@ enum Aftermath: Sendable, Equatable {
 
 /// The single timers of a session.
 enum SessionTimer: Hashable, Sendable {
-    case keepAlive, reconnect, login, qr, restart, upkeep, offline, repetition
+    case keepAlive, reconnect, login, qr, restart, upkeep, offline, repetition, queue
 }
 
 /// A request that waits for its answer.

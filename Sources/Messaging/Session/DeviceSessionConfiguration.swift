@@ -33,6 +33,10 @@ package struct DeviceSessionConfiguration: Sendable {
     /// Sends carry a token by which their recipients can prove to WhatsApp what they report (05, section 2.5).
     package var attachesReportingTokens = false
 
+    /// False from the moment the node may no longer trust its leases: nothing is dialed and nothing leaves on a socket
+    /// then (14-storage, section 7.2).
+    package var holdsLease: @Sendable () -> Bool = { true }
+
     package var timeouts = SessionTimeouts()
     package var random: any RandomSource
     package var clock: any WallClock

@@ -28,6 +28,8 @@ package struct ConnectRequest: Sendable {
     package var proxyURL: String?
     /// Registration connections have their own lane in the admission of new connections (16, section 7.2).
     package var isPairing: Bool
+    /// Somebody waits for it.
+    package var isUrgent = false
 }
 
 /// Opens connections to the server.

@@ -14,6 +14,14 @@ package protocol CommitQueue: AnyObject, Sendable {
 
     /// Bytes waiting or in flight on this loop: above 8 MiB sessions stop reading their sockets.
     var pendingBytes: Int { get }
+
+    /// Whether what was submitted has not become durable for some seconds: the store is away or full. New sends are then
+    /// refused at once.
+    var isStalled: Bool { get }
+}
+
+extension CommitQueue {
+    package var isStalled: Bool { false }
 }
 
 /// Why a change set did not become durable. Nothing that waited for it may be released.

@@ -137,10 +137,12 @@ package struct RetryRow: Sendable, Equatable {
     package var plaintext: [UInt8]
     package var sendBy: Timestamp?
     package var insertedAt: Timestamp
+    /// Of an unsettled send that was read back: the key of the request it came from.
+    package var idempotencyKey: String?
 
     package init(
         chat: String, messageID: String, format: String = "waE2E.Message", plaintext: [UInt8], sendBy: Timestamp?,
-        insertedAt: Timestamp
+        insertedAt: Timestamp, idempotencyKey: String? = nil
     ) {
         self.chat = chat
         self.messageID = messageID
@@ -148,6 +150,7 @@ package struct RetryRow: Sendable, Equatable {
         self.plaintext = plaintext
         self.sendBy = sendBy
         self.insertedAt = insertedAt
+        self.idempotencyKey = idempotencyKey
     }
 }
 
@@ -229,8 +232,12 @@ package struct ContactUpdate: Sendable, Equatable {
 
 /// The idempotency row of an API send: made with the intent, finished with the result. The answer is opaque here.
 package enum IdempotencyChange: Sendable, Equatable {
-    case begin(key: String, requestHash: [UInt8])
+    case begin(key: String, requestHash: [UInt8], message: MessageName? = nil)
     case finish(key: String, answer: StoredAnswer)
+    /// What became of a send whose request is gone: the answer is rendered when it is asked for.
+    case fate(key: String, SendFate)
+    /// Nothing left and nothing will: the key is free again.
+    case abandon(key: String)
 }
 
 /// A rendered answer to be replayed when a request comes again.

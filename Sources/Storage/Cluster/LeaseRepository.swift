@@ -11,13 +11,17 @@ package struct DeviceLease: Sendable, Equatable {
 
 /// Who runs a device.
 package enum LeaseOwner: Sendable, Equatable {
-    case node(UUID, url: String)
+    /// Held by a node that takes requests at `url`, for `expiresIn` more seconds if it is not renewed.
+    case node(UUID, url: String, expiresIn: Double)
     case nobody
     case unknownDevice
 }
 
 /// Which node runs which device (14-storage, section 7). `node` is the caller's id in every call.
 package struct LeaseRepository: Sendable {
+    /// Channel on which releases and ends of devices are announced.
+    package static let channel = "sb_lease"
+
     private let pool: ConnectionPool
 
     package init(pool: ConnectionPool) {
@@ -33,8 +37,9 @@ package struct LeaseRepository: Sendable {
         ])
     }
 
-    package func heartbeat(node: UUID) async throws {
-        _ = try await pool.execute(LeaseStatements.heartbeat, [.uuid(node)])
+    /// - Returns: false when the others have forgotten the node: it must register again.
+    package func heartbeat(node: UUID) async throws -> Bool {
+        try await pool.execute(LeaseStatements.heartbeat, [.uuid(node)]) > 0
     }
 
     /// Says that the node claims nothing more.
@@ -56,8 +61,10 @@ package struct LeaseRepository: Sendable {
     }
 
     /// How many further devices the node may claim: its share of those that should run and a tenth more, within `maximum`.
-    package func room(node: UUID, maximum: Int) async throws -> Int {
-        guard let row = try await pool.query(LeaseStatements.share, [.uuid(node)]).first else { return 0 }
+    ///
+    /// - Parameter ttl: Seconds of silence after which a node counts no more, as its leases do not.
+    package func room(node: UUID, maximum: Int, ttl: Double = 15) async throws -> Int {
+        guard let row = try await pool.query(LeaseStatements.share, [.uuid(node), .double(ttl)]).first else { return 0 }
         let runnable: Int = try row[0]
         let nodes: Int = max(1, try row[1])
         let held: Int = try row[2]
@@ -92,7 +99,38 @@ package struct LeaseRepository: Sendable {
         let node: UUID? = try row[0]
         let url: String? = try row[1]
         guard let node, let url else { return .nobody }
-        return .node(node, url: url)
+        return .node(node, url: url, expiresIn: try row[2])
+    }
+
+    /// How many devices should run and are held by nobody.
+    package func waiting() async throws -> Int {
+        try await pool.query(LeaseStatements.waiting).first?[0] ?? 0
+    }
+
+    /// Whether a device became free in the last minute: worth a look at the whole. Cheap.
+    package func hasRunOut() async throws -> Bool {
+        try await !pool.query(LeaseStatements.runOut).isEmpty
+    }
+
+    /// Devices of `node` above its share and a tenth, at most `limit`: for another node to take.
+    package func surplus(node: UUID, limit: Int, ttl: Double = 15) async throws -> Int {
+        guard let row = try await pool.query(LeaseStatements.share, [.uuid(node), .double(ttl)]).first else { return 0 }
+        let (runnable, nodes, held): (Int, Int, Int) = (try row[0], try row[1], try row[2])
+        guard nodes > 1 else { return 0 }
+        let share = (runnable + nodes - 1) / nodes
+        return max(0, min(limit, held - share - max(1, share / 10)))
+    }
+
+    /// Releases `devices` for the node that holds fewest.
+    package func handOver(node: UUID, devices: [Int64]) async throws {
+        _ = try await pool.pipeline([
+            LeaseStatements.handOver(.uuid(node), .ints(devices)), LeaseStatements.notify("{}"),
+        ])
+    }
+
+    /// Tells the other nodes that a device is gone, so that whoever runs it can unlink it.
+    package func announceEnd(did: Int64) async throws {
+        _ = try await pool.pipeline([LeaseStatements.notify(.text(#"{"end":\#(did)}"#))])
     }
 
     private func lease(_ row: Row) throws -> DeviceLease {

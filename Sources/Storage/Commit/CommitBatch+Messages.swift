@@ -97,6 +97,7 @@ extension CommitBatch {
     mutating func addMessageState(_ tenants: [Int64: Int64]) throws {
         var (receipts, secrets, retries, settled, read, chats, begun, finished, jobs) =
             (RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet())
+        var (abandoned, fates) = (RowSet(), RowSet())
         for device in devices {
             let did = SQLValue.int(device.did)
             for (key, times) in device.receipts {
@@ -124,7 +125,20 @@ extension CommitBatch {
                     SQLValue(chat.lastMessage?.id), SQLValue(chat.lastMessage?.at), SQLValue(chat.unreadIncrement),
                     SQLValue(chat.ephemeral?.seconds), SQLValue(chat.ephemeral?.setAt))
             }
-            for (key, hash) in device.idempotencyBegun { begun.append(did, .text(key), .bytes(hash)) }
+            for (key, begin) in device.idempotencyBegun {
+                begun.append(
+                    did, .text(key), .bytes(begin.hash), SQLValue(begin.message?.chat),
+                    SQLValue(begin.message?.messageID))
+            }
+            for key in device.idempotencyAbandoned { abandoned.append(did, .text(key)) }
+            for (key, fate) in device.idempotencyFates {
+                switch fate {
+                case .sent(let at, let serverID):
+                    fates.append(did, .text(key), SQLValue(at), SQLValue(serverID), .null, .null)
+                case .failed(let reason, let code):
+                    fates.append(did, .text(key), .null, .null, .text(reason.rawValue), SQLValue(code))
+                }
+            }
             for (key, answer) in device.idempotencyFinished {
                 finished.append(did, .text(key), SQLValue(answer.code), .bytes(answer.body))
             }
@@ -139,8 +153,10 @@ extension CommitBatch {
         append(MessageCommitStatements.settleSends, settled)
         append(MessageCommitStatements.markChatsRead, read)
         append(MessageCommitStatements.upsertChats, chats)
+        append(MessageCommitStatements.abandonIdempotency, abandoned)
         append(MessageCommitStatements.beginIdempotency, begun)
         append(MessageCommitStatements.finishIdempotency, finished)
+        append(MessageCommitStatements.noteFates, fates)
         append(MessageCommitStatements.insertJobs, jobs)
     }
 

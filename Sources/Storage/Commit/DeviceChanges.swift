@@ -92,8 +92,10 @@ struct DeviceChanges {
     private(set) var retries: [MessageName: RetryRow] = [:]
     private(set) var settledSends: Set<MessageName> = []
     private(set) var chats: [String: ChatUpdate] = [:]
-    private(set) var idempotencyBegun: [String: [UInt8]] = [:]
+    private(set) var idempotencyBegun: [String: (hash: [UInt8], message: MessageName?)] = [:]
     private(set) var idempotencyFinished: [String: StoredAnswer] = [:]
+    private(set) var idempotencyFates: [String: SendFate] = [:]
+    private(set) var idempotencyAbandoned: Set<String> = []
     private(set) var jobs: [String: JobRow] = [:]
 
     private(set) var device = DeviceRowUpdate()
@@ -234,8 +236,13 @@ struct DeviceChanges {
         }
         for chat in set.chats { add(chat) }
         switch set.idempotency {
-        case .begin(let key, let hash): idempotencyBegun[key] = idempotencyBegun[key] ?? hash
+        case .begin(let key, let hash, let message):
+            idempotencyBegun[key] = idempotencyBegun[key] ?? (hash, message)
         case .finish(let key, let answer): idempotencyFinished[key] = answer
+        case .fate(let key, let fate): idempotencyFates[key] = fate
+        case .abandon(let key):
+            idempotencyBegun[key] = nil
+            idempotencyAbandoned.insert(key)
         case nil: break
         }
         for job in set.jobs {

@@ -15,6 +15,9 @@ package final class GroupCommit: CommitQueue {
     private let options: CommitOptions
     private let state: NIOLoopBoundBox<State>
     private let bytes = NIOLockedValueBox(0)
+    private let stalled = NIOLockedValueBox(false)
+    /// Seconds without a commit after which the store counts as away.
+    private static let stallLimit = TimeAmount.seconds(3)
 
     private struct Entry {
         let changes: ChangeSet
@@ -70,6 +73,7 @@ package final class GroupCommit: CommitQueue {
     }
 
     package var pendingBytes: Int { bytes.withLockedValue { $0 } }
+    package var isStalled: Bool { stalled.withLockedValue { $0 } }
 
     package func submit(_ changes: ChangeSet) -> EventLoopFuture<Void> {
         eventLoop.preconditionInEventLoop()
@@ -175,6 +179,7 @@ package final class GroupCommit: CommitQueue {
         state.value.inFlight = [:]
         state.value.isRunning = false
         bytes.withLockedValue { $0 -= settled.reduce(0) { $0 + $1.size } }
+        stalled.withLockedValue { $0 = false }
         for (did, error) in outcome {
             guard let error, let epoch = settled.first(where: { $0.changes.did == did })?.changes.epoch else {
                 continue
@@ -230,6 +235,10 @@ package final class GroupCommit: CommitQueue {
         for (number, entry) in state.value.inFlight where entry.deadline <= now {
             if let promise = entry.promise { late.append(promise) }
             state.value.inFlight[number]?.promise = nil
+        }
+        let accepted = (state.value.waiting + state.value.inFlight.values).map(\.deadline).min()
+        if let accepted, accepted - TimeAmount(options.patience) + Self.stallLimit < now {
+            stalled.withLockedValue { $0 = true }
         }
         for promise in late { promise.fail(CommitError.unavailable) }
         if state.value.isRunning || !state.value.waiting.isEmpty { watchPatience() }

@@ -90,7 +90,8 @@ extension PostgresDeviceStore {
     private static func retry(_ row: Row) throws -> RetryRow {
         RetryRow(
             chat: try row["chat"], messageID: try row["message_id"], format: try row["format"],
-            plaintext: try row["plaintext"], sendBy: try row["send_by"], insertedAt: try row["inserted_at"])
+            plaintext: try row["plaintext"], sendBy: try row["send_by"], insertedAt: try row["inserted_at"],
+            idempotencyKey: try row["idempotency_key"])
     }
 }
 

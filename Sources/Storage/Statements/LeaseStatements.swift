@@ -30,7 +30,7 @@ enum LeaseStatements {
         "leases.share",
         """
         SELECT (SELECT count(*) FROM sb.devices WHERE desired = 'run' AND jid IS NOT NULL),
-          (SELECT count(*) FROM sb.nodes WHERE NOT draining AND heartbeat_at > now() - interval '15 seconds'),
+          (SELECT count(*) FROM sb.nodes WHERE NOT draining AND heartbeat_at > now() - make_interval(secs => $2)),
           (SELECT count(*) FROM sb.device_leases WHERE node_id = $1 AND expires_at > now())
         """)
 
@@ -85,8 +85,35 @@ enum LeaseStatements {
     static let owner = Statement(
         "leases.owner",
         """
-        SELECT l.node_id, n.advertise_url FROM sb.devices d JOIN sb.device_leases l USING (did)
+        SELECT l.node_id, n.advertise_url,
+          CASE WHEN l.expires_at > now() THEN extract(epoch FROM l.expires_at - now()) ELSE 0 END::float8 AS expires_in
+        FROM sb.devices d JOIN sb.device_leases l USING (did)
           LEFT JOIN sb.nodes n ON n.node_id = l.node_id AND l.expires_at > now()
         WHERE d.did = $1
+        """)
+
+    static let waiting = Statement(
+        "leases.waiting",
+        """
+        SELECT count(*) FROM sb.device_leases l JOIN sb.devices d USING (did)
+        WHERE l.expires_at < now() AND d.desired = 'run' AND d.jid IS NOT NULL
+        """)
+
+    static let runOut = Statement(
+        "leases.run_out",
+        """
+        SELECT 1 FROM sb.device_leases WHERE expires_at < now() AND expires_at > now() - interval '1 minute' LIMIT 1
+        """)
+
+    /// Expires now and not long ago, as a release does: for ten seconds only the preferred node may claim.
+    static let handOver = Statement(
+        "leases.hand_over",
+        """
+        UPDATE sb.device_leases SET expires_at = now(), live_state = 'none', prefer_node = (
+          SELECT n.node_id FROM sb.nodes n
+          WHERE NOT n.draining AND n.heartbeat_at > now() - interval '15 seconds' AND n.node_id <> $1
+          ORDER BY (SELECT count(*) FROM sb.device_leases h WHERE h.node_id = n.node_id AND h.expires_at > now())
+          LIMIT 1)
+        WHERE node_id = $1 AND did = ANY($2)
         """)
 }

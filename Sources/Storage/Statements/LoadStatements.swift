@@ -108,15 +108,17 @@ enum LoadStatements {
     static let retry = Statement(
         "load.retry",
         """
-        SELECT chat, message_id, format, plaintext, send_by, inserted_at FROM sb.retry_buffer
-        WHERE did = $1 AND chat = ANY ($2) AND message_id = $3 ORDER BY array_position($2, chat) LIMIT 1
+        SELECT chat, message_id, format, plaintext, send_by, inserted_at, NULL::text AS idempotency_key
+        FROM sb.retry_buffer WHERE did = $1 AND chat = ANY ($2) AND message_id = $3 ORDER BY array_position($2, chat) LIMIT 1
         """)
 
     static let unsettledSends = Statement(
         "load.unsettled_sends",
         """
-        SELECT chat, message_id, format, plaintext, send_by, inserted_at FROM sb.retry_buffer
-        WHERE did = $1 AND send_by IS NOT NULL ORDER BY inserted_at
+        SELECT r.chat, r.message_id, r.format, r.plaintext, r.send_by, r.inserted_at, i.key AS idempotency_key
+        FROM sb.retry_buffer r LEFT JOIN sb.idempotency_keys i
+          ON i.did = r.did AND i.message_id = r.message_id AND i.chat = r.chat AND i.state = 'running'
+        WHERE r.did = $1 AND r.send_by IS NOT NULL ORDER BY r.inserted_at
         """)
 
     static let ephemeralSeconds = Statement(

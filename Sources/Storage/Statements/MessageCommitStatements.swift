@@ -121,9 +121,30 @@ enum MessageCommitStatements {
     static let beginIdempotency = Statement(
         "commit.begin_idempotency",
         """
-        INSERT INTO sb.idempotency_keys (did, key, request_hash, state)
-        SELECT u.did, u.key, u.hash, 'running' FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS u(did, key, hash)
-        ON CONFLICT DO NOTHING
+        INSERT INTO sb.idempotency_keys AS i (did, key, request_hash, state, chat, message_id)
+        SELECT u.did, u.key, u.hash, 'running', u.chat, u.message_id
+        FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::text[]) AS u(did, key, hash, chat, message_id)
+        ON CONFLICT (did, key) DO UPDATE SET request_hash = excluded.request_hash, state = 'running', status = NULL,
+          body = NULL, chat = excluded.chat, message_id = excluded.message_id, sent_at = NULL, server_id = NULL,
+          failure = NULL, failure_code = NULL, created_at = now()
+        WHERE i.created_at <= now() - interval '24 hours'
+        """)
+
+    static let abandonIdempotency = Statement(
+        "commit.abandon_idempotency",
+        """
+        DELETE FROM sb.idempotency_keys i USING unnest($1::bigint[], $2::text[]) AS u(did, key)
+        WHERE i.did = u.did AND i.key = u.key AND i.state = 'running'
+        """)
+
+    static let noteFates = Statement(
+        "commit.note_fates",
+        """
+        UPDATE sb.idempotency_keys i SET sent_at = u.sent_at, server_id = u.server_id, failure = u.failure,
+          failure_code = u.code
+        FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::int[])
+          AS u(did, key, sent_at, server_id, failure, code)
+        WHERE i.did = u.did AND i.key = u.key AND i.state = 'running'
         """)
 
     static let finishIdempotency = Statement(

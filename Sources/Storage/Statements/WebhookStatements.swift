@@ -184,6 +184,14 @@ enum WebhookStatements {
         FROM done WHERE w.id = done.webhook_id AND NOT done.is_test
         """)
 
+    /// One row when there is another live node, else none.
+    static let announce = Statement(
+        "outbox.announce",
+        """
+        SELECT pg_notify('sb_outbox', '')
+        WHERE (SELECT count(*) FROM sb.nodes WHERE heartbeat_at > now() - interval '15 seconds') > 1
+        """)
+
     /// Gives claimed rows back untried, at shutdown.
     static let release = Statement(
         "outbox.release",

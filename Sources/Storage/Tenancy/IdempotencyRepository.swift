@@ -3,9 +3,17 @@ import Messaging
 
 /// What is known of an `Idempotency-Key` of a device.
 package enum IdempotencyState: Sendable, Equatable {
-    /// The first request is still at work, or its process died.
-    case running(requestHash: [UInt8], since: Timestamp)
+    /// The first request is still at work, or its process died. Then `send` says what is known of its message.
+    case running(requestHash: [UInt8], since: Timestamp, send: IdempotentSend?)
     case done(requestHash: [UInt8], answer: StoredAnswer)
+}
+
+/// The message that a request with a key became.
+package struct IdempotentSend: Sendable, Equatable {
+    package let messageID: String
+    package let chat: String
+    /// Nil while it is not decided.
+    package let fate: SendFate?
 }
 
 /// Idempotency keys outside the send path; sends write theirs with the intent (`ChangeSet.idempotency`).
@@ -48,7 +56,18 @@ package struct IdempotencyRepository: Sendable {
             return .done(
                 requestHash: hash, answer: StoredAnswer(code: try row["status"] ?? 200, body: try row["body"] ?? []))
         }
-        return .running(requestHash: hash, since: try row["created_at"])
+        return .running(requestHash: hash, since: try row["created_at"], send: try send(row))
+    }
+
+    private static func send(_ row: Row) throws -> IdempotentSend? {
+        guard let id: String = try row["message_id"], let chat: String = try row["chat"] else { return nil }
+        var fate: SendFate?
+        if let at: Timestamp = try row["sent_at"] {
+            fate = .sent(at: at, serverID: try row["server_id"])
+        } else if let text: String = try row["failure"] {
+            fate = .failed(reason: SendFate.Reason(rawValue: text) ?? .unreachable, code: try row["failure_code"])
+        }
+        return IdempotentSend(messageID: id, chat: chat, fate: fate)
     }
 }
 
@@ -56,7 +75,8 @@ enum IdempotencyStatements {
     static let find = Statement(
         "idempotency.find",
         """
-        SELECT request_hash, state, status, body, created_at FROM sb.idempotency_keys
+        SELECT request_hash, state, status, body, created_at, message_id, chat, sent_at, server_id, failure, failure_code
+        FROM sb.idempotency_keys
         WHERE did = $1 AND key = $2 AND created_at > now() - interval '24 hours'
         """)
     static let begin = Statement(
@@ -64,7 +84,8 @@ enum IdempotencyStatements {
         """
         INSERT INTO sb.idempotency_keys AS i (did, key, request_hash, state) VALUES ($1, $2, $3, 'running')
         ON CONFLICT (did, key) DO UPDATE SET request_hash = excluded.request_hash, state = 'running', status = NULL,
-          body = NULL, created_at = now() WHERE i.created_at <= now() - interval '24 hours'
+          body = NULL, chat = NULL, message_id = NULL, sent_at = NULL, server_id = NULL, failure = NULL,
+          failure_code = NULL, created_at = now() WHERE i.created_at <= now() - interval '24 hours'
         """)
     static let finish = Statement(
         "idempotency.finish",

@@ -84,6 +84,16 @@ package struct WebhookRepository: Sendable {
         }
     }
 
+    // MARK: Hints
+
+    /// Channel on which nodes tell each other that deliveries are due.
+    package static let channel = "sb_outbox"
+
+    /// Tells the other nodes, if there are any.
+    package func announceDeliveries() async throws {
+        _ = try await pool.query(WebhookStatements.announce)
+    }
+
     // MARK: Log and statistics
 
     package func logs(

@@ -5,9 +5,14 @@ import Messaging
 enum DeviceFarewell {
     private static let patience = Duration.seconds(10)
 
-    /// Starts in the background: the answer does not wait for WhatsApp.
-    static func begin(did: Int64, _ sessions: any SessionDirectory) {
-        guard let session = sessions.running(did: did) else { return }
+    /// Starts in the background: the answer does not wait for WhatsApp. A session of another node is ended there.
+    ///
+    /// - Parameter isAnnounced: The other nodes know already.
+    static func begin(did: Int64, _ sessions: any SessionDirectory, isAnnounced: Bool = false) {
+        guard let session = sessions.running(did: did) else {
+            if !isAnnounced { Task { await sessions.announceEnd(did: did) } }
+            return
+        }
         Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { try? await session.logout() }

@@ -35,7 +35,7 @@ package struct DeviceGate: Sendable {
     /// The session for a call that needs a paired device. A device that was never paired, or that waits for somebody to
     /// act, gets no session made: throws `SessionError` with the reason.
     package func session(_ scope: DeviceScope) async throws -> any DeviceClient {
-        if let session = sessions.running(did: scope.did) { return session }
+        if sessions.running(did: scope.did) != nil { return try await sessions.session(did: scope.did) }
         let record = try await details.record(scope)
         guard record.jid != nil else { throw SessionError.notPaired }
         switch record.wish {

@@ -24,13 +24,15 @@ package struct DeviceSettings: Sendable {
         return String(decoding: try sealing.open(sealed, context: Self.proxyContext(scope)), as: UTF8.self)
     }
 
-    /// Stores the proxy (nil clears it) and reconnects a running session through it.
+    /// Stores the proxy (nil clears it) and reconnects a running session through it. Throws
+    /// `SessionDirectoryError.elsewhere`, with nothing changed, when another node runs it.
     package func setProxy(_ scope: DeviceScope, _ url: String?) async throws {
+        let session = try await sessions.located(did: scope.did)
         let sealed = try url.map { try sealing.seal(Bytes($0.utf8), context: Self.proxyContext(scope)) }
         guard try await devices.setProxy(scope, sealed: sealed) else { throw TenancyError.deviceNotFound }
         details.forget(did: scope.did)
         // The setting holds from the next connection on, also when this one cannot be made.
-        if let session = sessions.running(did: scope.did) { try? await session.setProxy(url) }
+        if let session { try? await session.setProxy(url) }
     }
 
     package func setPassive(_ scope: DeviceScope, _ passive: Bool) async throws {

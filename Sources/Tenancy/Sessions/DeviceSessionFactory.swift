@@ -20,6 +20,7 @@ package final class DeviceSessionFactory: SessionFactory {
     private let deviceName: String
     private let storesContent: Bool
     private let keepAliveSilence: Int64
+    private let validity: LeaseValidity
     private let defaultLogger: Logger
 
     /// - Parameters:
@@ -27,12 +28,13 @@ package final class DeviceSessionFactory: SessionFactory {
     ///   - makeQueue: the commit queue of a loop.
     ///   - version: the client version new sessions name.
     ///   - host: who sessions report to.
+    ///   - validity: whether the node's leases count.
     ///   - deviceName: `WHATSAPP_DEVICE_OS_NAME`, shown on the phone.
     package init(
         database: StorageDatabase, sealing: any SecretSealing, store: any DeviceStore, connector: any SessionConnector,
         version: @escaping @Sendable () async -> ClientVersion, host: any SessionHost, group: any EventLoopGroup,
         deviceName: String, storesContent: Bool,
-        keepAliveSilence: Int64, logger: Logger, makeQueue: (any EventLoop) -> GroupCommit
+        keepAliveSilence: Int64, validity: LeaseValidity, logger: Logger, makeQueue: (any EventLoop) -> GroupCommit
     ) {
         devices = DeviceRepository(database)
         self.sealing = sealing
@@ -43,6 +45,7 @@ package final class DeviceSessionFactory: SessionFactory {
         self.deviceName = deviceName
         self.storesContent = storesContent
         self.keepAliveSilence = keepAliveSilence
+        self.validity = validity
         defaultLogger = logger
         queues = group.makeIterator().map { makeQueue($0) }
     }
@@ -62,6 +65,7 @@ package final class DeviceSessionFactory: SessionFactory {
         configuration.forcesActiveReceipts = device.forcesActiveReceipts
         configuration.appearsOnline = device.presenceWish == "available"
         configuration.storesContent = storesContent
+        configuration.holdsLease = { [validity] in validity.isValid }
         configuration.timeouts.keepAliveSilence = keepAliveSilence
         if let sealed = try await devices.sealedProxy(scope) {
             let opened = try sealing.open(sealed, context: SealingContext.proxy(did: lease.did))

@@ -16,8 +16,6 @@ package final class SessionSupervisor: SessionDirectory {
     package struct Configuration: Sendable {
         package var nodeID: UUID
         package var nodeName: String
-        /// Where other nodes reach this one.
-        package var advertiseURL: String
         package var version: String
         /// `NODE_MAX_DEVICES`.
         package var maxDevices: Int
@@ -29,15 +27,18 @@ package final class SessionSupervisor: SessionDirectory {
         package var leaseTTL: Double
         package var renewInterval: Double
         package var selfFence: Double
+        /// How often the leases of other nodes are looked at, seconds, and how often devices are handed over.
+        package var watchInterval = 1.0
+        package var balanceInterval = 30.0
+        /// How long a request waits for a session that logs in for the first time, seconds.
+        package var loginPatience = 5.0
 
         package init(
-            nodeID: UUID, nodeName: String, advertiseURL: String, version: String = "1", maxDevices: Int = 10_000,
-            concurrency: Int = 16, jitter: Double = 0, leaseTTL: Double = 15, renewInterval: Double = 5,
-            selfFence: Double = 10
+            nodeID: UUID, nodeName: String, version: String = "1", maxDevices: Int = 10_000, concurrency: Int = 16,
+            jitter: Double = 0, leaseTTL: Double = 15, renewInterval: Double = 5, selfFence: Double = 10
         ) {
             self.nodeID = nodeID
             self.nodeName = nodeName
-            self.advertiseURL = advertiseURL
             self.version = version
             self.maxDevices = maxDevices
             self.concurrency = max(1, concurrency)
@@ -48,32 +49,41 @@ package final class SessionSupervisor: SessionDirectory {
         }
     }
 
-    private let leases: LeaseRepository
-    private let factory: any SessionFactory
-    private let configuration: Configuration
-    private let logger: Logger
-    private let state = Mutex(State())
-    private let hints: AsyncStream<Void>
-    private let hinter: AsyncStream<Void>.Continuation
+    let leases: LeaseRepository
+    let factory: any SessionFactory
+    let configuration: Configuration
+    let validity: LeaseValidity
+    let logger: Logger
+    let state = Mutex(State())
+    let hints: AsyncStream<Void>
+    let hinter: AsyncStream<Void>.Continuation
 
-    private struct State {
+    struct State {
         var entries: [Int64: Entry] = [:]
+        /// Devices of other nodes that were asked for, for two seconds.
+        var owners: [Int64: (owner: DeviceOwner, until: ContinuousClock.Instant)] = [:]
         var restore = RestoreProgress()
-        var lastRenewal = ContinuousClock.now
+        var restoring = 0
+        /// Closed because the node could not be sure of its leases; to be released when the database answers again.
+        var dropped: Set<Int64> = []
+        var isDraining = false
         var isStopping = false
     }
 
-    private enum Entry {
-        case starting(Task<any DeviceClient, any Error>)
-        case running(any DeviceClient)
+    enum Entry {
+        case starting(Task<any DeviceClient, any Error>, epoch: Int64)
+        case running(any DeviceClient, epoch: Int64)
     }
 
+    /// - Parameter validity: Shared with the sessions, which write to no socket once it has ended.
     package init(
-        leases: LeaseRepository, factory: any SessionFactory, configuration: Configuration, logger: Logger
+        leases: LeaseRepository, factory: any SessionFactory, configuration: Configuration, validity: LeaseValidity,
+        logger: Logger
     ) {
         self.leases = leases
         self.factory = factory
         self.configuration = configuration
+        self.validity = validity
         self.logger = logger
         (hints, hinter) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
@@ -90,7 +100,7 @@ package final class SessionSupervisor: SessionDirectory {
         state.withLock { state in
             var tally = SessionTally()
             for entry in state.entries.values {
-                if case .running(let session) = entry { tally.count(session.state) } else { tally.count(nil) }
+                if case .running(let session, _) = entry { tally.count(session.state) } else { tally.count(nil) }
             }
             return tally
         }
@@ -98,28 +108,77 @@ package final class SessionSupervisor: SessionDirectory {
 
     package func running(did: Int64) -> (any DeviceClient)? {
         state.withLock { state in
-            if case .running(let session)? = state.entries[did] { session } else { nil }
+            guard case .running(let session, _)? = state.entries[did], session.state.end != .leaseLost else {
+                return nil
+            }
+            return session
         }
     }
 
     package func session(did: Int64) async throws -> any DeviceClient {
-        if let session = running(did: did) { return session }
+        if let session = running(did: did) { return try await settled(session) }
         if let task = try state.withLock({ state throws -> Task<any DeviceClient, any Error>? in
             if state.isStopping { throw SessionDirectoryError.stopping }
-            if case .starting(let task)? = state.entries[did] { return task }
+            switch state.entries[did] {
+            case .starting(let task, _): return task
+            case .running: state.entries[did] = nil  // Its lease was lost.
+            case nil: break
+            }
             return nil
         }) {
-            return try await task.value
+            return try await settled(try await task.value)
         }
+        if let owner = knownOwner(did) { throw SessionDirectoryError.elsewhere(owner) }
         if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
-            return try await start(lease).value
+            return try await settled(try await start(lease).value)
         }
-        switch try await leases.owner(did: did) {
-        case .node(let node, let url) where node != configuration.nodeID:
-            throw SessionDirectoryError.elsewhere(url: url)
-        case .node, .nobody: throw SessionDirectoryError.unavailable(retryAfter: 5)
-        case .unknownDevice: throw SessionDirectoryError.unknownDevice
+        if let owner = try await owner(did: did) { throw SessionDirectoryError.elsewhere(owner) }
+        if case .unknownDevice = try await leases.owner(did: did) { throw SessionDirectoryError.unknownDevice }
+        throw SessionDirectoryError.unavailable(retryAfter: 5)
+    }
+
+    package func located(did: Int64) async throws -> (any DeviceClient)? {
+        if let session = running(did: did) { return session }
+        if let owner = try await owner(did: did) { throw SessionDirectoryError.elsewhere(owner) }
+        return nil
+    }
+
+    package func owner(did: Int64) async throws -> DeviceOwner? {
+        if let owner = knownOwner(did) { return owner }
+        guard case .node(let node, let url, let expiresIn) = try await leases.owner(did: did),
+            node != configuration.nodeID
+        else { return nil }
+        let owner = DeviceOwner(did: did, nodeID: node, url: url, expiresIn: expiresIn)
+        let life = min(Self.ownerLife, expiresIn)
+        state.withLock { state in
+            if state.owners.count >= Self.maximumOwners { state.owners.removeAll(keepingCapacity: true) }
+            state.owners[did] = (owner, .now + .seconds(life))
         }
+        return owner
+    }
+
+    package func forgetOwner(did: Int64) { state.withLock { _ = $0.owners.removeValue(forKey: did) } }
+
+    private static let ownerLife = 2.0
+    private static let maximumOwners = 4096
+
+    private func knownOwner(_ did: Int64) -> DeviceOwner? {
+        state.withLock { state in
+            guard let known = state.owners[did] else { return nil }
+            if known.until > .now { return known.owner }
+            state.owners[did] = nil
+            return nil
+        }
+    }
+
+    /// A session that logs in for the first time since it was made gets a moment for it: a request that comes during a
+    /// restore or a take-over need not fail.
+    private func settled(_ session: any DeviceClient) async throws -> any DeviceClient {
+        let deadline = ContinuousClock.now + .seconds(configuration.loginPatience)
+        while session.state.readySince == nil, !session.state.phase.isSettled, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return session
     }
 
     package func stop(did: Int64) async {
@@ -128,18 +187,31 @@ package final class SessionSupervisor: SessionDirectory {
         try? await leases.release(node: configuration.nodeID, devices: [did])
     }
 
+    package func announceEnd(did: Int64) async { try? await leases.announceEnd(did: did) }
+
     /// Says that a lease may be free or a device new: after a NOTIFY on `sb_lease`.
-    package func hint() { hinter.yield() }
+    ///
+    /// - Parameter payload: Of the notification; one that names a deleted device ends its session here.
+    package func hint(_ payload: String = "") {
+        if let notice = try? JSONDecoder().decode(EndNotice.self, from: Data(payload.utf8)) {
+            DeviceFarewell.begin(did: notice.end, self, isAnnounced: true)
+        } else {
+            hinter.yield()
+        }
+    }
+
+    private struct EndNotice: Decodable { let end: Int64 }
 
     // MARK: Life
 
     /// Registers the node and runs until the task is cancelled; then stops every session and gives its lease up.
-    package func run() async throws {
-        try await leases.register(
-            node: configuration.nodeID, name: configuration.nodeName, url: configuration.advertiseURL,
-            version: configuration.version, maxDevices: configuration.maxDevices)
+    ///
+    /// - Parameter advertiseURL: Where other nodes reach this one.
+    package func run(advertiseURL: String) async throws {
+        try await register(advertiseURL)
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.renewLoop() }
+            group.addTask { await self.renewLoop(advertiseURL) }
+            group.addTask { await self.watchLoop() }
             group.addTask { await self.claimLoop() }
             await group.waitForAll()
         }
@@ -147,155 +219,40 @@ package final class SessionSupervisor: SessionDirectory {
         await Task { await self.shutdown() }.value
     }
 
-    private func renewLoop() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(configuration.renewInterval))
-            if Task.isCancelled { break }
-            await renew()
-            hint()
-        }
-        hinter.finish()
+    /// Claims nothing more in the background, and tells the others.
+    package func beginDraining() async {
+        state.withLock { $0.isDraining = true }
+        try? await leases.drain(node: configuration.nodeID)
     }
 
-    /// Renews all leases once. Lost ones end their session at once; when none could be renewed for too long, all end.
-    private func renew() async {
-        let held = state.withLock { Array($0.entries.keys) }
-        let asked = ContinuousClock.now
-        do {
-            try await leases.heartbeat(node: configuration.nodeID)
-            let kept =
-                held.isEmpty
-                ? [] : try await leases.renew(node: configuration.nodeID, devices: held, ttl: configuration.leaseTTL)
-            state.withLock { $0.lastRenewal = asked }
-            await drop(held.filter { !kept.contains($0) }, because: "its lease was lost")
-        } catch is CancellationError {
-            // The node is stopping; its leases are given up next.
-        } catch {
-            let silence = asked - state.withLock { $0.lastRenewal }
-            logger.warning("leases could not be renewed", metadata: ["error": "\(error)"])
-            if silence > .seconds(configuration.selfFence) {
-                await drop(held, because: "its lease could not be renewed")
-            }
-        }
-    }
-
-    private func drop(_ devices: [Int64], because reason: String) async {
-        let entries = state.withLock { state in
-            devices.compactMap { did in state.entries.removeValue(forKey: did).map { (did, $0) } }
-        }
-        for (did, entry) in entries {
-            logger.warning("session closed: \(reason)", metadata: ["did": "\(did)"])
-            await Self.stop(entry)
-        }
-    }
-
-    private func claimLoop() async {
-        hint()
-        for await _ in hints {
-            while !Task.isCancelled {
-                do {
-                    let room = try await leases.room(node: configuration.nodeID, maximum: configuration.maxDevices)
-                    guard room > 0 else { break }
-                    let claimed = try await leases.claim(
-                        node: configuration.nodeID, limit: min(room, 256), ttl: configuration.leaseTTL)
-                    guard !claimed.isEmpty else { break }
-                    await restore(claimed)
-                } catch {
-                    logger.debug("leases could not be claimed", metadata: ["error": "\(error)"])
-                    break
-                }
-            }
-        }
-    }
-
-    /// Starts claimed devices, `concurrency` at a time; a slot is held until login, failure or 30 s.
-    private func restore(_ claimed: [DeviceLease]) async {
-        state.withLock { $0.restore.total += claimed.count }
-        let spread = min(configuration.jitter, Double(claimed.count) * 0.05)
-        await withTaskGroup(of: Void.self) { group in
-            for (index, lease) in claimed.enumerated() {
-                if index >= configuration.concurrency { await group.next() }
-                let delay = spread > 0 ? Double.random(in: 0..<spread) : 0
-                group.addTask {
-                    try? await Task.sleep(for: .seconds(delay))
-                    await self.restoreOne(lease)
-                }
-            }
-        }
-    }
-
-    private func restoreOne(_ lease: DeviceLease) async {
-        var hasFailed = false
-        do {
-            let session = try await start(lease).value
-            let deadline = ContinuousClock.now + .seconds(30)
-            while !Task.isCancelled, ContinuousClock.now < deadline, !session.state.phase.isSettled {
-                try await Task.sleep(for: .milliseconds(50))
-            }
-            hasFailed = session.state.phase != .ready
-        } catch {
-            hasFailed = true
-            logger.error("session could not be restored", metadata: ["did": "\(lease.did)", "error": "\(error)"])
-        }
-        state.withLock { state in
-            if hasFailed { state.restore.failed += 1 } else { state.restore.done += 1 }
-        }
-    }
-
-    /// The start of a claimed device, shared by all who ask for it meanwhile.
-    private func start(_ lease: DeviceLease) -> Task<any DeviceClient, any Error> {
-        state.withLock { state in
-            switch state.entries[lease.did] {
-            case .starting(let task): return task
-            case .running(let session): return Task { session }
-            case nil: break
-            }
-            let task = Task { () async throws -> any DeviceClient in
-                do {
-                    let session = try await factory.makeSession(lease)
-                    try await session.start()
-                    self.started(lease.did, session)
-                    return session
-                } catch {
-                    self.state.withLock { _ = $0.entries.removeValue(forKey: lease.did) }
-                    try? await self.leases.release(node: self.configuration.nodeID, devices: [lease.did])
-                    throw error
-                }
-            }
-            state.entries[lease.did] = .starting(task)
-            return task
-        }
-    }
-
-    private func started(_ did: Int64, _ session: any DeviceClient) {
-        let isWanted = state.withLock { state -> Bool in
-            guard !state.isStopping, state.entries[did] != nil else { return false }
-            state.entries[did] = .running(session)
-            return true
-        }
-        if !isWanted { Task { await session.stop() } }
-    }
-
-    private static func stop(_ entry: Entry) async {
+    static func stop(_ entry: Entry) async {
         switch entry {
-        case .running(let session): await session.stop()
-        case .starting(let task): try? await task.value.stop()
+        case .running(let session, _): await session.stop()
+        case .starting(let task, _): try? await task.value.stop()
         }
     }
 
-    /// Stops every session, 20 at a time, and gives all leases up.
+    /// Ends a session that was taken out of the entries; one that still starts ends when it has.
+    static func abandon(_ entry: Entry) async {
+        if case .running(let session, _) = entry { await session.abandon() }
+    }
+
+    /// Stops every session, 20 at a time, and gives their leases up as they end, so that others go on at once.
     private func shutdown() async {
         let entries = state.withLock { state in
             state.isStopping = true
             defer { state.entries = [:] }
-            return Array(state.entries.values)
+            return Array(state.entries)
         }
         try? await leases.drain(node: configuration.nodeID)
-        await withTaskGroup(of: Void.self) { group in
-            for (index, entry) in entries.enumerated() {
-                if index >= 20 { await group.next() }
-                group.addTask { await Self.stop(entry) }
+        var rest = entries[...]
+        while !rest.isEmpty {
+            let block = rest.prefix(20)
+            rest = rest.dropFirst(20)
+            await withTaskGroup(of: Void.self) { group in
+                for (_, entry) in block { group.addTask { await Self.stop(entry) } }
             }
+            try? await leases.release(node: configuration.nodeID, devices: block.map(\.key))
         }
         try? await leases.unregister(node: configuration.nodeID)
     }
@@ -303,10 +260,10 @@ package final class SessionSupervisor: SessionDirectory {
 
 extension ConnectionState.Phase {
     /// Whether a start has come to its end, good or bad.
-    fileprivate var isSettled: Bool {
+    var isSettled: Bool {
         switch self {
-        case .ready, .waiting, .stopped, .idle: true
-        case .connecting, .registering, .authenticating, .settling: false
+        case .ready, .waiting, .stopped, .idle, .registering: true
+        case .connecting, .authenticating, .settling: false
         }
     }
 }

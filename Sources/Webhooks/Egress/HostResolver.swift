@@ -30,18 +30,14 @@ package struct SystemHostResolver: HostResolver {
     }
 
     private static func address(_ entry: UnsafeMutablePointer<addrinfo>) -> IPAddress? {
-        guard let socket = entry.pointee.ai_addr else { return nil }
-        switch entry.pointee.ai_family {
-        case AF_INET:
-            return socket.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                withUnsafeBytes(of: $0.pointee.sin_addr) { IPAddress(bytes: [UInt8]($0)) }
-            }
-        case AF_INET6:
-            return socket.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
-                withUnsafeBytes(of: $0.pointee.sin6_addr) { IPAddress(bytes: [UInt8]($0)) }
-            }
-        default: return nil
+        guard let socket = entry.pointee.ai_addr, [AF_INET, AF_INET6].contains(entry.pointee.ai_family) else {
+            return nil
         }
+        var text = [CChar](repeating: 0, count: 64)
+        let status = getnameinfo(
+            socket, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+        guard status == 0 else { return nil }
+        return text.withUnsafeBufferPointer { $0.baseAddress.flatMap { IPAddress(literal: String(cString: $0)) } }
     }
 }
 

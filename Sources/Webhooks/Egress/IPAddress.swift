@@ -23,9 +23,9 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
         if text.contains(":") {
             let address = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)[0]
-            var storage = in6_addr()
+            var storage = [UInt8](repeating: 0, count: 16)
             guard inet_pton(AF_INET6, String(address), &storage) == 1 else { return nil }
-            bytes = withUnsafeBytes(of: &storage) { [UInt8]($0) }
+            bytes = storage
         } else {
             guard let value = Self.numericIPv4(text) else { return nil }
             bytes = [UInt8(value >> 24), UInt8(value >> 16 & 0xFF), UInt8(value >> 8 & 0xFF), UInt8(value & 0xFF)]

@@ -19,10 +19,13 @@ struct Node {
     private let supervisor: SessionSupervisor
     private let factory: DeviceSessionFactory
     private let dispatcher: WebhookDispatcher
+    private let announcer: OutboxAnnouncer
     private let webhookClient: WebhookHTTPClient
     private let gateway: GatewayServer
     private let rotation: KeyRotation
     private let logger: Logger
+    /// How long requests are still answered after the signal to stop.
+    private let drainNotice: Duration
 
     /// Opens the database, migrates it as configured, and puts the node together. Nothing runs yet.
     ///
@@ -30,8 +33,10 @@ struct Node {
     ///   - nodeID: the same over restarts where the caller can tell that no other process has it: then leases of the life
     ///     before need not run out.
     ///   - sandbox: the way to a sandbox that runs beside the node, for the dashboard.
+    ///   - drainNotice: how long requests are still answered after the signal to stop.
     static func assemble(
-        _ configuration: SwitchboardConfiguration, nodeID: UUID = UUID(), sandbox: SandboxRelay? = nil, logger: Logger
+        _ configuration: SwitchboardConfiguration, nodeID: UUID = UUID(), sandbox: SandboxRelay? = nil,
+        drainNotice: Duration = .seconds(2), logger: Logger
     ) async throws -> Node {
         let group = MultiThreadedEventLoopGroup.singleton
         let database = try await StorageDatabase.open(
@@ -46,6 +51,7 @@ struct Node {
         let dispatcher = WebhookDispatcher(
             repository: repository, client: webhookClient, configuration: .init(configuration.webhooks), nodeID: nodeID,
             logger: logger)
+        let announcer = OutboxAnnouncer(repository: repository, logger: logger)
 
         let versions = WhatsAppVersionService(
             database: database, pages: HTTPPageFetcher(), settings: configuration.whatsApp, logger: logger)
@@ -54,20 +60,27 @@ struct Node {
             storesMessages: configuration.messages.isStoreEnabled,
             storesContent: configuration.messages.content == .full, optInEvents: WebhookEventCatalogue.optIn,
             storesEvents: configuration.webhooks.isEnabled)
+        let validity = LeaseValidity(limit: SessionSupervisor.Configuration(configuration, nodeID: nodeID).selfFence)
         let factory = DeviceSessionFactory(
             database: database, sealing: envelope, store: PostgresDeviceStore(database, envelope: envelope),
-            connector: NoiseSessionConnector(configuration: try connection(configuration.whatsApp)),
+            connector: AdmittingConnector(
+                NoiseSessionConnector(configuration: try connection(configuration.whatsApp))),
             version: { await host.current() }, host: host, group: group,
             deviceName: configuration.whatsApp.deviceName, storesContent: configuration.messages.content == .full,
-            keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds, logger: logger
+            keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds, validity: validity,
+            logger: logger
         ) { loop in
             GroupCommit(
                 eventLoop: loop, database: database, nodeID: nodeID, envelope: envelope, options: options,
-                logger: logger, onDeliveries: { dispatcher.wake() })
+                logger: logger,
+                onDeliveries: {
+                    dispatcher.wake()
+                    announcer.deliveriesMade()
+                })
         }
         let supervisor = SessionSupervisor(
             leases: LeaseRepository(pool: database.system), factory: factory,
-            configuration: .init(configuration, nodeID: nodeID), logger: logger)
+            configuration: .init(configuration, nodeID: nodeID), validity: validity, logger: logger)
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher, egress: egress,
             maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
@@ -82,8 +95,9 @@ struct Node {
             configuration: configuration, eventLoops: group)
         return Node(
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
-            dispatcher: dispatcher, webhookClient: webhookClient, gateway: gateway,
-            rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger)
+            dispatcher: dispatcher, announcer: announcer, webhookClient: webhookClient, gateway: gateway,
+            rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger,
+            drainNotice: drainNotice)
     }
 
     /// Runs until `stop` returns: first the port, then sessions, deliveries and jobs; at the end in the order of
@@ -98,10 +112,22 @@ struct Node {
             await database.shutdown()
             throw error
         }
-        let sessions = Task { try await supervisor.run() }
-        let hints = Task { [supervisor] in
-            for await _ in database.system.listen(["sb_lease"]) { supervisor.hint() }
+        let advertiseURL = Self.advertiseURL(configuration, port: port)
+        let sessions = Task { try await supervisor.run(advertiseURL: advertiseURL) }
+        let hints = Task { [supervisor, dispatcher] in
+            for await event in database.system.listen([LeaseRepository.channel, OutboxAnnouncer.channel]) {
+                switch event {
+                case .notification(let hint) where hint.channel == LeaseRepository.channel:
+                    supervisor.hint(hint.payload)
+                case .notification: dispatcher.wake()
+                case .listening:
+                    supervisor.hint()
+                    dispatcher.wake()
+                case .disconnected: break
+                }
+            }
         }
+        let announcements = Task { await announcer.run() }
         let deliveries = Task { if configuration.webhooks.isEnabled { await dispatcher.run() } }
         let retention = RetentionSettings(
             messageDays: configuration.messages.retentionDays,
@@ -117,18 +143,33 @@ struct Node {
             logger.error("start failed", metadata: ["error": "\(error)"])
         }
         logger.info("stopping")
+        let watchdog = watchdog()
+        defer { watchdog.cancel() }
         await gateway.beginDraining()
-        hints.cancel()
+        await supervisor.beginDraining()
+        // Load balancers and clients notice in this time; their requests are still answered.
+        try? await Task.sleep(for: drainNotice)
         housekeeping.cancel()
         await gateway.stop()
+        hints.cancel()
         sessions.cancel()
         _ = await sessions.result
         await factory.shutdown()
+        announcements.cancel()
         deliveries.cancel()
         await deliveries.value
         await webhookClient.shutdown()
         await database.shutdown()
         logger.info("stopped")
+    }
+
+    /// Ends the process with status 1 when stopping takes longer than `SHUTDOWN_TIMEOUT`.
+    private func watchdog() -> Task<Void, any Error> {
+        Task { [logger, limit = configuration.node.shutdownTimeout] in
+            try await Task.sleep(for: limit)
+            logger.critical("stopping took too long")
+            exit(1)
+        }
     }
 }
 
@@ -142,6 +183,21 @@ extension Node {
             poolSize: settings.poolSize, poolMinimum: settings.poolMinimum,
             statementTimeout: settings.statementTimeout, lockTimeout: settings.lockTimeout,
             preparedStatements: settings.usesPreparedStatements)
+    }
+
+    /// Where other nodes reach this one: as configured, else the address that is listened on, else the first of this
+    /// machine that is not loopback.
+    static func advertiseURL(_ configuration: SwitchboardConfiguration, port: Int) -> String {
+        if let url = configuration.node.advertiseURL { return url.hasSuffix("/") ? String(url.dropLast()) : url }
+        let scheme = configuration.server.certificateFile == nil ? "http" : "https"
+        var host = configuration.server.address
+        if ["0.0.0.0", "::", ""].contains(host) {
+            let addresses = (try? System.enumerateDevices())?.compactMap(\.address) ?? []
+            host =
+                addresses.first { $0.protocol == .inet && $0.ipAddress?.hasPrefix("127.") == false }?.ipAddress
+                ?? "127.0.0.1"
+        }
+        return "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     static func egressGuard(_ settings: WebhookSettings) throws -> EgressGuard {
@@ -192,8 +248,8 @@ extension SessionSupervisor.Configuration {
     fileprivate init(_ configuration: SwitchboardConfiguration, nodeID: UUID) {
         let node = configuration.node
         self.init(
-            nodeID: nodeID, nodeName: node.name, advertiseURL: node.advertiseURL ?? "", version: Application.version,
-            maxDevices: node.maximumDevices, concurrency: configuration.startup.concurrency,
+            nodeID: nodeID, nodeName: node.name, version: Application.version, maxDevices: node.maximumDevices,
+            concurrency: configuration.startup.concurrency,
             jitter: configuration.startup.maximumJitter.seconds, leaseTTL: node.leaseLifetime.seconds,
             renewInterval: node.leaseRenewal.seconds, selfFence: node.leaseLifetime.seconds * 2 / 3)
     }

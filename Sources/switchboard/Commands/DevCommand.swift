@@ -67,7 +67,7 @@ struct DevCommand: AsyncParsableCommand {
         do {
             let node = try await Node.assemble(
                 configuration, nodeID: secrets.nodeID,
-                sandbox: .http(addresses.control, token: world.controlToken), logger: logger)
+                sandbox: .http(addresses.control, token: world.controlToken), drainNotice: .zero, logger: logger)
             try await node.run(until: Application.waitForStop) { port in
                 try announce(Application.url(configuration, port: port), secrets, postgres.uri, addresses)
             }

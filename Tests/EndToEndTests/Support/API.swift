@@ -39,7 +39,7 @@ struct API: Sendable {
     }
 
     func send(
-        _ method: String, _ path: String, _ body: Data? = nil, _ extra: [String: String] = [:]
+        _ method: String, _ path: String, _ body: Data? = nil, _ extra: [String: String] = [:], seconds: Int64 = 60
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: base + path)
         request.method = HTTPMethod(rawValue: method)
@@ -49,7 +49,7 @@ struct API: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         for (name, value) in extra { request.headers.replaceOrAdd(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(seconds))
         let bytes = try await response.body.collect(upTo: 32 * 1024 * 1024)
         return Answer(
             status: Int(response.status.code), headers: response.headers, body: [UInt8](bytes.readableBytesView))

@@ -67,7 +67,7 @@ final class DevProcess: @unchecked Sendable {  // `process` is only touched by t
         }
     }
 
-    private static func firstLine(of handle: FileHandle, process: Process) async throws -> [UInt8] {
+    static func firstLine(of handle: FileHandle, process: Process) async throws -> [UInt8] {
         let (lines, feed) = AsyncStream.makeStream(of: [UInt8].self)
         let reader = Thread {
             var line: [UInt8] = []

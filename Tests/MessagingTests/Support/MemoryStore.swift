@@ -135,7 +135,18 @@ final class MemoryStore: DeviceStore {
 
     func unsettledSends(did: Int64) async throws -> [RetryRow] {
         try load(did) { device in
-            device.retries.values.filter { $0.sendBy != nil }.sorted { $0.insertedAt < $1.insertedAt }
+            device.retries.values.filter { $0.sendBy != nil }.sorted { $0.insertedAt < $1.insertedAt }.map { row in
+                var row = row
+                row.idempotencyKey =
+                    device.idempotency.first { _, change in
+                        if case .begin(_, _, MessageName(chat: row.chat, messageID: row.messageID)?) = change {
+                            true
+                        } else {
+                            false
+                        }
+                    }?.key
+                return row
+            }
         }
     }
 
@@ -271,8 +282,9 @@ extension MemoryStore.Device {
             chats[chat.chat] = merged
         }
         switch changes.idempotency {
-        case .begin(let key, _): idempotency[key] = idempotency[key] ?? changes.idempotency
-        case .finish(let key, _): idempotency[key] = changes.idempotency
+        case .begin(let key, _, _): idempotency[key] = idempotency[key] ?? changes.idempotency
+        case .finish(let key, _), .fate(let key, _): idempotency[key] = changes.idempotency
+        case .abandon(let key): idempotency[key] = nil
         case nil: break
         }
         for job in changes.jobs where !jobs.contains(where: { $0.kind == job.kind && $0.key == job.key }) {

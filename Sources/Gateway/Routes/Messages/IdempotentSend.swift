@@ -38,28 +38,37 @@ extension RouteCatalogue {
         let scope = call.device.scope
         guard runningKeys.begin(did: scope.did, key: key) else { throw Self.inProgress }
         defer { runningKeys.end(did: scope.did, key: key) }
-        switch try await IdempotencyRepository(dependencies.database).state(scope, key: key) {
+        let keys = IdempotencyRepository(dependencies.database)
+        let mode = api.errorStatusMode
+        let idempotency = Idempotency(key: key, requestHash: call.fingerprint) { result in
+            switch result {
+            case .success(let sent):
+                return Self.stored(Self.sent(sent, chat: chat, okText: okText))
+            case .failure(let error):
+                let failure = APIError(error)
+                let status = mode == .reference && failure.isServerErrorInReference ? 500 : failure.status
+                return StoredAnswer(code: status, body: [UInt8](buffer: Envelope.failure(failure, status: status)))
+            }
+        }
+        switch try await keys.state(scope, key: key) {
         case .done(let hash, let answer):
             guard hash == call.fingerprint else { throw Self.reused }
-            return Answer(
-                status: answer.code, content: .body(ByteBuffer(bytes: answer.body), contentType: "application/json")
-            ).with("Idempotent-Replayed", "true")
-        case .running(let hash, _):
-            throw hash == call.fingerprint ? Self.inProgress : Self.reused
+            return Self.replayed(answer)
+        case .running(let hash, _, let send):
+            guard hash == call.fingerprint else { throw Self.reused }
+            // The process of the first request died; its message went on and this request has the same answer.
+            guard let send, let fate = send.fate else { throw Self.inProgress }
+            let answer = idempotency.answer(fate.result(messageID: send.messageID, chat: send.chat))
+            try await keys.finish(scope, key: key, answer: answer)
+            return Self.replayed(answer)
         case nil: break
         }
-        let mode = api.errorStatusMode
-        return try await send(
-            Idempotency(key: key, requestHash: call.fingerprint) { result in
-                switch result {
-                case .success(let sent):
-                    return Self.stored(Self.sent(sent, chat: chat, okText: okText))
-                case .failure(let error):
-                    let failure = APIError(error)
-                    let status = mode == .reference && failure.isServerErrorInReference ? 500 : failure.status
-                    return StoredAnswer(code: status, body: [UInt8](buffer: Envelope.failure(failure, status: status)))
-                }
-            })
+        return try await send(idempotency)
+    }
+
+    private static func replayed(_ answer: StoredAnswer) -> Answer {
+        Answer(status: answer.code, content: .body(ByteBuffer(bytes: answer.body), contentType: "application/json"))
+            .with("Idempotent-Replayed", "true")
     }
 
     private static func stored(_ answer: Answer) -> StoredAnswer {

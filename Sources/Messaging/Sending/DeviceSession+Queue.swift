@@ -1,0 +1,168 @@
+import Cryptography
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Transport
+import WhatsAppProtobuf
+
+/// The durable send queue (12-device-scoping-api, section 6.4; 04, sections 11.4 and 23).
+///
+/// A queued message is an ordinary intent: message row, retry plaintext with its deadline, idempotency key. What makes it a
+/// queue is that intents without a stanza are built in the order of acceptance whenever the session is ready, in this
+/// process or, after a crash or a move, in the next that owns the device.
+extension DeviceSession {
+    static let maximumQueuedSends = 1000
+    private static let queueRetrySeconds: Int64 = 5
+
+    package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
+        try requireQueueing()
+        guard pendingSends.count < Self.maximumQueuedSends else { throw SessionError.tooManyWaiting }
+        guard let own else { throw SessionError.notPaired }
+        lastActivity = now
+        let target = try await queueTarget(of: message.chat)
+        // A group that is not known here is asked for its timer when the message is built.
+        let expiration = (try? await ephemeralSeconds(of: target)) ?? 0
+        let quote = try await quoted(message.quote, in: target)
+        let secret = configuration.random.bytes(32)
+        let content = TextPlaintext.make(
+            text: message.text, quote: quote, mentions: message.mentions.compactMap(JID.init(_:)),
+            ephemeralSeconds: expiration, secret: secret)
+        try requireQueueing()
+        let id =
+            message.messageID
+            ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
+        guard pendingSends[id] == nil else { throw SessionError.invalidRecipient("message id is in use") }
+        let sendBy = now.adding(seconds: lifetime)
+        let promise = eventLoop.makePromise(of: SendResult.self)
+        sendOrder += 1
+        pendingSends[id] = PendingSend(
+            id: id, chat: target.chat, shownChat: target.shownChat, to: target.jid, order: sendOrder, sendBy: sendBy,
+            plaintext: content.serialized(), idempotency: message.idempotency, promise: promise, isResumed: true)
+        let intent = record { changes in
+            fillIntent(
+                &changes, content: content, target: target, id: id, text: message.text,
+                quotedID: message.quote?.messageID, secret: secret, sendBy: sendBy, own: own)
+            if let idempotency = message.idempotency {
+                changes.idempotency = .begin(
+                    key: idempotency.key, requestHash: idempotency.requestHash,
+                    message: MessageName(chat: target.chat, messageID: id))
+            }
+        }
+        do {
+            try await committed(intent)
+        } catch {
+            failSend(id, .storageUnavailable)
+            throw SessionError.storageUnavailable
+        }
+        startQueue()
+        let result = promise.futureResult
+        return QueuedSend(messageID: id, chat: target.chat) { await Self.outcome(of: result, within: $0) }
+    }
+
+    /// Builds what is queued, if the session is ready and nobody does so already.
+    func startQueue() {
+        guard case .open(_, .ready) = link, !isBuildingQueue else { return }
+        Task { await buildResumedSends() }
+    }
+
+    /// Builds what has no stanza yet, oldest first; called when ready. A recipient whom the server cannot tell us about
+    /// holds the others up no longer than one attempt: the rest is tried again in a moment.
+    func buildResumedSends() async {
+        guard !isBuildingQueue else { return }
+        isBuildingQueue = true
+        defer { isBuildingQueue = false }
+        expireSends()
+        while case .open(_, .ready) = link, let send = oldestQueued() {
+            do {
+                let content = try ProtoMessage(.message, parsing: send.plaintext)
+                let target = try await queuedTarget(of: send)
+                try await build(id: send.id, content: content, target: target, intent: tickets.newest)
+                pendingSends[send.id]?.isResumed = false
+            } catch let error as SessionError where error.allowsRepetition {
+                guard pendingSends[send.id] != nil else { continue }
+                schedule(.queue, seconds: Self.queueRetrySeconds) { $0.startQueue() }
+                return
+            } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
+        }
+    }
+
+    /// Whether an earlier message of the chat is still to be built: a later one must not overtake it.
+    func isQueued(chat: String, before order: UInt64) -> Bool {
+        pendingSends.values.contains { $0.isResumed && $0.chat == chat && $0.order < order }
+    }
+
+    private func oldestQueued() -> PendingSend? {
+        pendingSends.values.filter(\.isResumed).min { $0.order < $1.order }
+    }
+
+    /// Throws unless the device is linked and will connect by itself.
+    private func requireQueueing() throws(SessionError) {
+        if commits.isStalled { throw .storageUnavailable }
+        switch link {
+        case .stopped(let end): throw .ended(end)
+        case .closed: throw .stopping
+        case .open(_, .registering): throw .notLoggedIn
+        case .idle, .connecting, .waiting, .open:
+            if credentials?.isPaired != true { throw .notPaired }
+        }
+    }
+
+    /// As `target(of:)`, without asking the server: a number whose LID is not known keeps its number until it is built.
+    private func queueTarget(of text: String) async throws -> SendTarget {
+        if case .open(_, .ready) = link { return try await target(of: text) }
+        guard let jid = JID.input(text), jid.device == 0, !jid.user.isEmpty else {
+            throw SessionError.invalidRecipient(text)
+        }
+        switch jid.server {
+        case .group, .lid, .bot: return try await target(of: text)
+        case .user, .legacyUser:
+            let pn = JID.user(jid.user)
+            if pn.isBot { return SendTarget(jid: pn) }
+            return SendTarget(jid: try await lid(of: pn) ?? pn, pn: pn)
+        default: throw SessionError.invalidRecipient(text)
+        }
+    }
+
+    /// Where a queued message goes now. Its rows stay under the chat they were made with.
+    private func queuedTarget(of send: PendingSend) async throws -> SendTarget {
+        if send.to.isLID { return SendTarget(jid: send.to, pn: try await pn(of: send.to)) }
+        if send.to.server == .user, !send.to.isBot {
+            let target = try await target(of: send.to.description)
+            pendingSends[send.id]?.to = target.jid
+            return target
+        }
+        return SendTarget(jid: send.to)
+    }
+
+    private nonisolated static func outcome(
+        of result: EventLoopFuture<SendResult>, within limit: Duration
+    ) async -> Result<SendResult, SessionError>? {
+        let loop = result.eventLoop
+        let answer = loop.makePromise(of: Result<SendResult, SessionError>?.self)
+        let isOpen = NIOLockedValueBox(true)
+        @Sendable func finish(_ value: Result<SendResult, SessionError>?) {
+            if isOpen.withLockedValue({ isOpen in
+                defer { isOpen = false }; return isOpen
+            }) {
+                answer.succeed(value)
+            }
+        }
+        let parts = limit.components
+        let timer = loop.scheduleTask(
+            in: .milliseconds(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000)
+        ) {
+            finish(nil)
+        }
+        result.whenComplete { outcome in
+            timer.cancel()
+            switch outcome {
+            case .success(let sent): finish(.success(sent))
+            case .failure(let error):
+                // The session went; the message is in the store and the next owner sends it.
+                let reason = error as? SessionError ?? .stopping
+                finish(reason.allowsRepetition ? nil : .failure(reason))
+            }
+        }
+        return (try? await answer.futureResult.get()) ?? nil
+    }
+}

@@ -1,0 +1,159 @@
+import NIOConcurrencyHelpers
+import Testing
+import Transport
+
+@testable import Messaging
+
+@Suite("The durable send queue", .timeLimit(.minutes(3)))
+struct QueueTests {
+    private func idempotency(_ key: String) -> Idempotency {
+        Idempotency(key: key, requestHash: [1]) { result in
+            switch result {
+            case .success(let sent): StoredAnswer(code: 200, body: Array(sent.messageID.utf8))
+            case .failure: StoredAnswer(code: 502, body: [])
+            }
+        }
+    }
+
+    /// A ready session whose socket broke and cannot be opened again.
+    private func offline() async throws -> Bench {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.world.refusesConnections = true
+        bench.server.drop()
+        try await bench.until("the loss of the connection") { bench.session.state.phase == .waiting }
+        bench.server.clearLog()
+        return bench
+    }
+
+    private func messageIDs(_ bench: Bench) -> [String] {
+        bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id)
+    }
+
+    @Test("what is accepted while the device reconnects goes out in its order, before anything newer of the chat")
+    func order() async throws {
+        let bench = try await offline()
+        var queued: [QueuedSend] = []
+        for number in 0..<5 {
+            queued.append(
+                try await bench.session.queueText(
+                    TextMessage(chat: "15550001111", text: "queued \(number)"), lifetime: 600))
+        }
+        #expect(await queued[0].outcome(.zero) == nil)
+        #expect(bench.device.retries.values.count { $0.sendBy != nil } == 5)
+        #expect(messageIDs(bench).isEmpty)
+        await #expect(throws: SessionError.notConnected) {
+            try await bench.session.sendText(TextMessage(chat: "15550001111", text: "not queued"))
+        }
+        bench.server.world.refusesConnections = false
+        try await bench.session.reconnect()
+        let newer = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "newer"))
+        for send in queued {
+            let outcome = try #require(await send.outcome(.seconds(60)))
+            #expect(try outcome.get().messageID == send.messageID)
+        }
+        #expect(messageIDs(bench) == queued.map(\.messageID) + [newer.messageID])
+        #expect(bench.device.retries.values.allSatisfy { $0.sendBy == nil })
+    }
+
+    @Test("a queued message survives its process and is sent once, under its id, by the next")
+    func crash() async throws {
+        let bench = try await offline()
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "later", idempotency: idempotency("key-1")), lifetime: 600)
+        // As a crash does, this writes nothing.
+        await bench.session.abandon()
+        bench.crash()
+        bench.server.world.refusesConnections = false
+        try await bench.session.start()
+        let id = queued.messageID
+        _ = try await bench.server.stanza("the message") { $0.tag == "message" && $0.id == id }
+        // The request died with its process: what became of the message is kept under its key.
+        try await bench.until("the fate") {
+            if case .fate("key-1", .sent)? = bench.device.idempotency["key-1"] { true } else { false }
+        }
+        #expect(messageIDs(bench).filter { $0 == id }.count == 1)
+        #expect(bench.device.messages.first { $0.messageID == id }?.status == .sent)
+    }
+
+    @Test("a message whose time passes is failed and told of, and is not sent")
+    func deadline() async throws {
+        let bench = try await offline()
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "too late"), lifetime: 60)
+        bench.clock.advance(61)
+        bench.server.world.refusesConnections = false
+        try await bench.session.reconnect()
+        let outcome = try #require(await queued.outcome(.seconds(60)))
+        #expect(throws: SessionError.sendTimedOut(messageID: queued.messageID)) { try outcome.get() }
+        #expect(messageIDs(bench).isEmpty)
+        #expect(bench.events("message.failed").count == 1)
+        #expect(bench.device.messages.first { $0.messageID == queued.messageID }?.status == .failed)
+    }
+
+    @Test("a device that will not connect by itself queues nothing")
+    func refused() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        bench.server.deliver(Stanza("stream:error", children: [Stanza("conflict", ["type": "replaced"])]))
+        try await bench.until("the end") { bench.session.state.end == .replaced }
+        await #expect(throws: SessionError.ended(.replaced)) {
+            try await bench.session.queueText(TextMessage(chat: "15550001111", text: "no"), lifetime: 60)
+        }
+    }
+
+    @Test("while the store is away a send leaves nothing behind and its key is free again")
+    func storeAway() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.clearLog()
+        try await bench.holdCommits()
+        let message = TextMessage(chat: "15550001111", text: "no", idempotency: idempotency("key-2"))
+        let refused = Task { try await bench.session.sendText(message) }
+        try await bench.until("the intent") {
+            bench.commits.submitted.contains { set in
+                if case .begin("key-2", _, _)? = set.idempotency { true } else { false }
+            }
+        }
+        try await bench.releaseCommits(.failed(.unavailable))
+        await #expect(throws: SessionError.storageUnavailable) { try await refused.value }
+        #expect(messageIDs(bench).isEmpty)
+        #expect(bench.commits.submitted.contains { $0.idempotency == .abandon(key: "key-2") })
+    }
+
+    @Test("a session that may no longer trust its lease writes to no socket, dials none and commits nothing")
+    func leaseLost() async throws {
+        let holds = Holds()
+        let bench = try await Bench.ready { $0.holdsLease = { holds.value } }
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        let connects = bench.server.connectCount
+        bench.server.clearLog()
+        holds.set(false)
+        await #expect(throws: (any Error).self) {
+            try await bench.session.sendText(TextMessage(chat: "15550001111", text: "no"))
+        }
+        try await bench.until("the end") { bench.session.state.end == .leaseLost }
+        #expect(messageIDs(bench).isEmpty && bench.server.connectCount == connects)
+    }
+
+    @Test("abandoning closes the socket without a write")
+    func abandon() async throws {
+        let bench = try await Bench.ready()
+        let submitted = bench.commits.submitted.count
+        await bench.session.abandon()
+        #expect(bench.session.state.end == .leaseLost)
+        try await bench.server.settle()
+        #expect(bench.commits.submitted.count == submitted && bench.server.sent.isEmpty)
+        await #expect(throws: SessionError.stopping) { try await bench.session.reconnect() }
+    }
+}
+
+/// Whether a node holds its leases, as a test says.
+private final class Holds: Sendable {
+    private let box = NIOLockedValueBox(true)
+    var value: Bool { box.withLockedValue { $0 } }
+    func set(_ value: Bool) { box.withLockedValue { $0 = value } }
+}

@@ -1,0 +1,114 @@
+import Database
+import Foundation
+import Messaging
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite("Sends and their idempotency keys")
+struct IdempotentSendTests {
+    private static let chat = "1@s.whatsapp.net"
+
+    private func begin(_ fixture: CommitFixture, _ lease: DeviceLease, _ id: String, key: String) async throws {
+        try await fixture.submit(
+            ChangeSet(lease) { set in
+                set.messages = [.sample(id: id, chat: Self.chat, fromMe: true, status: .pending)]
+                set.retries = [
+                    RetryRow(
+                        chat: Self.chat, messageID: id, plaintext: [1], sendBy: Timestamp(seconds: 4_000_000_000),
+                        insertedAt: Timestamp(seconds: 8))
+                ]
+                set.idempotency = .begin(
+                    key: key, requestHash: [1], message: MessageName(chat: Self.chat, messageID: id))
+            })
+    }
+
+    @Test("the next owner of a device finds the key of an unsettled send, and its fate answers who asks again")
+    func fate() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let keys = IdempotencyRepository(fixture.storage.database)
+            let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
+            try await begin(fixture, lease, "A", key: "a")
+            try await begin(fixture, lease, "B", key: "b")
+            #expect(try await fixture.store.unsettledSends(did: lease.did).map(\.idempotencyKey) == ["a", "b"])
+            guard case .running(_, _, let send)? = try await keys.state(scope, key: "a") else {
+                Issue.record("the key is not running")
+                return
+            }
+            #expect(send == IdempotentSend(messageID: "A", chat: Self.chat, fate: nil))
+            try await fixture.submit(
+                ChangeSet(lease) { set in
+                    set.settledSends = [MessageName(chat: Self.chat, messageID: "A")]
+                    set.idempotency = .fate(key: "a", .sent(at: Timestamp(seconds: 99), serverID: 7))
+                })
+            try await fixture.submit(
+                ChangeSet(lease) { $0.idempotency = .fate(key: "b", .failed(reason: .rejected, code: 463)) })
+            guard case .running(_, _, let sent?)? = try await keys.state(scope, key: "a"),
+                case .running(_, _, let failed?)? = try await keys.state(scope, key: "b")
+            else {
+                Issue.record("no fates")
+                return
+            }
+            #expect(sent.fate == .sent(at: Timestamp(seconds: 99), serverID: 7))
+            #expect(failed.fate == .failed(reason: .rejected, code: 463))
+            #expect(try await fixture.store.unsettledSends(did: lease.did).map(\.messageID) == ["B"])
+        }
+    }
+
+    @Test("a key given back is free, one of yesterday is new, and a finished one keeps its answer")
+    func lifetimes() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let keys = IdempotencyRepository(fixture.storage.database)
+            let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
+            try await begin(fixture, lease, "A", key: "a")
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .abandon(key: "a") })
+            #expect(try await keys.state(scope, key: "a") == nil)
+
+            try await begin(fixture, lease, "B", key: "b")
+            let answer = StoredAnswer(code: 200, body: [7])
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .finish(key: "b", answer: answer) })
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .abandon(key: "b") })
+            #expect(try await keys.state(scope, key: "b") == .done(requestHash: [1], answer: answer))
+
+            try await fixture.storage.script(
+                "UPDATE sb.idempotency_keys SET created_at = now() - interval '25 hours'")
+            #expect(try await keys.state(scope, key: "b") == nil)
+            try await begin(fixture, lease, "C", key: "b")
+            guard case .running(_, _, let send?)? = try await keys.state(scope, key: "b") else {
+                Issue.record("the key was not taken anew")
+                return
+            }
+            #expect(send.messageID == "C")
+        }
+    }
+
+    @Test("what became of a message can be asked by its id")
+    func status() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let sends = SendRepository(fixture.storage.database)
+            let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
+            try await begin(fixture, lease, "A", key: "a")
+            try await begin(fixture, lease, "B", key: "b")
+            #expect(
+                try await sends.status(scope, messageID: "A")?.state
+                    == .queued(until: Timestamp(seconds: 4_000_000_000)))
+            #expect(try await sends.queued(scope).map(\.messageID) == ["A", "B"])
+            try await fixture.submit(
+                ChangeSet(lease) { set in
+                    set.settledSends = [MessageName(chat: Self.chat, messageID: "A")]
+                    set.messageUpdates = [
+                        MessageUpdate(chat: Self.chat, messageID: "A", fromMe: true, status: .delivered)
+                    ]
+                })
+            #expect(try await sends.status(scope, messageID: "A")?.state == .delivered)
+            #expect(try await sends.queued(scope).map(\.messageID) == ["B"])
+            #expect(try await sends.status(scope, messageID: "unknown") == nil)
+            let stranger = DeviceScope(tenantID: fixture.tenant.id, did: lease.did + 1)
+            #expect(try await sends.status(stranger, messageID: "A") == nil)
+        }
+    }
+}

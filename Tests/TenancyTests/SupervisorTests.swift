@@ -1,0 +1,210 @@
+import Database
+import Foundation
+import GatewayTestSupport
+import Logging
+import Messaging
+import NIOConcurrencyHelpers
+import Storage
+import TestSupport
+import Testing
+
+@testable import Tenancy
+
+@Suite("Sessions and their leases", .timeLimit(.minutes(3)))
+struct SupervisorTests {
+    private struct Bench: Sendable {
+        let fixture: GatewayFixture
+        let factory: FakeFactory
+        let supervisor: SessionSupervisor
+        let nodeID: UUID
+        let leases: LeaseRepository
+
+        /// First column of the first row, as superuser.
+        func scalar<Value: SQLDecodable>(_ sql: String) async throws -> Value? {
+            let connection = try await DedicatedConnection.open(fixture.test.configuration())
+            let row = try await connection.query(Statement("test.scalar", sql)).first
+            await connection.close()
+            return try row.flatMap { try $0[0] as Value? }
+        }
+    }
+
+    /// A node over a database of its own with `count` paired devices.
+    private func run(
+        devices count: Int, concurrency: Int = 16, selfFence: Double = 30, isLoggedIn: Bool = true,
+        _ body: (Bench, [Int64]) async throws -> Void
+    ) async throws {
+        try await GatewayFixture.run { fixture in
+            let tenant = try await fixture.tenant(maxDevices: max(1, count))
+            var dids: [Int64] = []
+            for _ in 0..<count { dids.append(try await fixture.device(of: tenant).did) }
+            try await fixture.script("UPDATE sb.devices SET jid = did || ':1@s.whatsapp.net', status = 'active'")
+            let nodeID = UUID()
+            let factory = FakeFactory(isLoggedIn: isLoggedIn)
+            let leases = LeaseRepository(pool: fixture.database.system)
+            var configuration = SessionSupervisor.Configuration(
+                nodeID: nodeID, nodeName: "test", concurrency: concurrency, leaseTTL: 60, renewInterval: 0.2,
+                selfFence: selfFence)
+            configuration.watchInterval = 0.1
+            let supervisor = SessionSupervisor(
+                leases: leases, factory: factory, configuration: configuration,
+                validity: LeaseValidity(limit: selfFence),
+                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            let running = Task { try await supervisor.run(advertiseURL: "http://here") }
+            do {
+                try await body(
+                    Bench(
+                        fixture: fixture, factory: factory, supervisor: supervisor, nodeID: nodeID, leases: leases),
+                    dids)
+            } catch {
+                running.cancel()
+                _ = await running.result
+                throw error
+            }
+            running.cancel()
+            _ = await running.result
+        }
+    }
+
+    @Test("free devices are claimed and started, and given up with a clean stop")
+    func life() async throws {
+        let factory = NIOLockedValueBox<FakeFactory?>(nil)
+        try await run(devices: 3) { bench, dids in
+            factory.withLockedValue { $0 = bench.factory }
+            _ = try await eventually("three sessions", within: .seconds(60)) {
+                bench.supervisor.restore.done == 3 ? true : nil
+            }
+            #expect(bench.supervisor.restore == RestoreProgress(total: 3, done: 3, failed: 0))
+            #expect(dids.allSatisfy { bench.supervisor.running(did: $0) != nil })
+            let held: Int? = try await bench.scalar(
+                "SELECT count(*) FROM sb.device_leases WHERE node_id = '\(bench.nodeID)' AND expires_at > now()")
+            #expect(held == 3)
+            #expect(bench.factory.sessions.values.allSatisfy { $0.now.stops == 0 })
+        }
+        let sessions = try #require(factory.withLockedValue { $0 }).sessions
+        #expect(sessions.count == 3 && sessions.values.allSatisfy { $0.now.stops == 1 && $0.now.abandons == 0 })
+    }
+
+    @Test("a session whose device another node took is closed without a write, and requests are sent there")
+    func taken() async throws {
+        try await run(devices: 1) { bench, dids in
+            let did = dids[0]
+            _ = try await eventually("the session", within: .seconds(60)) { bench.supervisor.running(did: did) }
+            let session = try #require(bench.factory.sessions[did])
+            let other = UUID()
+            try await bench.leases.register(
+                node: other, name: "other", url: "http://there", version: "1", maxDevices: 10)
+            try await bench.fixture.script(
+                """
+                UPDATE sb.device_leases SET node_id = '\(other)', epoch = epoch + 1, expires_at = now() + interval '1 hour'
+                WHERE did = \(did)
+                """)
+            _ = try await eventually("the close", within: .seconds(60)) { session.now.abandons > 0 ? true : nil }
+            #expect(session.now.stops == 0 && bench.supervisor.running(did: did) == nil)
+            do {
+                _ = try await bench.supervisor.session(did: did)
+                Issue.record("the device is still here")
+            } catch SessionDirectoryError.elsewhere(let owner) {
+                #expect(owner.nodeID == other && owner.url == "http://there" && owner.expiresIn > 3000)
+            }
+        }
+    }
+
+    @Test("a node whose leases were not renewed in time closes everything first, and goes on under new epochs")
+    func frozen() async throws {
+        try await run(devices: 2, selfFence: 30) { bench, dids in
+            _ = try await eventually("two sessions", within: .seconds(60)) { bench.supervisor.count == 2 ? true : nil }
+            let before = bench.factory.epochs
+            // As after a thaw: the last renewal is long ago. One that is under way may still come in.
+            _ = try await eventually("the close", within: .seconds(60)) {
+                if bench.factory.abandoned == 0 { bench.supervisor.validity.renewed(at: .now - .seconds(60)) }
+                return bench.factory.abandoned > 0 ? true : nil
+            }
+            _ = try await eventually("new sessions under new epochs", within: .seconds(60)) {
+                let now = bench.factory.epochs
+                return dids.allSatisfy { now[$0] ?? 0 > before[$0] ?? 0 } ? true : nil
+            }
+            #expect(bench.factory.abandoned >= 2 && bench.factory.stopped == 0)
+        }
+    }
+
+    @Test("a restore connects so many devices at once and no more, and a request waits for its device to log in")
+    func concurrency() async throws {
+        try await run(devices: 9, concurrency: 3, isLoggedIn: false) { bench, dids in
+            _ = try await eventually("three starts", within: .seconds(60)) {
+                bench.factory.sessions.count == 3 ? true : nil
+            }
+            #expect(bench.supervisor.restore.total == 9)
+            let asked = try #require(bench.factory.sessions.keys.first)
+            async let waited = bench.supervisor.session(did: asked)
+            for _ in 0..<9 {
+                #expect(bench.factory.connecting <= 3)
+                _ = try await eventually("a login", within: .seconds(60)) { bench.factory.logInOne() ? true : nil }
+            }
+            #expect(try await waited.state.phase == .ready)
+            _ = try await eventually("the end of the pass", within: .seconds(60)) {
+                bench.supervisor.restore.done == 9 ? true : nil
+            }
+            #expect(Set(bench.factory.sessions.keys) == Set(dids))
+        }
+    }
+
+    @Test("a device that another node handed over is for the preferred node, and released ones are seen")
+    func handOver() async throws {
+        try await GatewayFixture.run { fixture in
+            let did = try await fixture.device(of: try await fixture.tenant()).did
+            try await fixture.script("UPDATE sb.devices SET jid = '1:1@s.whatsapp.net', status = 'active'")
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let (full, empty, third) = (UUID(), UUID(), UUID())
+            for node in [full, empty] {
+                try await leases.register(node: node, name: "n", url: "http://n", version: "1", maxDevices: 10)
+            }
+            #expect(try await leases.claim(node: full, limit: 5, ttl: 60).map(\.did) == [did])
+            #expect(try await leases.claim(node: empty, limit: 5, ttl: 60).isEmpty)
+            #expect(try await !leases.hasRunOut())
+            try await leases.handOver(node: full, devices: [did])
+            #expect(try await leases.hasRunOut())
+            #expect(try await leases.claim(node: third, limit: 5, ttl: 60).isEmpty)
+            #expect(try await leases.claim(node: empty, limit: 5, ttl: 60).map(\.did) == [did])
+        }
+    }
+}
+
+/// Makes fake sessions and remembers them.
+private final class FakeFactory: SessionFactory {
+    private struct State {
+        var sessions: [Int64: FakeDeviceClient] = [:]
+        var all: [FakeDeviceClient] = []
+        var epochs: [Int64: Int64] = [:]
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let isLoggedIn: Bool
+
+    init(isLoggedIn: Bool) { self.isLoggedIn = isLoggedIn }
+
+    var sessions: [Int64: FakeDeviceClient] { state.withLockedValue { $0.sessions } }
+    var epochs: [Int64: Int64] { state.withLockedValue { $0.epochs } }
+    var abandoned: Int { state.withLockedValue { $0.all.reduce(0) { $0 + $1.now.abandons } } }
+    var stopped: Int { state.withLockedValue { $0.all.reduce(0) { $0 + $1.now.stops } } }
+    var connecting: Int { state.withLockedValue { $0.all.count { $0.state.phase == .connecting } } }
+
+    /// Lets one that connects become ready; false when there is none.
+    func logInOne() -> Bool {
+        guard let session = state.withLockedValue({ $0.all.first { $0.state.phase == .connecting } }) else {
+            return false
+        }
+        session.change { $0.state.phase = .ready }
+        return true
+    }
+
+    func makeSession(_ lease: DeviceLease) async throws -> any DeviceClient {
+        let session = FakeDeviceClient.ready(jid: "\(lease.did):1@s.whatsapp.net")
+        if !isLoggedIn { session.change { $0.state.phase = .connecting } }
+        state.withLockedValue { state in
+            state.sessions[lease.did] = session
+            state.all.append(session)
+            state.epochs[lease.did] = lease.epoch
+        }
+        return session
+    }
+}
