@@ -84,6 +84,23 @@ struct ConnectionPoolTests {
         }
     }
 
+    @Test("work that is cancelled while it is being prepared ends, and its connection goes on")
+    func cancelledPreparation() async throws {
+        try await PostgresFixture.withDatabase { database in
+            let pool = database.pool(size: 1)
+            for round in 0..<60 {
+                let statement = Statement("test.prepared_\(round)", "SELECT \(round)")
+                let task = Task { try await pool.query(statement) }
+                // A little later each time, so that some requests meet the preparation and some the work.
+                for _ in 0..<round { await Task.yield() }
+                task.cancel()
+                do { _ = try await task.value } catch is CancellationError {}
+            }
+            _ = try await pool.query(Self.one)
+            await pool.shutdown()
+        }
+    }
+
     @Test("callers wait in turn, give up after the time-out, and leave the queue when cancelled")
     func exhaustion() async throws {
         try await PostgresFixture.withDatabase { database in

@@ -91,7 +91,8 @@ struct OutageTests {
         let account = try await cluster.world.post("/accounts", ["phone": friend, "push_name": "Friend"])
         #expect(account.status < 300, "\(account.text)")
         let admin = cluster.nodes[0].api.with("X-Admin-Secret", Cluster.adminSecret)
-        let created = try await admin.post("/admin/api-keys", ["customer_name": "Harbour", "max_devices": 2])
+        let created = try await admin.post(
+            "/admin/api-keys", ["customer_name": "Harbour", "max_devices": 2, "rate_limit_per_hour": 1_000_000])
         let key = try #require(created.json["data"]["api_key"].string, "\(created.text)")
         let device = try await ClusterDevice.link(
             phone, key: key, through: cluster.nodes[0].api, world: cluster.world)

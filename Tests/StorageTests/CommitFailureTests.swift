@@ -18,7 +18,7 @@ struct CommitFailureTests {
                 ChangeSet(lost) { $0.sessions = [SessionImage(address: "a:1", rev: 1, record: [1])] })
             // Another node takes the device over.
             try await LeaseRepository(pool: fixture.storage.database.system).release(
-                node: fixture.nodeID, devices: [lost.did])
+                node: fixture.nodeID, [HeldLease(did: lost.did, epoch: lost.epoch)])
             let taken = try await fixture.claim(lost.did, node: UUID())
             #expect(taken.epoch > lost.epoch)
             let outcomes = try await fixture.submitTogether([
@@ -98,12 +98,26 @@ struct CommitFailureTests {
         }
     }
 
+    @Test("a queue that was quiet for so long that its position was removed commits again")
+    func quietQueue() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            try await fixture.submit(ChangeSet(lease) { $0.device.pushName = "before" })
+            try await fixture.storage.script("UPDATE sb.commit_positions SET at = now() - interval '2 days'")
+            try await HousekeepingRepository(fixture.storage.database).removeExpired()
+            let left: Int? = try await fixture.storage.scalar("SELECT count(*) FROM sb.commit_positions")
+            #expect(left == 0)
+            try await fixture.submit(ChangeSet(lease) { $0.device.pushName = "after" })
+            let name: String? = try await fixture.storage.scalar("SELECT push_name FROM sb.devices")
+            #expect(name == "after")
+        }
+    }
+
     @Test("a batch whose outcome is unknown is asked for by its position, and made void when it was not applied")
     func positions() async throws {
         try await CommitFixture.run { fixture in
             let queue = UUID()
             let connection = try await DedicatedConnection.open(fixture.storage.test.configuration(role: "sb_commit"))
-            _ = try await connection.query(CommitStatements.register, [.uuid(queue)])
             let batch = [
                 CommitStatements.begin(), CommitStatements.position(.uuid(queue), 1), CommitStatements.commit(),
             ]

@@ -49,7 +49,8 @@ struct LeaseTests {
             let fence = CommitStatements.fence(.ints([did]), .ints([lease.epoch]), .uuid(owner), 1)
             try await fixture.database.system.withTransaction { transaction in
                 _ = try await transaction.pipeline([fence])
-                #expect(try await leases.renew(node: owner, devices: [did], ttl: 0.2) == [did])
+                #expect(
+                    try await leases.renew(node: owner, [HeldLease(did: did, epoch: lease.epoch)], ttl: 0.2) == [did])
                 // The lease runs out while the transaction is still open.
                 try await Task.sleep(for: .milliseconds(300))
                 #expect(try await leases.claim(node: rival, limit: 10, ttl: 60).isEmpty)

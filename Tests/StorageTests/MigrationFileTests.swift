@@ -68,7 +68,7 @@ struct MigrationFileTests {
             var parts = try #require(URLComponents(string: database.uri))
             parts.queryItems =
                 (parts.queryItems ?? []).filter { $0.name != "user" } + [URLQueryItem(name: "user", value: user)]
-            let configuration = DatabaseConfiguration(uri: try #require(parts.string))
+            let configuration = DatabaseConfiguration(uri: try #require(parts.string), acquireTimeout: .seconds(60))
             let storage = try await StorageDatabase.open(configuration)
             // The roles exist on the test server, but this login may not become them.
             #expect(!storage.hasRoles)

@@ -4,10 +4,10 @@ import GatewayTestSupport
 import Logging
 import Messaging
 import NIOConcurrencyHelpers
-import Storage
 import TestSupport
 import Testing
 
+@testable import Storage
 @testable import Tenancy
 
 @Suite("Sessions and their leases", .timeLimit(.minutes(3)))
@@ -148,6 +148,106 @@ struct SupervisorTests {
         }
     }
 
+    @Test("requests that come at once for a device nobody runs share one claim and one session")
+    func parallelRequests() async throws {
+        try await run(devices: 0) { bench, _ in
+            let did = try await bench.fixture.device(of: try await bench.fixture.tenant()).did
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 { group.addTask { _ = try await bench.supervisor.session(did: did) } }
+                try await group.waitForAll()
+            }
+            #expect(bench.factory.made == 1)
+            let epoch: Int64? = try await bench.scalar("SELECT epoch FROM sb.device_leases WHERE did = \(did)")
+            #expect(epoch == bench.factory.epochs[did])
+        }
+    }
+
+    @Test("a lease that was claimed before the one in use starts nothing, and its release takes nothing away")
+    func staleLease() async throws {
+        try await run(devices: 1) { bench, dids in
+            let session = try await bench.supervisor.session(did: dids[0])
+            let epoch = try #require(bench.factory.epochs[dids[0]])
+            let stale = DeviceLease(did: dids[0], epoch: epoch - 1, deviceID: UUID(), tenantID: 1)
+            #expect(try await bench.supervisor.adopt(stale).value === session)
+            try await bench.leases.release(
+                node: bench.nodeID, [HeldLease(did: dids[0], epoch: epoch - 1)])
+            try await bench.leases.handOver(
+                node: bench.nodeID, [HeldLease(did: dids[0], epoch: epoch - 1)])
+            let isHeld: Bool? = try await bench.scalar(
+                "SELECT expires_at > now() FROM sb.device_leases WHERE did = \(dids[0])")
+            #expect(isHeld == true && bench.supervisor.running(did: dids[0]) === session)
+        }
+    }
+
+    @Test("a session that lost its lease by itself is started anew without a request")
+    func revived() async throws {
+        try await run(devices: 1) { bench, dids in
+            _ = try await eventually("the session") { bench.supervisor.running(did: dids[0]) }
+            let first = try #require(bench.factory.sessions[dids[0]])
+            first.change {
+                $0.state.phase = .stopped
+                $0.state.end = .leaseLost
+            }
+            _ = try await eventually("another session") {
+                bench.supervisor.running(did: dids[0]).flatMap { $0 === first ? nil : $0 }
+            }
+            #expect(first.now.abandons == 1)
+        }
+    }
+
+    @Test("leases that cannot be renewed because the database hangs close their sessions all the same")
+    func hungDatabase() async throws {
+        try await run(devices: 1, selfFence: 2) { bench, dids in
+            _ = try await eventually("the session") { bench.supervisor.running(did: dids[0]) }
+            let session = try #require(bench.factory.sessions[dids[0]])
+            let lock = try await DedicatedConnection.open(bench.fixture.test.configuration())
+            try await lock.script("BEGIN; LOCK TABLE sb.nodes, sb.device_leases IN ACCESS EXCLUSIVE MODE")
+            _ = try await eventually("the close") { session.now.abandons > 0 ? true : nil }
+            try await lock.script("ROLLBACK")
+            await lock.close()
+            _ = try await eventually("another session") {
+                bench.supervisor.running(did: dids[0]).flatMap { $0 === session ? nil : $0 }
+            }
+        }
+    }
+
+    @Test("devices that wait for a login are no load: what others leave is claimed beside them")
+    func load() async throws {
+        try await GatewayFixture.run { fixture in
+            let tenant = try await fixture.tenant(maxDevices: 30)
+            var dids: [Int64] = []
+            for _ in 0..<12 { dids.append(try await fixture.device(of: tenant).did) }
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let (node, other) = (UUID(), UUID())
+            for id in [node, other] {
+                try await leases.register(node: id, name: "n", url: "http://n", version: "1", maxDevices: 99)
+            }
+            for did in dids { _ = try await leases.claim(node: node, did: did, ttl: 60) }
+            #expect(try await leases.surplus(node: node, limit: 5, ttl: 60) == 0)
+            for _ in 0..<4 { dids.append(try await fixture.device(of: tenant).did) }
+            let paired = dids.suffix(4).map(String.init).joined(separator: ", ")
+            try await fixture.script(
+                "UPDATE sb.devices SET jid = did || ':1@s.whatsapp.net', status = 'active' WHERE did IN (\(paired))")
+            #expect(try await leases.room(node: node, maximum: 99, ttl: 60) == 3)
+        }
+    }
+
+    @Test("a device whose deletion was not announced is unlinked when its lease is found gone")
+    func deletedUnheard() async throws {
+        try await run(devices: 1) { bench, dids in
+            _ = try await eventually("the session") { bench.supervisor.running(did: dids[0]) }
+            let session = try #require(bench.factory.sessions[dids[0]])
+            try await bench.fixture.script(
+                """
+                INSERT INTO sb.device_tombstones (device_id, did, tenant_id)
+                  SELECT device_id, did, tenant_id FROM sb.devices WHERE did = \(dids[0]);
+                DELETE FROM sb.devices WHERE did = \(dids[0]);
+                """)
+            _ = try await eventually("the logout") { session.now.logouts > 0 && session.now.stops > 0 ? true : nil }
+            #expect(session.now.logouts == 1 && bench.supervisor.count == 0)
+        }
+    }
+
     @Test("a device that another node handed over is for the preferred node, and released ones are seen")
     func handOver() async throws {
         try await GatewayFixture.run { fixture in
@@ -158,10 +258,11 @@ struct SupervisorTests {
             for node in [full, empty] {
                 try await leases.register(node: node, name: "n", url: "http://n", version: "1", maxDevices: 10)
             }
-            #expect(try await leases.claim(node: full, limit: 5, ttl: 60).map(\.did) == [did])
+            let held = try #require(try await leases.claim(node: full, limit: 5, ttl: 60).first)
+            #expect(held.did == did)
             #expect(try await leases.claim(node: empty, limit: 5, ttl: 60).isEmpty)
             #expect(try await !leases.hasRunOut())
-            try await leases.handOver(node: full, devices: [did])
+            try await leases.handOver(node: full, [HeldLease(did: did, epoch: held.epoch)])
             #expect(try await leases.hasRunOut())
             #expect(try await leases.claim(node: third, limit: 5, ttl: 60).isEmpty)
             #expect(try await leases.claim(node: empty, limit: 5, ttl: 60).map(\.did) == [did])
@@ -185,6 +286,7 @@ private final class FakeFactory: SessionFactory {
     var sessions: [Int64: FakeDeviceClient] { state.withLockedValue { $0.sessions } }
     var epochs: [Int64: Int64] { state.withLockedValue { $0.epochs } }
     var abandoned: Int { state.withLockedValue { $0.all.reduce(0) { $0 + $1.now.abandons } } }
+    var made: Int { state.withLockedValue { $0.all.count } }
     var stopped: Int { state.withLockedValue { $0.all.reduce(0) { $0 + $1.now.stops } } }
     var connecting: Int { state.withLockedValue { $0.all.count { $0.state.phase == .connecting } } }
 

@@ -314,6 +314,9 @@ actor Connection: PollTarget {
         state = .idle
         if let failure = preparation.firstFailure {
             request.continuation.resume(throwing: DatabaseError.server(failure))
+        } else if cancelledRequest == request.number {
+            // The cancel request came too late for the preparation, and would hit the work itself, or nothing.
+            request.continuation.resume(throwing: CancellationError())
         } else {
             begin(request)
         }

@@ -90,8 +90,26 @@ package struct Migrator: Sendable {
         return migrations.filter { !applied.contains($0.version) }
     }
 
+    /// One that waits for a lock holds up everybody behind it: it gives way after two seconds and tries again, for five
+    /// minutes.
     private func apply(_ migration: Migration, _ connection: DedicatedConnection) async throws {
-        if migration.runsInTransaction { try await connection.script("BEGIN") }
+        let deadline = ContinuousClock.now + .seconds(300)
+        while true {
+            do {
+                return try await applyOnce(migration, connection)
+            } catch let error as DatabaseError
+                where migration.runsInTransaction && error.sqlState == .lockNotAvailable
+                && ContinuousClock.now < deadline
+            {
+                logger.warning("migration waits for a lock", metadata: ["version": "\(migration.version)"])
+                try await connection.script("ROLLBACK")
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func applyOnce(_ migration: Migration, _ connection: DedicatedConnection) async throws {
+        if migration.runsInTransaction { try await connection.script("BEGIN; SET LOCAL lock_timeout = '2s'") }
         try await connection.script(migration.sql)
         _ = try await connection.query(
             Self.record, [.int(Int64(migration.version)), .text(migration.name), .text(migration.sql)])

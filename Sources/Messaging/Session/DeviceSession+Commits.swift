@@ -141,16 +141,24 @@ extension DeviceSession {
     func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
 
     private func write(_ frame: OutgoingFrame) {
-        guard configuration.holdsLease() else { return end(.leaseLost, announce: false) }
         if let id = frame.messageID {
-            guard pendingSends[id] != nil else { return }
-            guard case .open(let connection, .ready) = link else { return }
+            guard pendingSends[id] != nil, case .open(_, .ready) = link, mayWrite() else { return }
             pendingSends[id]?.wasWritten = true
-            connection.send(frame.stanza).whenFailure { _ in }
-            return
         }
-        guard case .open(let connection, _) = link else { return }
-        connection.send(frame.stanza).whenFailure { _ in }
+        transmit(frame.stanza)
+    }
+
+    /// The one way to the socket.
+    func transmit(_ stanza: Stanza) {
+        guard mayWrite(), case .open(let connection, _) = link else { return }
+        connection.send(stanza).whenFailure { _ in }
+    }
+
+    /// A node whose leases ran out writes nothing: the devices may be another's by now.
+    private func mayWrite() -> Bool {
+        if configuration.holdsLease() { return true }
+        end(.leaseLost, announce: false)
+        return false
     }
 
     // MARK: Backpressure

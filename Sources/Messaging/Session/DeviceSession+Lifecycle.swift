@@ -21,21 +21,29 @@ extension DeviceSession {
     package func stop() async {
         guard !isClosed else { return }
         // Flush what is on its way: receipts wait for commits that are in flight.
-        let deadline = eventLoop.scheduleTask(in: .seconds(2)) { self.assumeIsolated { $0.failCommitWaiters() } }
-        if tickets.hasPending { try? await committed(tickets.newest) }
-        deadline.cancel()
+        try? await committedSoon(tickets.newest)
         guard !isClosed else { return }
+        if isActivePresence { setPresence(isAvailable: false) }
         var draft = makeDraft()
         sessions.close(draft: &draft)
         senderKeys.close(draft: &draft) { sessions.nextRevision() }
         draft.changes.device.liveState = LiveState.none
         if credentials?.isPaired == true, state.end == nil { draft.changes.device.status = .disconnected }
-        submit(draft)
+        let last = submit(draft)
         closeConnection()
         link = .closed
         cancelTimers()
         failEverything(.stopping)
         publish { $0.phase = .idle }
+        // The lease is given up next: what is written after that would be refused.
+        try? await committedSoon(last)
+    }
+
+    /// Waits two seconds at most.
+    private func committedSoon(_ ticket: CommitTicket) async throws {
+        let deadline = eventLoop.scheduleTask(in: .seconds(2)) { self.assumeIsolated { $0.failCommitWaiters() } }
+        defer { deadline.cancel() }
+        try await committed(ticket)
     }
 
     package func abandon() async {

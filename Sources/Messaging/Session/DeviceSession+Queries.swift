@@ -15,7 +15,7 @@ extension DeviceSession {
     }
 
     private func exchange(timeout: Int64?, repeats: Bool, _ build: (String) -> Stanza) async throws -> Stanza {
-        guard case .open(let connection, _) = link else { throw SessionError.notConnected }
+        guard case .open = link else { throw SessionError.notConnected }
         let id = ids.next()
         let stanza = build(id)
         let limit = timeout ?? configuration.timeouts.query
@@ -25,7 +25,7 @@ extension DeviceSession {
             }
             queries[id] = PendingQuery(
                 continuation: continuation, timeout: timeout, repetition: repeats ? stanza : nil)
-            connection.send(stanza).whenFailure { _ in }
+            transmit(stanza)
         }
     }
 
@@ -57,11 +57,10 @@ extension DeviceSession {
     /// Logged in again: what waits goes out once more.
     func repeatQueries() {
         cancel(.repetition)
-        guard case .open(let connection, _) = link else { return }
         for id in queries.keys.sorted() {
             guard let stanza = queries[id]?.repetition else { continue }
             queries[id]?.repetition = nil
-            connection.send(stanza).whenFailure { _ in }
+            transmit(stanza)
         }
     }
 

@@ -9,6 +9,17 @@ package struct DeviceLease: Sendable, Equatable {
     package let tenantID: Int64
 }
 
+/// A lease by what fences it.
+package struct HeldLease: Sendable, Hashable {
+    package let did: Int64
+    package let epoch: Int64
+
+    package init(did: Int64, epoch: Int64) {
+        self.did = did
+        self.epoch = epoch
+    }
+}
+
 /// Who runs a device.
 package enum LeaseOwner: Sendable, Equatable {
     /// Held by a node that takes requests at `url`, for `expiresIn` more seconds if it is not renewed.
@@ -82,16 +93,26 @@ package struct LeaseRepository: Sendable {
         try await pool.query(LeaseStatements.claimOne, [.uuid(node), .int(did), .double(ttl)]).first.map(lease)
     }
 
-    /// - Returns: those of `devices` that are still held; the others are lost and must not be written to.
-    package func renew(node: UUID, devices: [Int64], ttl: Double) async throws -> Set<Int64> {
-        let rows = try await pool.query(LeaseStatements.renew, [.uuid(node), .double(ttl), .ints(devices)])
+    /// - Returns: those of the devices that are still held under their epoch; the others are lost and must not be written
+    ///   to.
+    package func renew(node: UUID, _ held: [HeldLease], ttl: Double) async throws -> Set<Int64> {
+        let rows = try await pool.query(
+            LeaseStatements.renew,
+            [.uuid(node), .double(ttl), .ints(held.map(\.did)), .ints(held.map(\.epoch))])
         return Set(try rows.map { try $0[0] as Int64 })
     }
 
-    package func release(node: UUID, devices: [Int64]) async throws {
+    /// Gives leases up; one that was claimed anew since, also by this node, stays.
+    package func release(node: UUID, _ held: [HeldLease]) async throws {
         _ = try await pool.pipeline([
-            LeaseStatements.release(.uuid(node), .ints(devices)), LeaseStatements.notify("{}"),
+            LeaseStatements.release(.uuid(node), .ints(held.map(\.did)), .ints(held.map(\.epoch))),
+            LeaseStatements.notify("{}"),
         ])
+    }
+
+    /// Which of `devices` no longer exist.
+    package func deleted(among devices: [Int64]) async throws -> Set<Int64> {
+        Set(try await pool.query(LeaseStatements.deleted, [.ints(devices)]).map { try $0[0] as Int64 })
     }
 
     package func owner(did: Int64) async throws -> LeaseOwner {
@@ -121,10 +142,11 @@ package struct LeaseRepository: Sendable {
         return max(0, min(limit, held - share - max(1, share / 10)))
     }
 
-    /// Releases `devices` for the node that holds fewest.
-    package func handOver(node: UUID, devices: [Int64]) async throws {
+    /// Releases leases for the node that holds fewest.
+    package func handOver(node: UUID, _ held: [HeldLease]) async throws {
         _ = try await pool.pipeline([
-            LeaseStatements.handOver(.uuid(node), .ints(devices)), LeaseStatements.notify("{}"),
+            LeaseStatements.handOver(.uuid(node), .ints(held.map(\.did)), .ints(held.map(\.epoch))),
+            LeaseStatements.notify("{}"),
         ])
     }
 

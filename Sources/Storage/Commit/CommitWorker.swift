@@ -170,7 +170,6 @@ actor CommitWorker {
     private func openConnection() async throws -> DedicatedConnection {
         if let connection, await connection.isOpen { return connection }
         let opened = try await DedicatedConnection.open(settings.configuration)
-        _ = try await opened.query(CommitStatements.register, [.uuid(queueID)])
         connection = opened
         return opened
     }

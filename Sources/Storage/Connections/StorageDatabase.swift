@@ -8,9 +8,12 @@ import Logging
 /// - scoped calls (``query(_:_:_:)`` and the rest, with a ``Scope``): role `sb_app` or `sb_engine`, where row-level
 ///   security lets only the scope's rows through.
 ///
+/// - `leases`: as `system`, for leases alone: they must be renewed in time whatever else keeps the connections busy.
+///
 /// The group commit has connections of its own, see `GroupCommit`.
 package struct StorageDatabase: Sendable {
     package let system: ConnectionPool
+    package let leases: ConnectionPool
     package let scoped: ConnectionPool
     /// False when the login may not use the roles: then scoped statements run without them.
     package let hasRoles: Bool
@@ -67,6 +70,11 @@ package struct StorageDatabase: Sendable {
         system.poolSize = systemPoolSize
         system.poolMinimum = min(login.poolMinimum, systemPoolSize)
         self.system = ConnectionPool(configuration: system, name: "system", logger: logger)
+        var leases = system
+        leases.applicationName = login.applicationName + "/leases"
+        leases.poolSize = 2
+        leases.poolMinimum = min(1, login.poolMinimum)
+        self.leases = ConnectionPool(configuration: leases, name: "leases", logger: logger)
         var scoped = login
         scoped.applicationName += "/api"
         self.scoped = ConnectionPool(configuration: scoped, name: "scoped", logger: logger)
@@ -76,6 +84,7 @@ package struct StorageDatabase: Sendable {
     package func shutdown() async {
         await system.shutdown()
         await scoped.shutdown()
+        await leases.shutdown()
     }
 
     // MARK: Scoped statements

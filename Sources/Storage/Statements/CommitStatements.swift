@@ -5,22 +5,26 @@ enum CommitStatements {
     static let begin = Statement("commit.begin", "BEGIN")
     static let commit = Statement("commit.commit", "COMMIT")
 
-    static let register = Statement(
-        "commit.register", "INSERT INTO sb.commit_positions (queue) VALUES ($1) ON CONFLICT DO NOTHING")
-
-    /// Takes a position. Divides by zero when it is taken already, by this batch or to make it void.
+    /// Takes a position, also the first one, or the first after the row of a quiet queue was removed. Divides by zero when
+    /// it is taken already, by this batch or to make it void.
     static let position = Statement(
         "commit.position",
         """
         WITH taken AS (
-          UPDATE sb.commit_positions SET batch = $2, at = now() WHERE queue = $1 AND batch < $2 RETURNING batch)
+          INSERT INTO sb.commit_positions AS p (queue, batch) VALUES ($1, $2)
+          ON CONFLICT (queue) DO UPDATE SET batch = excluded.batch, at = now() WHERE p.batch < excluded.batch
+          RETURNING batch)
         SELECT 1 / (SELECT count(*) FROM taken)
         """)
 
     /// Makes batch `$2` void unless it was applied: an applied one leaves its own position, a void one the next. The row
     /// lock makes this wait for an attempt that is still at work.
     static let void = Statement(
-        "commit.void", "UPDATE sb.commit_positions SET batch = $2 + 1, at = now() WHERE queue = $1 AND batch < $2")
+        "commit.void",
+        """
+        INSERT INTO sb.commit_positions AS p (queue, batch) VALUES ($1, $2::bigint + 1)
+        ON CONFLICT (queue) DO UPDATE SET batch = excluded.batch, at = now() WHERE p.batch < excluded.batch - 1
+        """)
 
     static let currentPosition = Statement(
         "commit.current_position", "SELECT batch FROM sb.commit_positions WHERE queue = $1")

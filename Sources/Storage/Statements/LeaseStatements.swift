@@ -25,13 +25,15 @@ enum LeaseStatements {
           AND NOT EXISTS (SELECT 1 FROM sb.device_leases l WHERE l.node_id = n.node_id AND l.expires_at > now())
         """)
 
-    /// Devices that should run, live nodes, and how many of the devices this node holds.
+    /// Devices that should run, live nodes, and how many of those devices this node holds: one that only waits for its
+    /// login, or was logged out, is no load.
     static let share = Statement(
         "leases.share",
         """
         SELECT (SELECT count(*) FROM sb.devices WHERE desired = 'run' AND jid IS NOT NULL),
           (SELECT count(*) FROM sb.nodes WHERE NOT draining AND heartbeat_at > now() - make_interval(secs => $2)),
-          (SELECT count(*) FROM sb.device_leases WHERE node_id = $1 AND expires_at > now())
+          (SELECT count(*) FROM sb.device_leases l JOIN sb.devices d USING (did)
+           WHERE l.node_id = $1 AND l.expires_at > now() AND d.desired = 'run' AND d.jid IS NOT NULL)
         """)
 
     /// Most recently active devices first.
@@ -64,16 +66,22 @@ enum LeaseStatements {
     static let renew = Statement(
         "leases.renew",
         """
-        UPDATE sb.device_leases SET expires_at = now() + make_interval(secs => $2)
-        WHERE node_id = $1 AND expires_at > now() AND did = ANY($3) RETURNING did
+        UPDATE sb.device_leases l SET expires_at = now() + make_interval(secs => $2)
+        FROM unnest($3::bigint[], $4::bigint[]) AS held (did, epoch)
+        WHERE l.node_id = $1 AND l.expires_at > now() AND l.did = held.did AND l.epoch = held.epoch RETURNING l.did
         """)
 
+    /// Leases of these epochs only: the same node may have claimed the device anew.
     static let release = Statement(
         "leases.release",
         """
-        UPDATE sb.device_leases SET expires_at = '-infinity', live_state = 'none'
-        WHERE node_id = $1 AND did = ANY($2)
+        UPDATE sb.device_leases l SET expires_at = '-infinity', live_state = 'none'
+        FROM unnest($2::bigint[], $3::bigint[]) AS held (did, epoch)
+        WHERE l.node_id = $1 AND l.did = held.did AND l.epoch = held.epoch
         """)
+
+    /// Which of the devices were deleted.
+    static let deleted = Statement("leases.deleted", "SELECT did FROM sb.device_tombstones WHERE did = ANY($1)")
 
     /// What a former life of this node held, so that a restart need not wait for it to run out.
     static let releaseAll = Statement(
@@ -109,11 +117,12 @@ enum LeaseStatements {
     static let handOver = Statement(
         "leases.hand_over",
         """
-        UPDATE sb.device_leases SET expires_at = now(), live_state = 'none', prefer_node = (
+        UPDATE sb.device_leases l SET expires_at = now(), live_state = 'none', prefer_node = (
           SELECT n.node_id FROM sb.nodes n
           WHERE NOT n.draining AND n.heartbeat_at > now() - interval '15 seconds' AND n.node_id <> $1
           ORDER BY (SELECT count(*) FROM sb.device_leases h WHERE h.node_id = n.node_id AND h.expires_at > now())
           LIMIT 1)
-        WHERE node_id = $1 AND did = ANY($2)
+        FROM unnest($2::bigint[], $3::bigint[]) AS held (did, epoch)
+        WHERE l.node_id = $1 AND l.did = held.did AND l.epoch = held.epoch
         """)
 }

@@ -126,9 +126,4 @@ enum AuthFeedStatements {
           (SELECT DISTINCT tenant_id FROM sb.auth_changes WHERE id > $1) c
           LEFT JOIN sb.tenants t ON t.id = c.tenant_id LEFT JOIN LATERAL (\(keys)) k ON true
         """)
-
-    static let expire = Statement(
-        "auth.expire",
-        "DELETE FROM sb.auth_changes WHERE id IN (SELECT id FROM sb.auth_changes WHERE at < now() - interval '7 days' LIMIT 5000)"
-    )
 }

@@ -77,11 +77,6 @@ package struct AuthFeedRepository: Sendable {
         return (entries, max(id, try results[0].rows.first?[0] ?? 0))
     }
 
-    /// Removes entries older than a week; true when more may be left.
-    package func expire() async throws -> Bool {
-        try await pool.execute(AuthFeedStatements.expire) >= 5000
-    }
-
     private static func device(_ row: Row) throws -> FeedDevice {
         FeedDevice(
             deviceID: try row["device_id"], did: try row["did"], tenantID: try row["tenant_id"],

@@ -29,31 +29,40 @@ extension SessionSupervisor {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(configuration.renewInterval))
             if Task.isCancelled { break }
-            // A node that was frozen closes its sockets before it asks anybody anything.
-            if !validity.isValid { await dropAll(because: "its lease could not be renewed in time") }
             await renew(advertiseURL)
+            reviveDead()
             hint()
             if ContinuousClock.now - balancedAt > .seconds(configuration.balanceInterval) {
                 balancedAt = .now
+                await stopUnpaired()
                 await balance()
             }
         }
         hinter.finish()
     }
 
-    /// Notices within a second that another node's devices became free, and within a second that this one's leases ran out.
-    func watchLoop() async {
+    /// Closes every socket within a second after the leases ran out. Asks nobody: the database may be what is frozen, or
+    /// this process was.
+    func fenceLoop() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(configuration.watchInterval))
             if Task.isCancelled { break }
             if !validity.isValid { await dropAll(because: "its lease could not be renewed in time") }
+        }
+    }
+
+    /// Notices within a second that another node's devices became free.
+    func watchLoop() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(configuration.watchInterval))
+            if Task.isCancelled { break }
             if (try? await leases.hasRunOut()) == true { hint() }
         }
     }
 
     /// Renews all leases once. Lost ones end their session at once; when none could be renewed for too long, all end.
     private func renew(_ advertiseURL: String) async {
-        let held = state.withLock { Array($0.entries.keys) }
+        let held = state.withLock { $0.table.held }
         let asked = ContinuousClock.now
         do {
             if try await !leases.heartbeat(node: configuration.nodeID) {
@@ -64,13 +73,13 @@ extension SessionSupervisor {
             }
             let kept =
                 held.isEmpty
-                ? [] : try await leases.renew(node: configuration.nodeID, devices: held, ttl: configuration.leaseTTL)
-            await drop(held.filter { !kept.contains($0) }, because: "its lease was lost")
+                ? [] : try await leases.renew(node: configuration.nodeID, held, ttl: configuration.leaseTTL)
+            try await lost(held.filter { !kept.contains($0.did) })
             let orphans = state.withLock { state in
                 defer { state.dropped = [] }
-                return state.dropped.filter { state.entries[$0] == nil }
+                return Array(state.dropped)
             }
-            if !orphans.isEmpty { try await leases.release(node: configuration.nodeID, devices: Array(orphans)) }
+            if !orphans.isEmpty { try await leases.release(node: configuration.nodeID, orphans) }
             validity.renewed(at: asked)
         } catch is CancellationError {
             // The node is stopping; its leases are given up next.
@@ -79,22 +88,79 @@ extension SessionSupervisor {
         }
     }
 
+    /// Closes sessions whose lease is gone. That of a deleted device is unlinked first, should the notification have been
+    /// lost.
+    private func lost(_ leases: [HeldLease]) async throws {
+        if leases.isEmpty { return }
+        let deleted = try await self.leases.deleted(among: leases.map(\.did))
+        let parting = state.withLock { state in
+            state.farewells.formIntersection(state.table.held.map(\.did))
+            return state.farewells
+        }
+        for did in deleted where !parting.contains(did) { sayFarewell(did) }
+        await drop(leases.filter { !deleted.contains($0.did) }, because: "its lease was lost")
+    }
+
     private func dropAll(because reason: String) async {
-        let held = state.withLock { Array($0.entries.keys) }
-        state.withLock { $0.dropped.formUnion(held) }
+        let held = state.withLock { state in
+            let held = state.table.held
+            state.dropped.formUnion(held)
+            return held
+        }
         await drop(held, because: reason)
     }
 
     /// Closes sessions without a further write: their devices are, or may be, another node's.
-    private func drop(_ devices: [Int64], because reason: String) async {
-        let entries = state.withLock { state in
-            devices.compactMap { did in state.entries.removeValue(forKey: did).map { (did, $0) } }
+    private func drop(_ held: [HeldLease], because reason: String) async {
+        if held.isEmpty { return }
+        logger.warning("sessions closed: \(reason)", metadata: ["devices": "\(held.count)"])
+        state.withLock { state in
+            for lease in held where state.table.epoch(lease.did) == lease.epoch { state.table.supersede(lease.did) }
         }
-        if entries.isEmpty { return }
-        logger.warning("sessions closed: \(reason)", metadata: ["devices": "\(entries.count)"])
-        await withTaskGroup(of: Void.self) { group in
-            for (_, entry) in entries { group.addTask { await Self.abandon(entry) } }
+        let ends = held.compactMap { end($0) { session, _ in await session.abandon() } }
+        for task in ends { await task.value }
+    }
+
+    /// Gives sessions that ended by themselves back to be started anew: those that lost their lease at once, those whose
+    /// rows were refused after pauses that grow from 10 s to 5 min.
+    private func reviveDead() {
+        let due = state.withLock { state -> [HeldLease] in
+            let now = ContinuousClock.now
+            state.setbacks = state.setbacks.filter { now - $0.value.until < .seconds(600) }
+            return state.table.entries.compactMap { did, entry in
+                guard case .running(let session, let epoch) = entry, session.state.hasDied else { return nil }
+                if case .storage? = session.state.end {
+                    guard let setback = state.setbacks[did] else {
+                        state.setbacks[did] = (1, now + .seconds(10))
+                        return nil
+                    }
+                    guard setback.until <= now else { return nil }
+                    state.setbacks[did] = (setback.count + 1, now + .seconds(min(300, 10 << min(setback.count, 5))))
+                }
+                return HeldLease(did: did, epoch: epoch)
+            }
         }
+        for lease in due { end(lease, with: abandonAndRelease) }
+    }
+
+    /// Ends sessions that were made for a login that never came.
+    private func stopUnpaired() async {
+        let due = state.withLock { state -> [HeldLease] in
+            let now = ContinuousClock.now
+            var since: [Int64: ContinuousClock.Instant] = [:]
+            var due: [HeldLease] = []
+            for (did, entry) in state.table.entries {
+                guard case .running(let session, let epoch) = entry, session.state.phase == .idle,
+                    !session.state.isPaired
+                else { continue }
+                let first = state.unpairedSince[did] ?? now
+                since[did] = first
+                if now - first > .seconds(configuration.unpairedLife) { due.append(HeldLease(did: did, epoch: epoch)) }
+            }
+            state.unpairedSince = since
+            return due
+        }
+        for lease in due { await end(lease, with: stopAndRelease)?.value }
     }
 
     /// Gives up to five devices above this node's share to others (14-storage, section 7.2).
@@ -104,25 +170,26 @@ extension SessionSupervisor {
                 node: configuration.nodeID, limit: 5, ttl: configuration.leaseTTL)
             guard surplus > 0 else { return }
             let running = state.withLock { state in
-                state.entries.compactMap { did, entry -> (did: Int64, session: any DeviceClient)? in
-                    if case .running(let session, _) = entry, session.state.phase == .ready {
-                        (did, session)
+                state.table.entries.compactMap { did, entry -> (held: HeldLease, session: any DeviceClient)? in
+                    if case .running(let session, let epoch) = entry, session.state.phase == .ready {
+                        (HeldLease(did: did, epoch: epoch), session)
                     } else {
                         nil
                     }
                 }
             }
-            var moved: [Int64] = []
-            for (did, session) in running where moved.count < surplus {
+            var moved = 0
+            for (held, session) in running where moved < surplus {
                 guard await session.isIdle() else { continue }
-                state.withLock { _ = $0.entries.removeValue(forKey: did) }
-                await session.stop()
-                moved.append(did)
+                let handedOver = end(held) { [leases, node = configuration.nodeID] session, held in
+                    await session.stop()
+                    try? await leases.handOver(node: node, [held])
+                }
+                guard let handedOver else { continue }
+                await handedOver.value
+                moved += 1
             }
-            if !moved.isEmpty {
-                try await leases.handOver(node: configuration.nodeID, devices: moved)
-                logger.info("devices handed over", metadata: ["devices": "\(moved.count)"])
-            }
+            if moved > 0 { logger.info("devices handed over", metadata: ["devices": "\(moved)"]) }
         } catch {
             logger.debug("devices could not be handed over", metadata: ["error": "\(error)"])
         }

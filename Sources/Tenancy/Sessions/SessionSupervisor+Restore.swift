@@ -59,7 +59,7 @@ extension SessionSupervisor {
     private func restoreOne(_ lease: DeviceLease) async {
         var hasFailed = false
         do {
-            let session = try await start(lease).value
+            let session = try await adopt(lease).value
             let deadline = ContinuousClock.now + .seconds(30)
             while !Task.isCancelled, ContinuousClock.now < deadline, !session.state.phase.isSettled {
                 try await Task.sleep(for: .milliseconds(20))
@@ -83,45 +83,5 @@ extension SessionSupervisor {
                 ])
         }
         hinter.yield()
-    }
-
-    /// The start of a claimed device, shared by all who ask for it meanwhile.
-    func start(_ lease: DeviceLease) -> Task<any DeviceClient, any Error> {
-        state.withLock { state in
-            switch state.entries[lease.did] {
-            case .starting(let task, lease.epoch): return task
-            case .running(let session, lease.epoch): return Task { session }
-            case .running(let session, _): Task { await session.abandon() }  // Its lease ran out and was claimed anew.
-            case .starting, nil: break
-            }
-            let task = Task { () async throws -> any DeviceClient in
-                do {
-                    let session = try await factory.makeSession(lease)
-                    try await session.start()
-                    await self.started(lease, session)
-                    return session
-                } catch {
-                    self.state.withLock { state in
-                        if case .starting(_, lease.epoch)? = state.entries[lease.did] { state.entries[lease.did] = nil }
-                    }
-                    try? await self.leases.release(node: self.configuration.nodeID, devices: [lease.did])
-                    throw error
-                }
-            }
-            state.entries[lease.did] = .starting(task, epoch: lease.epoch)
-            return task
-        }
-    }
-
-    private func started(_ lease: DeviceLease, _ session: any DeviceClient) async {
-        let (isWanted, isStopping) = state.withLock { state -> (Bool, Bool) in
-            guard !state.isStopping, case .starting(_, lease.epoch)? = state.entries[lease.did] else {
-                return (false, state.isStopping)
-            }
-            state.entries[lease.did] = .running(session, epoch: lease.epoch)
-            return (true, false)
-        }
-        if isWanted { return }
-        if isStopping { await session.stop() } else { await session.abandon() }
     }
 }

@@ -32,6 +32,8 @@ package final class SessionSupervisor: SessionDirectory {
         package var balanceInterval = 30.0
         /// How long a request waits for a session that logs in for the first time, seconds.
         package var loginPatience = 5.0
+        /// How long a session without a linked device is kept after its last login attempt, seconds.
+        package var unpairedLife = 600.0
 
         package init(
             nodeID: UUID, nodeName: String, version: String = "1", maxDevices: Int = 10_000, concurrency: Int = 16,
@@ -59,20 +61,21 @@ package final class SessionSupervisor: SessionDirectory {
     let hinter: AsyncStream<Void>.Continuation
 
     struct State {
-        var entries: [Int64: Entry] = [:]
+        var table = SessionTable()
         /// Devices of other nodes that were asked for, for two seconds.
         var owners: [Int64: (owner: DeviceOwner, until: ContinuousClock.Instant)] = [:]
         var restore = RestoreProgress()
         var restoring = 0
         /// Closed because the node could not be sure of its leases; to be released when the database answers again.
-        var dropped: Set<Int64> = []
+        var dropped: Set<HeldLease> = []
+        /// Deleted devices whose session is being unlinked.
+        var farewells: Set<Int64> = []
+        /// Devices whose rows the store refused: how often in a row, and when to try again.
+        var setbacks: [Int64: (count: Int, until: ContinuousClock.Instant)] = [:]
+        /// Since when a session has had no device and no login.
+        var unpairedSince: [Int64: ContinuousClock.Instant] = [:]
         var isDraining = false
         var isStopping = false
-    }
-
-    enum Entry {
-        case starting(Task<any DeviceClient, any Error>, epoch: Int64)
-        case running(any DeviceClient, epoch: Int64)
     }
 
     /// - Parameter validity: Shared with the sessions, which write to no socket once it has ended.
@@ -88,63 +91,58 @@ package final class SessionSupervisor: SessionDirectory {
         (hints, hinter) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    // MARK: Directory
+    // MARK: SessionDirectory
 
     package var restore: RestoreProgress { state.withLock { $0.restore } }
 
     /// Devices whose session runs or starts here.
-    package var count: Int { state.withLock { $0.entries.count } }
+    package var count: Int { state.withLock { $0.table.count } }
 
     /// Those sessions by how far they are.
     package var tally: SessionTally {
         state.withLock { state in
             var tally = SessionTally()
-            for entry in state.entries.values {
-                if case .running(let session, _) = entry { tally.count(session.state) } else { tally.count(nil) }
+            for entry in state.table.entries.values {
+                switch entry {
+                case .running(let session, _): tally.count(session.state)
+                case .starting: tally.count(nil)
+                case .ending: break
+                }
             }
             return tally
         }
     }
 
     package func running(did: Int64) -> (any DeviceClient)? {
-        state.withLock { state in
-            guard case .running(let session, _)? = state.entries[did], session.state.end != .leaseLost else {
-                return nil
-            }
-            return session
-        }
+        state.withLock { $0.table.usable(did) }
     }
 
     package func session(did: Int64) async throws -> any DeviceClient {
         if let session = running(did: did) { return try await settled(session) }
-        if let task = try state.withLock({ state throws -> Task<any DeviceClient, any Error>? in
+        let task = try state.withLock { state throws -> Task<any DeviceClient, any Error> in
             if state.isStopping { throw SessionDirectoryError.stopping }
-            switch state.entries[did] {
-            case .starting(let task, _): return task
-            case .running: state.entries[did] = nil  // Its lease was lost.
-            case nil: break
+            if case .starting(let task, _)? = state.table.entries[did] { return task }
+            if state.table.entries[did] == nil, let owner = Self.known(did, &state) {
+                throw SessionDirectoryError.elsewhere(owner)
             }
-            return nil
-        }) {
-            return try await settled(try await task.value)
+            // In the table before anything is awaited: whoever asks meanwhile waits for the same claim.
+            return launch(did, lease: nil, in: &state)
         }
-        if let owner = knownOwner(did) { throw SessionDirectoryError.elsewhere(owner) }
-        if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
-            return try await settled(try await start(lease).value)
-        }
-        if let owner = try await owner(did: did) { throw SessionDirectoryError.elsewhere(owner) }
-        if case .unknownDevice = try await leases.owner(did: did) { throw SessionDirectoryError.unknownDevice }
-        throw SessionDirectoryError.unavailable(retryAfter: 5)
+        return try await settled(try await task.value)
     }
 
     package func located(did: Int64) async throws -> (any DeviceClient)? {
         if let session = running(did: did) { return session }
+        let starting = state.withLock { state -> Task<any DeviceClient, any Error>? in
+            if case .starting(let task, _)? = state.table.entries[did] { task } else { nil }
+        }
+        if let starting { return try await starting.value }
         if let owner = try await owner(did: did) { throw SessionDirectoryError.elsewhere(owner) }
         return nil
     }
 
     package func owner(did: Int64) async throws -> DeviceOwner? {
-        if let owner = knownOwner(did) { return owner }
+        if let owner = state.withLock({ Self.known(did, &$0) }) { return owner }
         guard case .node(let node, let url, let expiresIn) = try await leases.owner(did: did),
             node != configuration.nodeID
         else { return nil }
@@ -162,13 +160,11 @@ package final class SessionSupervisor: SessionDirectory {
     private static let ownerLife = 2.0
     private static let maximumOwners = 4096
 
-    private func knownOwner(_ did: Int64) -> DeviceOwner? {
-        state.withLock { state in
-            guard let known = state.owners[did] else { return nil }
-            if known.until > .now { return known.owner }
-            state.owners[did] = nil
-            return nil
-        }
+    private static func known(_ did: Int64, _ state: inout State) -> DeviceOwner? {
+        guard let known = state.owners[did] else { return nil }
+        if known.until > .now { return known.owner }
+        state.owners[did] = nil
+        return nil
     }
 
     /// A session that logs in for the first time since it was made gets a moment for it: a request that comes during a
@@ -182,9 +178,16 @@ package final class SessionSupervisor: SessionDirectory {
     }
 
     package func stop(did: Int64) async {
-        guard let entry = state.withLock({ $0.entries.removeValue(forKey: did) }) else { return }
-        await Self.stop(entry)
-        try? await leases.release(node: configuration.nodeID, devices: [did])
+        let entry = state.withLock { $0.table.entries[did] }
+        switch entry {
+        case .running(_, let epoch): await end(HeldLease(did: did, epoch: epoch), with: stopAndRelease)?.value
+        case .starting(let task, let start):
+            guard (try? await task.value) != nil, let epoch = start.epoch ?? state.withLock({ $0.table.epoch(did) })
+            else { return }
+            await end(HeldLease(did: did, epoch: epoch), with: stopAndRelease)?.value
+        case .ending(let task, _): await task.value
+        case nil: break
+        }
     }
 
     package func announceEnd(did: Int64) async { try? await leases.announceEnd(did: did) }
@@ -194,13 +197,19 @@ package final class SessionSupervisor: SessionDirectory {
     /// - Parameter payload: Of the notification; one that names a deleted device ends its session here.
     package func hint(_ payload: String = "") {
         if let notice = try? JSONDecoder().decode(EndNotice.self, from: Data(payload.utf8)) {
-            DeviceFarewell.begin(did: notice.end, self, isAnnounced: true)
+            sayFarewell(notice.end)
         } else {
             hinter.yield()
         }
     }
 
     private struct EndNotice: Decodable { let end: Int64 }
+
+    /// Unlinks a device that was deleted, once.
+    func sayFarewell(_ did: Int64) {
+        let isFirst = state.withLock { $0.table.usable(did) != nil && $0.farewells.insert(did).inserted }
+        if isFirst { DeviceFarewell.begin(did: did, self, isAnnounced: true) }
+    }
 
     // MARK: Life
 
@@ -211,6 +220,7 @@ package final class SessionSupervisor: SessionDirectory {
         try await register(advertiseURL)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.renewLoop(advertiseURL) }
+            group.addTask { await self.fenceLoop() }
             group.addTask { await self.watchLoop() }
             group.addTask { await self.claimLoop() }
             await group.waitForAll()
@@ -225,35 +235,30 @@ package final class SessionSupervisor: SessionDirectory {
         try? await leases.drain(node: configuration.nodeID)
     }
 
-    static func stop(_ entry: Entry) async {
-        switch entry {
-        case .running(let session, _): await session.stop()
-        case .starting(let task, _): try? await task.value.stop()
-        }
-    }
-
-    /// Ends a session that was taken out of the entries; one that still starts ends when it has.
-    static func abandon(_ entry: Entry) async {
-        if case .running(let session, _) = entry { await session.abandon() }
-    }
-
     /// Stops every session, 20 at a time, and gives their leases up as they end, so that others go on at once.
     private func shutdown() async {
         let entries = state.withLock { state in
             state.isStopping = true
-            defer { state.entries = [:] }
-            return Array(state.entries)
+            return state.table.entries
         }
         try? await leases.drain(node: configuration.nodeID)
-        var rest = entries[...]
-        while !rest.isEmpty {
-            let block = rest.prefix(20)
-            rest = rest.dropFirst(20)
-            await withTaskGroup(of: Void.self) { group in
-                for (_, entry) in block { group.addTask { await Self.stop(entry) } }
+        var running: [HeldLease] = []
+        var others: [Task<Void, Never>] = []
+        for (did, entry) in entries {
+            switch entry {
+            case .running(_, let epoch): running.append(HeldLease(did: did, epoch: epoch))
+            case .starting(let task, _): others.append(Task { _ = await task.result })
+            case .ending(let task, _): others.append(task)
             }
-            try? await leases.release(node: configuration.nodeID, devices: block.map(\.key))
         }
+        var rest = running[...]
+        while !rest.isEmpty {
+            let block = Array(rest.prefix(20))
+            rest = rest.dropFirst(20)
+            for task in block.compactMap({ end($0) { session, _ in await session.stop() } }) { await task.value }
+            try? await leases.release(node: configuration.nodeID, block)
+        }
+        for task in others { await task.value }
         try? await leases.unregister(node: configuration.nodeID)
     }
 }

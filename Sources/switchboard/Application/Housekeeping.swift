@@ -15,6 +15,7 @@ struct Housekeeping {
             do {
                 try await repository.makePartitions()
                 try await repository.removeExpired()
+                try await LeaseRepository(pool: database.system).reapNodes()
                 let progress = try await rotation.run()
                 if progress.sealed + progress.unreadable > 0 {
                     logger.notice(

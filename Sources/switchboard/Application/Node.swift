@@ -79,7 +79,7 @@ struct Node {
                 })
         }
         let supervisor = SessionSupervisor(
-            leases: LeaseRepository(pool: database.system), factory: factory,
+            leases: LeaseRepository(pool: database.leases), factory: factory,
             configuration: .init(configuration, nodeID: nodeID), validity: validity, logger: logger)
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher, egress: egress,

@@ -30,11 +30,15 @@ struct Customer: Sendable {
 
     /// Links by QR: the phone scans the text that the API gives.
     func linkByQR() async throws {
-        let login = try await device.post("/devices/me/login?output=json")
-        #expect(login.status == 200, "\(login.text)")
-        let code = try #require(login.json["data"]["code"].string, "\(login.text)")
-        #expect(login.json["data"]["QRCode"].string?.hasPrefix("data:image/png;base64,") == true)
-        let scan = try await dev.sandbox.post("/accounts/\(phone)/scan?wait=paired", ["qr": code])
+        // A code lasts twenty seconds, which a busy machine may need to scan it: then the next one is scanned.
+        let scan = try await eventually("a scan that pairs \(phone)") { () -> Answer? in
+            let login = try await device.post("/devices/me/login?output=json")
+            #expect(login.status == 200, "\(login.text)")
+            let code = try #require(login.json["data"]["code"].string, "\(login.text)")
+            #expect(login.json["data"]["QRCode"].string?.hasPrefix("data:image/png;base64,") == true)
+            let scan = try await dev.sandbox.post("/accounts/\(phone)/scan?wait=paired", ["qr": code])
+            return scan.status == 404 ? nil : scan
+        }
         #expect(scan.status == 200, "\(scan.text)")
         try await waitUntilLoggedIn()
     }

@@ -1,10 +1,12 @@
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// Requests as bytes, for what no HTTP client would send.
 enum RawHTTP {
     /// Sends bytes and returns what comes back until the connection closes. `halfClosing` ends our side after the bytes, so
-    /// that a server which waits for more of a body answers instead.
+    /// that a server which waits for more of a body answers instead. Throws `NeverHappened` when the server leaves the
+    /// connection open for a minute and a half.
     static func exchange(_ port: Int, _ text: String, halfClosing: Bool = false) async throws -> String {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(ChannelOptions.allowRemoteHalfClosure, value: halfClosing)
@@ -15,6 +17,11 @@ enum RawHTTP {
                         configuration: .init(isOutboundHalfClosureEnabled: halfClosing))
                 }
             }
+        let limit = channel.channel.eventLoop.scheduleTask(in: .seconds(90)) {
+            channel.channel.pipeline.fireErrorCaught(
+                NeverHappened(description: "the connection was not closed: \(text)"))
+        }
+        defer { limit.cancel() }
         return try await channel.executeThenClose { inbound, outbound in
             var received = ByteBuffer()
             // The server closes while bytes are still under way: what came before counts.
