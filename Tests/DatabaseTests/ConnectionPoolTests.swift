@@ -88,11 +88,13 @@ struct ConnectionPoolTests {
     func cancelledPreparation() async throws {
         try await PostgresFixture.withDatabase { database in
             let pool = database.pool(size: 1)
-            for round in 0..<60 {
+            _ = try await pool.query(Self.one)
+            for round in 0..<300 {
                 let statement = Statement("test.prepared_\(round)", "SELECT \(round)")
                 let task = Task { try await pool.query(statement) }
                 // A little later each time, so that some requests meet the preparation and some the work.
-                for _ in 0..<round { await Task.yield() }
+                let moment = ContinuousClock.now + .microseconds(round * 5)
+                while ContinuousClock.now < moment { await Task.yield() }
                 task.cancel()
                 do { _ = try await task.value } catch is CancellationError {}
             }
