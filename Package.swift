@@ -165,7 +165,7 @@ let package = Package(
             dependencies: [
                 "Gateway", "Webhooks", "Tenancy", "AdminAuth", "Storage", "Database", "Messaging", "Cryptography",
                 "TestSupport",
-                logging, nioPosix, nioConcurrency,
+                logging, nioCore, nioPosix, nioConcurrency,
             ],
             path: "Tests/GatewayTestSupport", swiftSettings: swiftSettings),
         tests("AdminAuthTests", ["AdminAuth", "Database", "Storage", "Cryptography", "TestSupport"]),
@@ -177,7 +177,10 @@ let package = Package(
             ]),
         tests(
             "WebhooksTests",
-            ["Webhooks", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix, logging]),
+            [
+                "Webhooks", "Tenancy", "Messaging", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix,
+                logging,
+            ]),
         tests(
             "GatewayTests",
             [

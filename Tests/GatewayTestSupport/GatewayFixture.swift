@@ -5,6 +5,7 @@ import Foundation
 import Gateway
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
 import NIOPosix
 import Storage
 import Tenancy
@@ -56,15 +57,17 @@ package struct GatewayFixture: Sendable {
         let sealing = try SecretEnvelope(key: configuration.authentication.secretsKey)
         let egress = EgressGuard(
             allowHTTP: configuration.webhooks.allowsHTTP,
-            allowed: configuration.webhooks.allowedAddressBlocks.compactMap(CIDRBlock.init))
+            allowed: configuration.webhooks.allowedAddressBlocks)
         let nodeID = UUID()
         let repository = WebhookRepository(pool: database.system, sealing: sealing)
+        let client = try WebhookHTTPClient(group: MultiThreadedEventLoopGroup.singleton, egress: egress)
         let dispatcher = WebhookDispatcher(
-            repository: repository,
-            client: try WebhookHTTPClient(group: MultiThreadedEventLoopGroup.singleton, egress: egress),
+            repository: OutboxRepository(pool: database.outbox, sealing: sealing), client: client,
             configuration: WebhookDispatcher.Configuration(), nodeID: nodeID, logger: Self.silent)
         let webhooks = WebhookService(
-            repository: repository, dispatcher: dispatcher, egress: egress,
+            repository: repository, dispatcher: dispatcher,
+            sender: WebhookSender(client: client, timeout: .seconds(10), version: "1"),
+            streams: EventStreams(repository: repository), egress: egress,
             maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
         let sessions = self.sessions
         dependencies = GatewayDependencies(

@@ -323,7 +323,7 @@ struct CommitTests {
     func events() async throws {
         let woken = NIOLockedValueBox(0)
         let options = CommitOptions(optInEvents: ["webhook.disabled"])
-        try await CommitFixture.run(options: options, onDeliveries: { woken.withLockedValue { $0 += 1 } }) { fixture in
+        try await CommitFixture.run(options: options, onEvents: { _ in woken.withLockedValue { $0 += 1 } }) { fixture in
             let lease = try await fixture.device()
             let webhooks = WebhookRepository(pool: fixture.storage.database.system, sealing: fixture.envelope)
             func add(_ events: [String]) async throws -> Int64 {

@@ -10,6 +10,11 @@ package final class WebhookSink: Sendable {
         package let headers: HTTPHeaders
         package let body: [UInt8]
 
+        package init(headers: HTTPHeaders, body: [UInt8]) {
+            self.headers = headers
+            self.body = body
+        }
+
         package var json: JSON { (try? JSON(body)) ?? .null }
         package var event: String { json["event_type"].string ?? "" }
 
@@ -31,13 +36,31 @@ package final class WebhookSink: Sendable {
     private let channel: any Channel
     private let state: Box
 
+    /// What an endpoint does with a request.
+    package enum Behaviour: Sendable {
+        case status(Int, headers: [(String, String)] = [], body: String = "")
+        /// Never answers.
+        case hang
+        /// Closes the connection without an answer.
+        case reset
+    }
+
     final class Box: Sendable {
         let deliveries = Mutex<[Delivery]>([])
-        let failures = Mutex(0)
+        let refused = Mutex<[Delivery]>([])
+        let behaviour = Mutex<@Sendable (Delivery) -> Behaviour>({ _ in .status(200) })
+        let connections = Mutex(0)
+        let channels = Mutex<[any Channel]>([])
     }
 
     package var url: String { "http://127.0.0.1:\(channel.localAddress?.port ?? 0)/hook" }
+    package var port: Int { channel.localAddress?.port ?? 0 }
+    /// Requests answered with 2xx.
     package var deliveries: [Delivery] { state.deliveries.withLock { $0 } }
+    /// Requests that came and were answered otherwise, or not.
+    package var refused: [Delivery] { state.refused.withLock { $0 } }
+    /// Connections that were ever made.
+    package var connections: Int { state.connections.withLock { $0 } }
 
     private init(channel: any Channel, state: Box) {
         self.channel = channel
@@ -48,7 +71,9 @@ package final class WebhookSink: Sendable {
         let state = Box()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                state.connections.withLock { $0 += 1 }
+                state.channels.withLock { $0.append(channel) }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
                     try channel.pipeline.syncOperations.addHandler(Handler(state: state))
                 }
@@ -58,9 +83,33 @@ package final class WebhookSink: Sendable {
     }
 
     /// Answers the next `count` deliveries with 500.
-    package func fail(next count: Int) { state.failures.withLock { $0 = count } }
+    package func fail(next count: Int) {
+        let left = Counter(count)
+        behave { _ in left.take() ? .status(500) : .status(200) }
+    }
+
+    /// Says what to do with the requests that come from now on.
+    package func behave(_ behaviour: @escaping @Sendable (Delivery) -> Behaviour) {
+        state.behaviour.withLock { $0 = behaviour }
+    }
+
+    private final class Counter: Sendable {
+        private let left: Mutex<Int>
+        init(_ count: Int) { left = Mutex(count) }
+        func take() -> Bool {
+            left.withLock { left in
+                defer { left = max(0, left - 1) }
+                return left > 0
+            }
+        }
+    }
 
     package func stop() async throws { try await channel.close() }
+
+    /// Ends all connections, for requests that hang.
+    package func closeConnections() {
+        for channel in state.channels.withLock({ $0 }) { channel.close(promise: nil) }
+    }
 
     /// The first delivery of `event` that `matches`.
     package func delivery(of event: String, where matches: @escaping @Sendable (Delivery) -> Bool = { _ in true })
@@ -86,17 +135,29 @@ package final class WebhookSink: Sendable {
                 body = []
             case .body(let buffer): body.append(contentsOf: buffer.readableBytesView)
             case .end:
-                let isFailure = state.failures.withLock { left in
-                    defer { left = max(0, left - 1) }
-                    return left > 0
+                guard let head else { return }
+                let delivery = Delivery(headers: head.headers, body: body)
+                let behaviour = state.behaviour.withLock { $0 }(delivery)
+                switch behaviour {
+                case .hang: state.refused.withLock { $0.append(delivery) }
+                case .reset:
+                    state.refused.withLock { $0.append(delivery) }
+                    context.close(promise: nil)
+                case .status(let code, let headers, let text):
+                    let isTaken = (200..<300).contains(code)
+                    if isTaken {
+                        state.deliveries.withLock { $0.append(delivery) }
+                    } else {
+                        state.refused.withLock { $0.append(delivery) }
+                    }
+                    var fields = HTTPHeaders([("content-length", "\(text.utf8.count)")])
+                    for (name, value) in headers { fields.add(name: name, value: value) }
+                    let status = HTTPResponseStatus(statusCode: code)
+                    context.write(
+                        wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: fields))), promise: nil)
+                    context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
+                    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
                 }
-                if !isFailure, let head {
-                    state.deliveries.withLock { $0.append(Delivery(headers: head.headers, body: body)) }
-                }
-                let status: HTTPResponseStatus = isFailure ? .internalServerError : .ok
-                let response = HTTPResponseHead(version: .http1_1, status: status, headers: ["content-length": "0"])
-                context.write(wrapOutboundOut(.head(response)), promise: nil)
-                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
             }
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Webhooks
@@ -13,19 +14,29 @@ struct RetryPolicyTests {
         #expect(policy.verdict(failed, attempt: 2, age: 2, share: 0) == .retry(afterMilliseconds: 4000))
     }
 
-    @Test("the slow phase spreads each wait by a fifth either way")
+    @Test("the slow phase draws each wait from the whole span around the schedule's")
     func slowPhase() {
         let policy = RetryPolicy()
-        #expect(policy.verdict(failed, attempt: 3, age: 6, share: 0) == .retry(afterMilliseconds: 48_000))
+        #expect(policy.verdict(failed, attempt: 3, age: 6, share: 0) == .retry(afterMilliseconds: 1000))
         #expect(policy.verdict(failed, attempt: 3, age: 6, share: 0.5) == .retry(afterMilliseconds: 60_000))
         #expect(policy.verdict(failed, attempt: 4, age: 6, share: 0.5) == .retry(afterMilliseconds: 300_000))
+        #expect(policy.verdict(failed, attempt: 4, age: 6, share: 0.75) == .retry(afterMilliseconds: 450_000))
     }
 
-    @Test("a delivery is dead after the last attempt, or when the event is too old")
+    @Test("an overloaded endpoint is left alone for a minute at least")
+    func overload() {
+        let verdict = RetryPolicy().verdict(
+            .failed(isOverloaded: true, retryAfter: nil), attempt: 4, age: 6, share: 0)
+        #expect(verdict == .retry(afterMilliseconds: 60_000))
+    }
+
+    @Test("a delivery is dead after the last attempt, or when it is too old; the last wait ends with its time")
     func exhaustion() {
         let policy = RetryPolicy()
         #expect(policy.verdict(failed, attempt: 12, age: 10, share: 0) == .exhausted(isFinalFailure: false))
         #expect(policy.verdict(failed, attempt: 5, age: 96 * 3600, share: 0) == .exhausted(isFinalFailure: false))
+        #expect(
+            policy.verdict(failed, attempt: 11, age: 96 * 3600 - 60, share: 0.9) == .retry(afterMilliseconds: 60_000))
     }
 
     @Test("an empty schedule is the reference's policy and ends in `failed`")
@@ -53,6 +64,17 @@ struct RetryPolicyTests {
 
     @Test("the circuit opens at the fifth failure and its probes grow rarer")
     func circuit() {
-        #expect((1...9).map { CircuitBreaker.pause(afterFailures: $0) } == [nil, nil, nil, nil, 5, 15, 60, 300, 300])
+        let breaker = CircuitBreaker()
+        let pauses = (1...9).map { breaker.pause(afterFailures: $0) }
+        #expect(pauses == [nil, nil, nil, nil, 5000, 15_000, 60_000, 300_000, 300_000])
+    }
+
+    @Test("Retry-After is read as seconds and as a date")
+    func retryAfterForms() {
+        let now = Date(timeIntervalSince1970: 1_767_323_045)
+        #expect(RetryAfter.seconds("120", now: now) == 120)
+        #expect(RetryAfter.seconds("Fri, 02 Jan 2026 03:05:05 GMT", now: now) == 60)
+        #expect(RetryAfter.seconds("Thu, 01 Jan 2026 03:05:05 GMT", now: now) == 0)
+        for wrong in ["", "-1", "soon", "2026-01-02T03:05:05Z"] { #expect(RetryAfter.seconds(wrong, now: now) == nil) }
     }
 }

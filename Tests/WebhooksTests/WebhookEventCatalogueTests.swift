@@ -23,6 +23,48 @@ struct WebhookEventCatalogueTests {
         }
     }
 
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// Names in quotes in the code that learns of events, with the file that has them.
+    private static func mentioned() throws -> [String: String] {
+        var found: [String: String] = [:]
+        for folder in ["Sources/Messaging", "Sources/Storage", "Sources/Tenancy", "Sources/Webhooks/Subscriptions"] {
+            let files = FileManager.default.enumerator(
+                at: root.appending(path: folder), includingPropertiesForKeys: nil)
+            for case let file as URL in files ?? .init() where file.pathExtension == "swift" {
+                for match in try String(contentsOf: file, encoding: .utf8).matches(of: #/"([a-z_]+\.[a-z_]+)"/#)
+                where WebhookEventCatalogue.byName[String(match.1)] != nil {
+                    found[String(match.1)] = file.lastPathComponent
+                }
+            }
+        }
+        return found
+    }
+
+    @Test("every event is either made by code of ours or stands in the list of those to come, with its capability")
+    func emission() throws {
+        let mentioned = try Self.mentioned()
+        for event in WebhookEventCatalogue.all where event.isEmitted {
+            #expect(mentioned[event.name] != nil, "\(event.name) counts as sent, but no code makes it")
+        }
+        #expect(Set(WebhookEventCatalogue.planned.keys).isSubset(of: WebhookEventCatalogue.byName.keys))
+        for (name, file) in mentioned where WebhookEventCatalogue.planned[name] != nil {
+            // No failure: who adds an event need not know this list to land it.
+            Issue.record(
+                "\(file) makes \(name): take it out of WebhookEventCatalogue.planned", severity: .warning)
+        }
+    }
+
+    @Test("docs/webhook-events.md is what the catalogue gives (SWITCHBOARD_WRITE_DOCS=1 writes it)")
+    func isDocumented() throws {
+        let path = Self.root.appending(path: "docs/webhook-events.md")
+        if ProcessInfo.processInfo.environment["SWITCHBOARD_WRITE_DOCS"] != nil {
+            try WebhookEventCatalogue.markdown.write(to: path, atomically: true, encoding: .utf8)
+        }
+        #expect(try String(contentsOf: path, encoding: .utf8) == WebhookEventCatalogue.markdown)
+    }
+
     @Test("an empty subscription wants everything but the opt-in events")
     func emptySubscription() {
         #expect(WebhookEventCatalogue.wants([], "message.received"))

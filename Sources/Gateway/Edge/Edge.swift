@@ -182,7 +182,7 @@ struct Edge: HTTPResponder {
         let call = Call(
             route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
             requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
-            fingerprint: key == nil ? [] : fingerprint(request, bytes),
+            fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],
             logger: RequestLog.logger(accessLog, requestID: requestID, identity))
         return try await cached(call, ResponseCache.wish(request.headers)) {
             let run = { @Sendable in try await self.run(call, request, bytes, forwarded: forwarded) }
@@ -326,17 +326,20 @@ struct Edge: HTTPResponder {
         _ produce: @escaping @Sendable (_ send: @Sendable (ByteBuffer) async throws -> Void) async throws -> Void
     ) -> ResponseBody {
         ResponseBody { writer in
-            let (pieces, continuation) = AsyncThrowingStream.makeStream(of: ByteBuffer.self)
+            let pieces = PieceChannel()
             let producer = Task {
                 do {
-                    try await produce { continuation.yield($0) }
-                    continuation.finish()
+                    try await produce { try await pieces.send($0) }
+                    pieces.finish(nil)
                 } catch {
-                    continuation.finish(throwing: error)
+                    pieces.finish(error)
                 }
             }
-            defer { producer.cancel() }
-            for try await piece in pieces { try await writer.write(piece) }
+            defer {
+                producer.cancel()
+                pieces.abandon()
+            }
+            while let piece = try await pieces.next() { try await writer.write(piece) }
             try await writer.finish(nil)
         }
     }

@@ -122,7 +122,8 @@ extension APIError {
     init(_ error: WebhookError) {
         self =
             switch error {
-            case .notFound: .notFound(error.message)
+            case .notFound, .eventNotFound: .notFound(error.message)
+            case .inactive: APIError(409, "webhook_inactive", error.message)
             default: .validation(error.message)
             }
     }

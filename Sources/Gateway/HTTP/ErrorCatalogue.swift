@@ -51,6 +51,9 @@ extension ErrorCatalogue {
             "validation_error", 400, message: "text is required",
             "A parameter or member is missing or has a value that is not allowed; `data.field` names it."),
         Entry("not_found", 404, message: "Device not found", "What the path names does not exist, or not for you."),
+        Entry(
+            "webhook_inactive", 409, message: "webhook is not active",
+            "The webhook is switched off. Set `active` to true first."),
         Entry("external_id_taken", 409, message: "external_id is already used", "Another device has this external id."),
         Entry(
             "idempotency_in_progress", 409, message: "request in progress",

@@ -13,6 +13,7 @@ extension HTTPField.Name {
     static let apiSurface = known("X-API-Surface")
     static let idempotencyKey = known("Idempotency-Key")
     static let clusterAuthentication = known(ClusterForwarder.authenticationHeader)
+    static let lastEventID = known("Last-Event-ID")
     static let forwardedFor = known("X-Forwarded-For")
     static let realIP = known("X-Real-IP")
     static let rateLimitLimit = known("X-RateLimit-Limit")

@@ -23,6 +23,7 @@ struct RouteCatalogue: Sendable {
         [
             systemRoutes,
             adminRoutes,
+            adminWebhookRoutes,
             tenantRoutes,
             adminDeviceRoutes,
             versionRoutes,
@@ -35,6 +36,7 @@ struct RouteCatalogue: Sendable {
             messageRoutes,
             messageActionRoutes,
             webhookRoutes,
+            webhookDeliveryRoutes,
             dashboardRoutes,
             sandboxRoutes,
             metricsRoutes,

@@ -24,6 +24,8 @@ struct Call: Sendable {
     let idempotencyKey: String?
     /// SHA-256 over method, path and body, made only with an idempotency key.
     let fingerprint: [UInt8]
+    /// `Last-Event-ID`, which streams go on from.
+    let lastEventID: String?
     let logger: Logger
 
     /// The calling device. Only routes of the device tier may ask.

@@ -28,7 +28,7 @@ struct PathParameter: Sendable {
         PathParameter("webhook_id", "Number of the webhook", .string.example("1")),
         PathParameter("delivery_id", "Number of the delivery", .string.example("1")),
         PathParameter("file", "Name of a file", .string.example("app.js")),
-        PathParameter("event_id", "Id of the event", .string.example("0198c3f2-7c11-7cc0-b1a5-6f2d9f8f4a01")),
+        PathParameter("event_id", "Id of the event", .string.example("evt_01KDXYZ0A1B2C3D4E5F6G7H8J9")),
         PathParameter("group_jid", "Group", group), PathParameter("community_jid", "Community", group),
         PathParameter("parent_group_jid", "Community", group), PathParameter("parent_jid", "Community", group),
         PathParameter("child_jid", "Group inside the community", group), PathParameter("jid", "Channel", channel),

@@ -152,7 +152,7 @@ extension DeviceEvent {
 
 extension JSONObject {
     /// `chat`, and `chat_lid` where the LID is another.
-    fileprivate mutating func set(chat: Party) {
+    mutating func set(chat: Party) {
         set("chat", chat.shown)
         set("chat_lid", ifPresent: chat.hidden)
     }

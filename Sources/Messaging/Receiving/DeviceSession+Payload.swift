@@ -42,6 +42,10 @@ extension DeviceSession {
                 .messageReceived(
                     info, parties: parties, payload: payload, type: type, text: nil, retryCount: outcome.retryCount,
                     at: now))
+            if type == ContentKind.pollVote.rawValue {
+                draft.changes.events += DeviceEvent.pollVote(
+                    info, parties: parties, payload: payload, own: ownNumber, at: now)
+            }
         case .reaction(let target, let emoji):
             draft.changes.events.append(
                 .messageReceived(
@@ -101,6 +105,8 @@ extension DeviceSession {
             .messageReceived(
                 info, parties: parties, payload: payload, type: type, text: text, retryCount: outcome.retryCount,
                 at: now))
+        draft.changes.events += DeviceEvent.content(
+            info, parties: parties, payload: payload, own: ownNumber, at: now)
         if info.isFromMe {
             draft.changes.events.append(
                 .messageSent(
@@ -138,6 +144,10 @@ extension DeviceSession {
             MessageUpdate(
                 chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget, deletedAt: info.timestamp))
         draft.changes.events.append(.messageDeleted(info, parties: parties, target: target, at: now))
+        if info.chat.isStatus {
+            draft.changes.events.append(
+                .statusDeleted(info, parties: parties, target: target, own: ownNumber, at: now))
+        }
     }
 
     /// A push name that differs from the one seen last in this process.

@@ -27,6 +27,11 @@ extension DeviceSession {
             if let event = DeviceEvent.receipt(receipt, entry: entry, chat: chat, sender: recipient, at: now) {
                 draft.changes.events.append(event)
             }
+            if receipt.chat.isStatus, receipt.kind == .read, !receipt.isFromMe {
+                draft.changes.events.append(
+                    .statusViewed(
+                        messageID: entry.messageID, sender: recipient, seenAt: entry.at, own: ownNumber, at: now))
+            }
         }
         let ticket = submit(draft, isInbound: true)
         send(Acknowledgement.ack(stanza), after: ticket)

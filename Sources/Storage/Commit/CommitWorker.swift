@@ -18,8 +18,8 @@ actor CommitWorker {
         let nodeID: UUID
         let envelope: SecretEnvelope
         let options: CommitOptions
-        /// Called after a commit that made deliveries.
-        let onDeliveries: @Sendable () -> Void
+        /// Called after a commit that stored events.
+        let onEvents: @Sendable (StoredEvents) -> Void
         /// Waits between attempts; replaced in tests.
         let pause: @Sendable (Duration) async -> Void
     }
@@ -164,7 +164,9 @@ actor CommitWorker {
             throw error
         }
         guard results.last?.command == "COMMIT" else { throw DatabaseError.transactionAborted }
-        if batch.hasEvents, results[results.count - 2].affectedRows > 0 { settings.onDeliveries() }
+        if batch.hasEvents, let rows = results.dropLast().last?.rows, !rows.isEmpty {
+            settings.onEvents(try StoredEvents(rows))
+        }
     }
 
     private func openConnection() async throws -> DedicatedConnection {

@@ -41,21 +41,21 @@ package final class GroupCommit: CommitQueue {
 
     /// - Parameters:
     ///   - nodeID: whose leases the fence accepts.
-    ///   - onDeliveries: called, on any thread, after a commit that made webhook deliveries.
+    ///   - onEvents: called, on any thread, after a commit that stored events.
     package convenience init(
         eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
         options: CommitOptions = CommitOptions(), logger: Logger = Logger(label: "commit"),
-        onDeliveries: @escaping @Sendable () -> Void = {}
+        onEvents: @escaping @Sendable (StoredEvents) -> Void = { _ in }
     ) {
         self.init(
             eventLoop: eventLoop, database: database, nodeID: nodeID, envelope: envelope, options: options,
-            logger: logger, onDeliveries: onDeliveries,
+            logger: logger, onEvents: onEvents,
             pause: { duration in try? await Task.sleep(for: duration) })
     }
 
     init(
         eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
-        options: CommitOptions, logger: Logger, onDeliveries: @escaping @Sendable () -> Void,
+        options: CommitOptions, logger: Logger, onEvents: @escaping @Sendable (StoredEvents) -> Void,
         pause: @escaping @Sendable (Duration) async -> Void
     ) {
         self.eventLoop = eventLoop
@@ -67,7 +67,7 @@ package final class GroupCommit: CommitQueue {
         worker = CommitWorker(
             CommitWorker.Settings(
                 configuration: configuration, nodeID: nodeID, envelope: envelope, options: options,
-                onDeliveries: onDeliveries, pause: pause),
+                onEvents: onEvents, pause: pause),
             logger: logger)
         state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: eventLoop)
     }

@@ -15,6 +15,9 @@ package struct StorageDatabase: Sendable {
     package let system: ConnectionPool
     package let leases: ConnectionPool
     package let scoped: ConnectionPool
+    /// Role `sb_system` too, for the dispatcher: its sessions keep one plan for each statement and find rows by index
+    /// alone. The outbox is empty when the plans are made and full when they count.
+    package let outbox: ConnectionPool
     /// False when the login may not use the roles: then scoped statements run without them.
     package let hasRoles: Bool
     package let configuration: DatabaseConfiguration
@@ -75,6 +78,13 @@ package struct StorageDatabase: Sendable {
         leases.poolSize = 2
         leases.poolMinimum = min(1, login.poolMinimum)
         self.leases = ConnectionPool(configuration: leases, name: "leases", logger: logger)
+        var outbox = system
+        outbox.applicationName = login.applicationName + "/outbox"
+        for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
+            outbox.sessionSettings[setting] = "off"
+        }
+        outbox.sessionSettings["plan_cache_mode"] = "force_generic_plan"
+        self.outbox = ConnectionPool(configuration: outbox, name: "outbox", logger: logger)
         var scoped = login
         scoped.applicationName += "/api"
         self.scoped = ConnectionPool(configuration: scoped, name: "scoped", logger: logger)
@@ -82,6 +92,7 @@ package struct StorageDatabase: Sendable {
 
     /// Closes the pools; work in progress ends first.
     package func shutdown() async {
+        await outbox.shutdown()
         await system.shutdown()
         await scoped.shutdown()
         await leases.shutdown()

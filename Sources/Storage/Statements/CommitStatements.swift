@@ -86,8 +86,9 @@ enum CommitStatements {
 
     // MARK: Outbox
 
-    /// Stores the events that an active webhook wants and that are new, and a delivery per webhook. The number of rows is
-    /// the number of deliveries. `$9`: the event goes only to webhooks that name it.
+    /// Stores the events that are new and that an active webhook wants, or one that was switched off for failing (for
+    /// replays), or a stream of the device, and a delivery per wanting webhook. Tells whose lanes have new rows and which
+    /// devices have new events. `$9`: the event goes only to webhooks that name it.
     static let events = Statement(
         "commit.events",
         """
@@ -95,19 +96,27 @@ enum CommitStatements {
           SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[],
             $8::timestamptz[], $9::boolean[]) AS e(did, tenant_id, event_id, seq, type, dedupe_key, body, at, opt_in)),
         wanted AS (
-          SELECT e.*, w.id AS webhook_id FROM e JOIN sb.webhooks w ON w.did = e.did AND w.active
+          SELECT e.*, w.id AS webhook_id, w.active FROM e JOIN sb.webhooks w ON w.did = e.did
+            AND (w.active OR w.disabled_reason IN ('failing', 'gone'))
             AND (CASE WHEN w.events = '{}' THEN NOT e.opt_in
               ELSE EXISTS (SELECT 1 FROM unnest(w.events) AS p(pattern) WHERE p.pattern = e.type
                 OR (right(p.pattern, 2) = '.*' AND starts_with(e.type, left(p.pattern, -1)))) END)),
+        kept AS (
+          SELECT did, dedupe_key FROM wanted
+          UNION
+          SELECT e.did, e.dedupe_key FROM e JOIN sb.devices d ON d.did = e.did AND d.streamed_until > now()),
         fresh AS (
-          INSERT INTO sb.webhook_dedupe (did, dedupe_key) SELECT DISTINCT did, dedupe_key FROM wanted
+          INSERT INTO sb.webhook_dedupe (did, dedupe_key) SELECT did, dedupe_key FROM kept
           ON CONFLICT DO NOTHING RETURNING did, dedupe_key),
         stored AS (
           INSERT INTO sb.webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body, created_at)
-          SELECT DISTINCT ON (w.event_id) w.event_id, current_date, w.tenant_id, w.did, w.seq, w.type, w.dedupe_key,
-            w.body, w.at FROM wanted w JOIN fresh USING (did, dedupe_key))
-        INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq)
-        SELECT current_date, w.webhook_id, w.tenant_id, w.did, w.event_id, current_date, w.type, w.seq
-        FROM wanted w JOIN fresh USING (did, dedupe_key) ORDER BY w.seq
+          SELECT e.event_id, current_date, e.tenant_id, e.did, e.seq, e.type, e.dedupe_key, e.body, e.at
+          FROM e JOIN fresh USING (did, dedupe_key)),
+        delivered AS (
+          INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq)
+          SELECT current_date, w.webhook_id, w.tenant_id, w.did, w.event_id, current_date, w.type, w.seq
+          FROM wanted w JOIN fresh USING (did, dedupe_key) WHERE w.active ORDER BY w.seq)
+        SELECT DISTINCT e.did, w.webhook_id, e.tenant_id FROM e JOIN fresh USING (did, dedupe_key)
+          LEFT JOIN wanted w ON w.event_id = e.event_id AND w.active
         """)
 }

@@ -18,5 +18,17 @@ package enum EventID {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// When the event of this id was made; nil for a text that is no id of ours.
+    package static func date(_ id: String) -> Date? {
+        let text = Array(id.utf8)
+        guard text.count == 30, id.hasPrefix("evt_") else { return nil }
+        var milliseconds: UInt64 = 0
+        for byte in text[4..<14] {
+            guard let value = alphabet.firstIndex(of: byte) else { return nil }
+            milliseconds = milliseconds << 5 | UInt64(value)
+        }
+        return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+    }
+
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 }

@@ -8,14 +8,14 @@ package protocol SecretSealing: Sendable {
     func open(_ sealed: [UInt8], context: String) throws -> [UInt8]
 }
 
-/// Subscriptions and the delivery side of the outbox.
+/// Subscriptions, their delivery log and replays.
 package struct WebhookRepository: Sendable {
     let pool: ConnectionPool
-    private let sealing: any SecretSealing
+    private let seals: WebhookSeals
 
     package init(pool: ConnectionPool, sealing: any SecretSealing) {
         self.pool = pool
-        self.sealing = sealing
+        seals = WebhookSeals(sealing: sealing)
     }
 
     // MARK: Subscriptions
@@ -42,9 +42,9 @@ package struct WebhookRepository: Sendable {
                 WebhookStatements.insert,
                 [
                     .int(id), .int(tenant), .int(did), SQLValue(new.url ?? ""),
-                    .bytes(try sealed(secret, id, "secret")),
+                    .bytes(try seals.sealSecret(secret, of: id)),
                     .texts(new.events ?? []), SQLValue((new.ordering ?? .device).rawValue),
-                    SQLValue(new.includesContent ?? true), SQLValue(try sealedHeaders(new.headers, id)),
+                    SQLValue(new.includesContent ?? true), SQLValue(try seals.sealHeaders(new.headers, of: id)),
                     SQLValue(new.description ?? ""),
                 ])
             return try rows.first.map(record)
@@ -59,7 +59,7 @@ package struct WebhookRepository: Sendable {
             [
                 .int(tenant), .int(did), .int(id), SQLValue(change.url), change.events.map { .texts($0) } ?? .null,
                 SQLValue(change.isActive), SQLValue(change.ordering?.rawValue), SQLValue(change.includesContent),
-                SQLValue(try sealedHeaders(change.headers, id)), SQLValue(change.description),
+                SQLValue(try seals.sealHeaders(change.headers, of: id)), SQLValue(change.description),
             ]
         ).first.map(record)
     }
@@ -70,7 +70,7 @@ package struct WebhookRepository: Sendable {
     ) async throws -> WebhookRecord? {
         try await pool.query(
             WebhookStatements.rotateSecret,
-            [.int(tenant), .int(did), .int(id), .bytes(try sealed(secret, id, "secret")), .int(grace)]
+            [.int(tenant), .int(did), .int(id), .bytes(try seals.sealSecret(secret, of: id)), .int(grace)]
         ).first.map(record)
     }
 
@@ -84,145 +84,21 @@ package struct WebhookRepository: Sendable {
         }
     }
 
-    // MARK: Hints
-
-    /// Channel on which nodes tell each other that deliveries are due.
-    package static let channel = "sb_outbox"
-
-    /// Tells the other nodes, if there are any.
-    package func announceDeliveries() async throws {
-        _ = try await pool.query(WebhookStatements.announce)
-    }
-
-    // MARK: Log and statistics
-
-    package func logs(
-        _ id: Int64, tenant: Int64, did: Int64, state: String?, event: String?, since: Date?, limit: Int, offset: Int
-    ) async throws -> [DeliveryLogEntry] {
-        let rows = try await pool.query(
-            WebhookStatements.logs,
-            [
-                .int(tenant), .int(did), .int(id), SQLValue(state), SQLValue(event), SQLValue(since), SQLValue(limit),
-                SQLValue(offset),
-            ])
-        return try rows.map { row in
-            DeliveryLogEntry(
-                id: try row["id"], webhookID: try row["webhook_id"], eventID: try row["event_id"],
-                eventType: try row["event_type"], state: try row["state"], attemptCount: try row["attempt_count"],
-                lastError: try row["last_error"], responseCode: try row["response_code"],
-                durationMilliseconds: try row["duration_ms"], nextAttemptAt: try row["next_attempt_at"],
-                isTest: try row["is_test"], createdAt: try row["created_at"], updatedAt: try row["updated_at"])
-        }
-    }
-
-    /// Totals over all tenants, for the operator.
-    package func statistics() async throws -> WebhookStatistics {
-        guard let row = try await pool.query(WebhookStatements.statistics).first else {
-            throw DatabaseError.decoding(column: "statistics", reason: "no row")
-        }
-        return WebhookStatistics(
-            webhooks: try row[0], activeWebhooks: try row[1], succeeded: try row[2], failedAttempts: try row[3],
-            dead: try row[4], pending: try row[5], oldestPendingAge: try row[6], succeededLastDay: try row[7],
-            deadLastDay: try row[8])
-    }
-
-    // MARK: Outbox
-
-    /// Stores a `test.ping` event and claims its delivery for `node` in one statement.
-    package func insertTest(
-        _ webhook: WebhookRecord, eventID: String, body: [UInt8], node: UUID
-    ) async throws -> ClaimedDelivery {
-        let rows = try await pool.query(
-            WebhookStatements.insertTestEvent,
-            [
-                .int(webhook.tenantID), .int(webhook.did), .int(webhook.id), SQLValue(eventID), .bytes(body),
-                .uuid(node),
-            ])
-        guard let row = rows.first else { throw DatabaseError.decoding(column: "id", reason: "no row") }
-        return ClaimedDelivery(
-            id: try row["id"], day: try row["day"], webhookID: webhook.id, tenantID: webhook.tenantID, did: webhook.did,
-            eventID: eventID, eventType: "test.ping", attempt: 1, age: 0, body: body, url: webhook.url,
-            secrets: [webhook.secret], headers: webhook.headers, consecutiveFailures: 0, isReplay: false)
-    }
-
-    /// Claims due rows of at most `webhooks` webhooks for `node`; each is locked for `lock` milliseconds.
-    package func claim(
-        node: UUID, webhooks: Int, lock: Int64, excludingTenants: [Int64]
-    ) async throws -> [ClaimedDelivery] {
-        let rows = try await pool.query(
-            WebhookStatements.claim, [.uuid(node), .int(lock), SQLValue(webhooks), .ints(excludingTenants)])
-        return try rows.map { row in
-            let webhookID: Int64 = try row["webhook_id"]
-            let current: [UInt8] = try row["secret_enc"]
-            let previous: [UInt8]? = try row["prev_secret_enc"]
-            let headers: [UInt8]? = try row["headers_enc"]
-            let priority: Int = try row["priority"]
-            return ClaimedDelivery(
-                id: try row["id"], day: try row["day"], webhookID: webhookID, tenantID: try row["tenant_id"],
-                did: try row["did"], eventID: try row["event_id"], eventType: try row["event_type"],
-                attempt: try row["attempt_count"], age: try row["age"], body: try row["body"], url: try row["url"],
-                secrets: try ([current] + (previous.map { [$0] } ?? [])).map { try opened($0, webhookID, "secret") },
-                headers: try openedHeaders(headers, webhookID), consecutiveFailures: try row["consecutive_failures"],
-                isReplay: priority > 0)
-        }
-    }
-
-    /// Writes an attempt's outcome, unless another node took the row over meanwhile.
-    package func finish(_ delivery: ClaimedDelivery, node: UUID, _ result: DeliveryResult) async throws {
-        _ = try await pool.execute(
-            WebhookStatements.finish,
-            [
-                .int(delivery.id), SQLValue(delivery.day), .uuid(node), SQLValue(result.state.rawValue),
-                SQLValue(result.responseCode), SQLValue(result.durationMilliseconds),
-                SQLValue(result.error.map { String($0.prefix(1024)) }), SQLValue(result.retryAfterMilliseconds),
-                SQLValue(result.responseHead), SQLValue(result.circuitPause), SQLValue(result.disableReason != nil),
-                SQLValue(result.disableReason),
-            ])
-    }
-
-    /// Gives rows that `node` claimed and did not finish back, at shutdown.
-    package func release(node: UUID) async throws {
-        _ = try await pool.execute(WebhookStatements.release, [.uuid(node)])
-    }
-
-    /// Switches off webhooks that had failures and no success for `seconds`.
-    /// - Returns: their ids.
-    package func disableFailing(after seconds: Int64) async throws -> [Int64] {
-        try await pool.query(WebhookStatements.disableFailing, [.int(seconds)]).map { try $0["id"] }
-    }
-
-    // MARK: Sealing
-
-    private func sealed(_ text: String, _ id: Int64, _ part: String) throws -> [UInt8] {
-        try sealing.seal([UInt8](text.utf8), context: "webhook/\(id)/\(part)")
-    }
-
-    private func opened(_ sealed: [UInt8], _ id: Int64, _ part: String) throws -> String {
-        String(decoding: try sealing.open(sealed, context: "webhook/\(id)/\(part)"), as: UTF8.self)
-    }
-
-    private func sealedHeaders(_ headers: [String: String]?, _ id: Int64) throws -> [UInt8]? {
-        guard let headers else { return nil }
-        let json = try JSONEncoder().encode(headers)
-        return try sealing.seal([UInt8](json), context: "webhook/\(id)/headers")
-    }
-
-    private func openedHeaders(_ sealed: [UInt8]?, _ id: Int64) throws -> [String: String] {
-        guard let sealed else { return [:] }
-        let json = try sealing.open(sealed, context: "webhook/\(id)/headers")
-        return try JSONDecoder().decode([String: String].self, from: Data(json))
-    }
+    // MARK: Rows
 
     private func record(_ row: Row) throws -> WebhookRecord {
         let id: Int64 = try row["id"]
         let ordering: String = try row["ordering"]
+        let previous: [UInt8]? = try row["prev_secret_enc"]
         return WebhookRecord(
             id: id, tenantID: try row["tenant_id"], did: try row["did"], url: try row["url"],
-            secret: try opened(try row["secret_enc"], id, "secret"), events: try row["events"],
-            isActive: try row["active"], disabledReason: try row["disabled_reason"],
+            secret: try seals.openSecret(try row["secret_enc"], of: id),
+            previousSecret: try previous.map { try seals.openSecret($0, of: id) },
+            previousSecretUntil: try row["prev_secret_until"], events: try row["events"],
+            isActive: try row["active"], disabledReason: try row["disabled_reason"], disabledAt: try row["disabled_at"],
             ordering: WebhookRecord.Ordering(rawValue: ordering) ?? .device, includesContent: try row["content"],
-            headers: try openedHeaders(try row["headers_enc"], id), description: try row["description"],
-            consecutiveFailures: try row["consecutive_failures"], createdAt: try row["created_at"],
-            updatedAt: try row["updated_at"])
+            headers: try seals.openHeaders(try row["headers_enc"], of: id), description: try row["description"],
+            consecutiveFailures: try row["consecutive_failures"], failingSince: try row["fail_since"],
+            lastSuccessAt: try row["last_success_at"], createdAt: try row["created_at"], updatedAt: try row["updated_at"])
     }
 }

@@ -28,7 +28,12 @@ package struct AddressBlock: Sendable, Equatable {
 
     /// `address` is the text of an address, with or without brackets; an IPv4 address mapped into IPv6 counts as IPv4.
     package func contains(_ address: String) -> Bool {
-        guard let bytes = Self.bytes(of: address), bytes.count == base.count else { return false }
+        Self.bytes(of: address).map(contains(bytes:)) ?? false
+    }
+
+    /// `bytes` are the 4 or 16 bytes of an address in network order.
+    package func contains(bytes: [UInt8]) -> Bool {
+        guard bytes.count == base.count else { return false }
         var bits = prefix
         for (left, right) in zip(bytes, base) {
             if bits >= 8 {

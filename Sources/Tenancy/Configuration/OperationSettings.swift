@@ -7,6 +7,8 @@ package struct WebhookSettings: Sendable {
     package var workers: Int
     package var inFlightPerWorker: Int
     package var tenantMaximumInFlight: Int
+    /// Attempts per second of one tenant; 0 sets no rate.
+    package var tenantRate: Int
     /// Attempts of the fast phase.
     package var retryLimit: Int
     /// Waits of the slow phase.
@@ -21,8 +23,8 @@ package struct WebhookSettings: Sendable {
     package var proxyURL: String?
     package var isProxyTrusted: Bool
     package var sendsAppStateEvents: Bool
-    package var allowedAddressBlocks: [String]
-    package var deniedAddressBlocks: [String]
+    package var allowedAddressBlocks: [AddressBlock]
+    package var deniedAddressBlocks: [AddressBlock]
 
     init(_ reader: inout SettingReader) {
         isEnabled = reader.bool("WEBHOOKS_ENABLED")
@@ -30,6 +32,7 @@ package struct WebhookSettings: Sendable {
         inFlightPerWorker = reader.integer("WEBHOOK_INFLIGHT_PER_WORKER")
         tenantMaximumInFlight =
             reader.optionalInteger("WEBHOOK_TENANT_MAX_INFLIGHT") ?? max(1, workers * inFlightPerWorker / 2)
+        tenantRate = reader.integer("WEBHOOK_TENANT_RATE")
         retryLimit = reader.integer("WEBHOOK_RETRY_LIMIT")
         retrySchedule = reader.durations("WEBHOOK_RETRY_SCHEDULE")
         timeout = reader.duration("WEBHOOK_TIMEOUT")
@@ -42,8 +45,8 @@ package struct WebhookSettings: Sendable {
         proxyURL = reader.text("WEBHOOK_PROXY_URL")
         isProxyTrusted = reader.bool("WEBHOOK_PROXY_TRUSTED")
         sendsAppStateEvents = reader.bool("WHATSAPP_APPSTATE_WEBHOOK_ENABLED")
-        allowedAddressBlocks = reader.list("EGRESS_ALLOW_CIDRS")
-        deniedAddressBlocks = reader.list("EGRESS_DENY_CIDRS")
+        allowedAddressBlocks = reader.list("EGRESS_ALLOW_CIDRS").compactMap(AddressBlock.init)
+        deniedAddressBlocks = reader.list("EGRESS_DENY_CIDRS").compactMap(AddressBlock.init)
     }
 }
 

@@ -21,9 +21,12 @@ package struct WebhookEventDescription: Sendable, Equatable {
 
 /// Every event there is: the one list behind subscription checks, the API description and the documentation.
 package enum WebhookEventCatalogue {
+    /// All events, in the order of the documentation.
+    package static let all: [WebhookEventDescription] = referenceEvents + ownEvents
+
     /// All events by name.
     package static let byName: [String: WebhookEventDescription] = Dictionary(
-        uniqueKeysWithValues: (referenceEvents + ownEvents).map { ($0.name, $0) })
+        uniqueKeysWithValues: all.map { ($0.name, $0) })
 
     /// Names sent only to subscriptions that ask for them by name or by a prefix of theirs.
     package static let optIn: Set<String> = Set(ownEvents.map(\.name))

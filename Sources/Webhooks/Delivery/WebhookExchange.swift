@@ -1,10 +1,11 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 
 /// What an endpoint answered, as far as the delivery log keeps it.
 package struct WebhookResponse: Sendable, Equatable {
     package let status: Int
-    /// Seconds of a numeric `Retry-After`.
+    /// Seconds from now that `Retry-After` asks for, given in seconds or as a date.
     package let retryAfter: Int?
     /// The first bytes of the body, at most `WebhookExchange.keptBytes`.
     package let head: [UInt8]
@@ -87,7 +88,7 @@ final class WebhookExchange: ChannelInboundHandler {
     private func finish(_ context: ChannelHandlerContext) {
         guard case .reading(let promise, let head, let kept, _) = state else { return }
         state = .idle
-        let retryAfter = head.headers.first(name: "retry-after").flatMap(Int.init).flatMap { $0 >= 0 ? $0 : nil }
+        let retryAfter = head.headers.first(name: "retry-after").flatMap { RetryAfter.seconds($0, now: Date()) }
         promise.succeed(WebhookResponse(status: Int(head.status.code), retryAfter: retryAfter, head: kept))
     }
 
@@ -98,5 +99,19 @@ final class WebhookExchange: ChannelInboundHandler {
         case .idle, .closed: break
         }
         state = .closed
+    }
+}
+
+/// The header `Retry-After`: seconds, or an HTTP date.
+enum RetryAfter {
+    /// Seconds from `now`, at least 0; nil for a text that is neither form.
+    static func seconds(_ text: String, now: Date) -> Int? {
+        if let seconds = Int(text) { return seconds >= 0 ? seconds : nil }
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.timeZone = TimeZone(secondsFromGMT: 0)
+        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        guard let date = formatter.date(from: text) else { return nil }
+        return max(0, Int(min(date.timeIntervalSince(now), 86_400 * 366)))
     }
 }

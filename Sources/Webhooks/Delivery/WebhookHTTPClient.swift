@@ -22,9 +22,12 @@ package final class WebhookHTTPClient: Sendable {
     private struct Idle {
         let channel: any Channel
         let address: IPAddress
+        var since = NIODeadline.now()
     }
 
-    private static let idlePerHost = 16
+    private static let idlePerHost = 64
+    /// A kept connection is closed after so long without a request.
+    private static let idleTime = TimeAmount.seconds(60)
 
     /// - Parameter roots: extra certificate authorities, PEM bytes; for tests and private receivers.
     package init(
@@ -46,8 +49,8 @@ package final class WebhookHTTPClient: Sendable {
         _ url: String, headers: [(String, String)], body: [UInt8], timeout: TimeAmount
     ) async throws -> WebhookResponse {
         let target = try egress.target(of: url)
-        let addresses = try egress.check(target, resolved: await resolver.addresses(of: target.host))
         let deadline = NIODeadline.now() + timeout
+        let addresses = try egress.check(target, resolved: try await resolve(target.host, deadline))
         if let connection = takeIdle(target, among: addresses) {
             do {
                 return try await exchange(connection, target, headers, body, deadline)
@@ -59,6 +62,23 @@ package final class WebhookHTTPClient: Sendable {
         return try await exchange(connection, target, headers, body, deadline)
     }
 
+    /// Closes connections that were kept for nothing.
+    package func closeIdle() {
+        let closing = idle.withLockedValue { pool -> [Idle] in
+            let now = NIODeadline.now()
+            var closing: [Idle] = []
+            for (key, kept) in pool {
+                let old = kept.filter { now - $0.since >= Self.idleTime || !$0.channel.isActive }
+                if old.isEmpty { continue }
+                closing += old
+                let left = kept.filter { now - $0.since < Self.idleTime && $0.channel.isActive }
+                pool[key] = left.isEmpty ? nil : left
+            }
+            return closing
+        }
+        for connection in closing { connection.channel.close(promise: nil) }
+    }
+
     /// Closes the kept connections.
     package func shutdown() async {
         let all = idle.withLockedValue { pool in
@@ -68,11 +88,25 @@ package final class WebhookHTTPClient: Sendable {
         for connection in all { try? await connection.channel.close().get() }
     }
 
+    /// The name's addresses; a resolver that hangs costs the request its time, and no more.
+    private func resolve(_ host: String, _ deadline: NIODeadline) async throws -> [IPAddress] {
+        if let literal = IPAddress(literal: host) { return [literal] }
+        let promise = group.any().makePromise(of: [IPAddress].self)
+        let alarm = promise.futureResult.eventLoop.scheduleTask(deadline: deadline) {
+            promise.fail(WebhookTransportError.timeout)
+        }
+        let resolver = self.resolver
+        Task { promise.succeed(await resolver.addresses(of: host)) }
+        defer { alarm.cancel() }
+        return try await promise.futureResult.get()
+    }
+
     private func takeIdle(_ target: EgressGuard.Target, among addresses: [IPAddress]) -> Idle? {
         idle.withLockedValue { pool in
             let key = Key(host: target.host, port: target.port, isSecure: target.isSecure)
             while let candidate = pool[key]?.popLast() {
-                if candidate.channel.isActive, addresses.contains(candidate.address) { return candidate }
+                let isFresh = NIODeadline.now() - candidate.since < Self.idleTime
+                if isFresh, candidate.channel.isActive, addresses.contains(candidate.address) { return candidate }
                 candidate.channel.close(promise: nil)
             }
             return nil
@@ -83,7 +117,7 @@ package final class WebhookHTTPClient: Sendable {
         let kept = idle.withLockedValue { pool -> Bool in
             let key = Key(host: target.host, port: target.port, isSecure: target.isSecure)
             guard pool[key, default: []].count < Self.idlePerHost else { return false }
-            pool[key, default: []].append(connection)
+            pool[key, default: []].append(Idle(channel: connection.channel, address: connection.address))
             return true
         }
         if !kept { connection.channel.close(promise: nil) }

@@ -1,4 +1,5 @@
 import Foundation
+import Tenancy
 
 /// Decides which addresses of the network a customer may make us talk to (11-webhooks, section 7).
 ///
@@ -30,14 +31,14 @@ package struct EgressGuard: Sendable {
     }
 
     private let allowHTTP: Bool
-    private let allowed: [CIDRBlock]
-    private let denied: [CIDRBlock]
+    private let allowed: [AddressBlock]
+    private let denied: [AddressBlock]
 
     /// - Parameters:
     ///   - allowHTTP: `WEBHOOK_ALLOW_HTTP`.
     ///   - allowed: `EGRESS_ALLOW_CIDRS`, exceptions to the built-in blocks.
     ///   - denied: `EGRESS_DENY_CIDRS`, which win over `allowed`.
-    package init(allowHTTP: Bool = false, allowed: [CIDRBlock] = [], denied: [CIDRBlock] = []) {
+    package init(allowHTTP: Bool = false, allowed: [AddressBlock] = [], denied: [AddressBlock] = []) {
         self.allowHTTP = allowHTTP
         self.allowed = allowed
         self.denied = denied
@@ -82,7 +83,7 @@ package struct EgressGuard: Sendable {
             guard permits(address) else { throw .privateAddress }
         }
         if Self.isLocalName(target.host), IPAddress(literal: target.host) == nil {
-            guard resolved.allSatisfy({ address in allowed.contains { $0.contains(address) } }) else {
+            guard resolved.allSatisfy({ address in allowed.contains { $0.contains(bytes: address.bytes) } }) else {
                 throw .privateAddress
             }
         }
@@ -92,10 +93,12 @@ package struct EgressGuard: Sendable {
     /// Whether a connection to `address` may be made.
     package func permits(_ address: IPAddress) -> Bool {
         let forms = [address] + (address.embeddedIPv4.map { [$0] } ?? [])
-        if forms.contains(where: { form in denied.contains { $0.contains(form) } }) { return false }
-        if forms.contains(where: { form in allowed.contains { $0.contains(form) } }) { return true }
+        if forms.contains(where: { form in denied.contains { $0.contains(bytes: form.bytes) } }) { return false }
+        if forms.contains(where: { form in allowed.contains { $0.contains(bytes: form.bytes) } }) { return true }
         let judged = address.embeddedIPv4 ?? address
-        return !Self.blocked.contains { $0.contains(judged) }
+        // Of IPv6 only 2000::/3 leads to hosts of the internet.
+        if !judged.isIPv4, let first = judged.bytes.first, first & 0xE0 != 0x20 { return false }
+        return !Self.blocked.contains { $0.contains(bytes: judged.bytes) }
     }
 
     private static func split(authority: Substring) throws(Refusal) -> (host: String, port: Int?) {
@@ -146,11 +149,11 @@ package struct EgressGuard: Sendable {
     private static let localSuffixes = [".localhost", ".local", ".internal", ".home.arpa"]
 
     /// 11-webhooks, section 7, rules 5 and 6.
-    private static let blocked: [CIDRBlock] = [
+    private static let blocked: [AddressBlock] = [
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
         "224.0.0.0/4", "240.0.0.0/4",
-        "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
+        "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
         "fc00::/7", "fe80::/10", "ff00::/8",
-    ].compactMap(CIDRBlock.init)
+    ].compactMap(AddressBlock.init)
 }

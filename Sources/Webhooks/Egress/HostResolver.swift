@@ -11,8 +11,15 @@ package protocol HostResolver: Sendable {
 package struct SystemHostResolver: HostResolver {
     private let threads: NIOThreadPool
 
-    package init(threads: NIOThreadPool = .singleton) {
-        self.threads = threads
+    /// Threads of its own for the life of the process: a name server that hangs must hold up nobody else's files.
+    private static let shared: NIOThreadPool = {
+        let pool = NIOThreadPool(numberOfThreads: 16)
+        pool.start()
+        return pool
+    }()
+
+    package init(threads: NIOThreadPool? = nil) {
+        self.threads = threads ?? Self.shared
     }
 
     package func addresses(of host: String) async -> [IPAddress] {

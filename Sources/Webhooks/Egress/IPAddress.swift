@@ -78,29 +78,3 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
-
-/// A range of addresses, `192.168.0.0/16` or `fd00::/8`.
-package struct CIDRBlock: Sendable, Hashable {
-    private let base: [UInt8]
-    private let prefixLength: Int
-
-    /// Nil when the text is no address with an optional prefix length in range.
-    package init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), let address = IPAddress(literal: String(parts[0])) else { return nil }
-        let bits = address.bytes.count * 8
-        guard let length = parts.count == 2 ? Int(parts[1]) : bits, (0...bits).contains(length) else { return nil }
-        base = address.bytes
-        prefixLength = length
-    }
-
-    package func contains(_ address: IPAddress) -> Bool {
-        guard address.bytes.count == base.count else { return false }
-        let whole = prefixLength / 8
-        guard address.bytes[..<whole] == base[..<whole] else { return false }
-        let rest = prefixLength % 8
-        guard rest > 0 else { return true }
-        let mask = UInt8(truncatingIfNeeded: 0xFF00 >> rest)
-        return address.bytes[whole] & mask == base[whole] & mask
-    }
-}

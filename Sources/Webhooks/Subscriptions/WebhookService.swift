@@ -13,6 +13,11 @@ package enum WebhookError: Error, Equatable {
     /// The device has `limit` webhooks already.
     case limitReached(Int)
     case notFound
+    /// Nothing is sent to a webhook that is off.
+    case inactive
+    case eventNotFound
+    /// A replay that names neither events nor a time, or too many events.
+    case replay(String)
 
     package var message: String {
         switch self {
@@ -24,6 +29,9 @@ package enum WebhookError: Error, Equatable {
         case .header(let reason): reason
         case .limitReached: "webhook limit reached"
         case .notFound: "webhook not found"
+        case .inactive: "webhook is not active"
+        case .eventNotFound: "webhook event not found"
+        case .replay(let reason): reason
         }
     }
 }
@@ -60,21 +68,26 @@ package struct WebhookTestResult: Sendable, Equatable {
     package let error: String?
 }
 
-/// The subscriptions of devices: what may be subscribed, and to where (11-webhooks, sections 1, 7 and 8).
+/// The subscriptions of devices: what may be subscribed, and to where; their log, tests and replays (11-webhooks,
+/// sections 1, 7 and 8).
 package struct WebhookService: Sendable {
-    private let repository: WebhookRepository
-    private let dispatcher: WebhookDispatcher
+    let repository: WebhookRepository
+    let dispatcher: WebhookDispatcher
+    let sender: WebhookSender
     private let egress: EgressGuard
     private let maximumPerDevice: Int
-    private let nodeID: UUID
+    let nodeID: UUID
+    package let streams: EventStreams
 
     /// - Parameter maximumPerDevice: `WEBHOOK_MAX_PER_DEVICE`.
     package init(
-        repository: WebhookRepository, dispatcher: WebhookDispatcher, egress: EgressGuard, maximumPerDevice: Int,
-        nodeID: UUID
+        repository: WebhookRepository, dispatcher: WebhookDispatcher, sender: WebhookSender, streams: EventStreams,
+        egress: EgressGuard, maximumPerDevice: Int, nodeID: UUID
     ) {
         self.repository = repository
         self.dispatcher = dispatcher
+        self.sender = sender
+        self.streams = streams
         self.egress = egress
         self.maximumPerDevice = maximumPerDevice
         self.nodeID = nodeID
@@ -111,7 +124,7 @@ package struct WebhookService: Sendable {
         guard let updated = try await repository.update(id, change, tenant: tenant, did: did) else {
             throw WebhookError.notFound
         }
-        if change.isActive == true { dispatcher.wake() }
+        if change.isActive == true { dispatcher.wake(ReadyWebhook(id: id, tenantID: tenant)) }
         return updated
     }
 
@@ -119,57 +132,21 @@ package struct WebhookService: Sendable {
         guard try await repository.delete(id, tenant: tenant, did: did) else { throw WebhookError.notFound }
     }
 
-    /// Newest first.
-    package func logs(
-        _ id: Int64, tenant: Int64, did: Int64, state: String? = nil, event: String? = nil, since: Date? = nil,
-        limit: Int = 100, offset: Int = 0
-    ) async throws -> [DeliveryLogEntry] {
-        _ = try await find(id, tenant: tenant, did: did)
-        return try await repository.logs(
-            id, tenant: tenant, did: did, state: state, event: event, since: since, limit: limit, offset: offset)
+    /// Gives the webhook another secret; the one before goes on signing beside it for `grace` seconds, at most a week.
+    package func rotateSecret(
+        _ id: Int64, to secret: String?, grace: Int64, tenant: Int64, did: Int64
+    ) async throws -> WebhookRecord {
+        let secret = secret ?? WebhookSignature.Secret.generate()
+        try check(secret: secret)
+        let rotated = try await repository.rotateSecret(
+            id, to: secret, grace: min(max(0, grace), Self.maximumGrace), tenant: tenant, did: did)
+        guard let rotated else { throw WebhookError.notFound }
+        return rotated
     }
 
-    package func statistics() async throws -> WebhookStatistics { try await repository.statistics() }
-
-    /// Sends `test.ping` to this webhook, whatever its filter and state: one attempt, logged as a test.
-    package func test(_ id: Int64, tenant: Int64, did: Int64, deviceID: UUID) async throws -> WebhookTestResult {
-        let webhook = try await find(id, tenant: tenant, did: did)
-        let eventID = EventID.generate()
-        let body = try Self.testBody(eventID: eventID, deviceID: deviceID)
-        let claimed = try await repository.insertTest(webhook, eventID: eventID, body: body, node: nodeID)
-        let (outcome, response, error, duration) = await dispatcher.send(claimed)
-        let isDelivered = outcome == .delivered
-        try await repository.finish(
-            claimed, node: nodeID,
-            DeliveryResult(
-                state: isDelivered ? .success : .failed, responseCode: response?.status, durationMilliseconds: duration,
-                error: error, responseHead: response?.head))
-        return WebhookTestResult(
-            isDelivered: isDelivered, responseCode: response?.status, durationMilliseconds: duration, error: error)
-    }
-
-    private static func testBody(eventID: String, deviceID: UUID) throws -> [UInt8] {
-        struct Ping: Encodable {
-            let eventType = "test.ping"
-            let eventID: String
-            let deviceID: String
-            let timestamp: String
-            let data = ["message": "test webhook delivery"]
-
-            enum CodingKeys: String, CodingKey {
-                case eventType = "event_type"
-                case eventID = "event_id"
-                case deviceID = "device_id"
-                case timestamp, data
-            }
-        }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let ping = Ping(
-            eventID: eventID, deviceID: deviceID.uuidString.lowercased(),
-            timestamp: Date().formatted(.iso8601.time(includingFractionalSeconds: true)))
-        return [UInt8](try encoder.encode(ping))
-    }
+    /// Seconds the old secret signs when the call does not say, and at most.
+    package static let defaultGrace: Int64 = 86_400
+    package static let maximumGrace: Int64 = 604_800
 
     private func check(url: String?, events: [String], headers: [String: String]) throws(WebhookError) {
         if let url {

@@ -20,6 +20,7 @@ struct Node {
     private let factory: DeviceSessionFactory
     private let dispatcher: WebhookDispatcher
     private let announcer: OutboxAnnouncer
+    private let streams: EventStreams
     private let webhookClient: WebhookHTTPClient
     private let gateway: GatewayServer
     private let rotation: KeyRotation
@@ -48,10 +49,12 @@ struct Node {
         let egress = try egressGuard(configuration.webhooks)
         let repository = WebhookRepository(pool: database.system, sealing: envelope)
         let webhookClient = try WebhookHTTPClient(group: group, egress: egress)
+        let outbox = OutboxRepository(pool: database.outbox, sealing: envelope)
+        let delivery = WebhookDispatcher.Configuration(configuration.webhooks)
         let dispatcher = WebhookDispatcher(
-            repository: repository, client: webhookClient, configuration: .init(configuration.webhooks), nodeID: nodeID,
-            logger: logger)
-        let announcer = OutboxAnnouncer(repository: repository, logger: logger)
+            repository: outbox, client: webhookClient, configuration: delivery, nodeID: nodeID, logger: logger)
+        let announcer = OutboxAnnouncer(repository: outbox, logger: logger)
+        let streams = EventStreams(repository: repository)
 
         let versions = WhatsAppVersionService(
             database: database, pages: HTTPPageFetcher(), settings: configuration.whatsApp, logger: logger)
@@ -73,17 +76,19 @@ struct Node {
             GroupCommit(
                 eventLoop: loop, database: database, nodeID: nodeID, envelope: envelope, options: options,
                 logger: logger,
-                onDeliveries: {
-                    dispatcher.wake()
-                    announcer.deliveriesMade()
+                onEvents: { events in
+                    dispatcher.stored(events)
+                    streams.stored(events)
+                    announcer.stored(events)
                 })
         }
         let supervisor = SessionSupervisor(
             leases: LeaseRepository(pool: database.leases), factory: factory,
             configuration: .init(configuration, nodeID: nodeID), validity: validity, logger: logger)
         let webhooks = WebhookService(
-            repository: repository, dispatcher: dispatcher, egress: egress,
-            maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
+            repository: repository, dispatcher: dispatcher,
+            sender: WebhookSender(client: webhookClient, timeout: delivery.timeout, version: delivery.version),
+            streams: streams, egress: egress, maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
         let gateway = GatewayServer(
             GatewayDependencies(
                 configuration: configuration, database: database, sealing: envelope, sessions: supervisor,
@@ -95,7 +100,7 @@ struct Node {
             configuration: configuration, eventLoops: group)
         return Node(
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
-            dispatcher: dispatcher, announcer: announcer, webhookClient: webhookClient, gateway: gateway,
+            dispatcher: dispatcher, announcer: announcer, streams: streams, webhookClient: webhookClient, gateway: gateway,
             rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger,
             drainNotice: drainNotice)
     }
@@ -114,15 +119,16 @@ struct Node {
         }
         let advertiseURL = Self.advertiseURL(configuration, port: port)
         let sessions = Task { try await supervisor.run(advertiseURL: advertiseURL) }
-        let hints = Task { [supervisor, dispatcher] in
+        let hints = Task { [supervisor, dispatcher, streams] in
             for await event in database.system.listen([LeaseRepository.channel, OutboxAnnouncer.channel]) {
                 switch event {
                 case .notification(let hint) where hint.channel == LeaseRepository.channel:
                     supervisor.hint(hint.payload)
-                case .notification: dispatcher.wake()
-                case .listening:
-                    supervisor.hint()
-                    dispatcher.wake()
+                case .notification(let notification):
+                    let hint = OutboxHint(payload: notification.payload)
+                    dispatcher.stored(hint)
+                    streams.stored(hint)
+                case .listening: supervisor.hint()
                 case .disconnected: break
                 }
             }
@@ -202,8 +208,8 @@ extension Node {
 
     static func egressGuard(_ settings: WebhookSettings) throws -> EgressGuard {
         EgressGuard(
-            allowHTTP: settings.allowsHTTP, allowed: settings.allowedAddressBlocks.compactMap(CIDRBlock.init),
-            denied: settings.deniedAddressBlocks.compactMap(CIDRBlock.init))
+            allowHTTP: settings.allowsHTTP, allowed: settings.allowedAddressBlocks,
+            denied: settings.deniedAddressBlocks)
     }
 
     static func connection(_ settings: WhatsAppSettings) throws -> ConnectionConfiguration {
@@ -235,7 +241,10 @@ extension StorageDatabase.MigrationMode {
 extension WebhookDispatcher.Configuration {
     fileprivate init(_ settings: WebhookSettings) {
         self.init(
-            capacity: settings.workers * settings.inFlightPerWorker, tenantCapacity: settings.tenantMaximumInFlight,
+            limits: DispatchSchedule.Limits(
+                capacity: settings.workers * settings.inFlightPerWorker, tenantCapacity: settings.tenantMaximumInFlight,
+                slowCapacity: 4 * settings.workers * settings.inFlightPerWorker,
+                tenantRate: settings.tenantRate > 0 ? Double(settings.tenantRate) : nil),
             timeout: .seconds(max(1, settings.timeout.components.seconds)),
             retry: RetryPolicy(
                 fastAttempts: settings.retryLimit, slowSchedule: settings.retrySchedule.map(\.components.seconds),

@@ -5,7 +5,8 @@ import Foundation
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the hot paths on this machine.",
-        discussion: "Figures of a debug build mean nothing. Each is the median of five runs.")
+        discussion: "Figures of a debug build mean nothing. Each is the median of five runs.",
+        subcommands: [BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self, BenchWebhookWorkerCommand.self])
 
     @Option(help: "Only benchmarks whose name contains this text.")
     var filter = ""

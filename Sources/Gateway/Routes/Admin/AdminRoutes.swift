@@ -33,10 +33,6 @@ extension RouteCatalogue {
                 answer: .data("System health retrieved successfully", .health), statuses: [200, 503],
                 handler: health),
             Route(
-                .get, "/admin/webhooks/stats", .admin, number: "6", "Totals of webhooks and deliveries",
-                answer: .data("Webhook statistics retrieved successfully", .webhookStatistics),
-                handler: webhookStatistics),
-            Route(
                 .get, "/admin/nodes", .admin, "Nodes of the cluster",
                 answer: .data("Nodes retrieved successfully", .list(of: .node))
             ) { _ in
@@ -106,29 +102,6 @@ extension RouteCatalogue {
         }
         if isDegraded, call.query.bool("strict", default: true) { answer.status = 503 }
         return answer
-    }
-
-    @Sendable private func webhookStatistics(_ call: Call) async throws -> Answer {
-        let counts = try await dependencies.webhooks.statistics()
-        let failed = counts.dead
-        let total = counts.succeeded + failed
-        return .ok("Webhook statistics retrieved successfully") { writer in
-            writer.object { writer in
-                writer.member("total_webhooks", counts.webhooks)
-                writer.member("active_webhooks", counts.activeWebhooks)
-                writer.member("total_deliveries", total)
-                writer.member("success_deliveries", counts.succeeded)
-                writer.member("failed_deliveries", failed)
-                writer.member("success_rate", total == 0 ? 0 : Double(counts.succeeded) / Double(total) * 100)
-                writer.member("total_deliveries_24h", counts.succeededLastDay + counts.deadLastDay)
-                writer.member("successful_deliveries_24h", counts.succeededLastDay)
-                writer.member("failed_deliveries_24h", counts.deadLastDay)
-                writer.member("failed_attempts", counts.failedAttempts)
-                writer.member("pending", counts.pending)
-                writer.member("dead", counts.dead)
-                writer.member("oldest_pending_seconds", counts.oldestPendingAge ?? 0)
-            }
-        }
     }
 }
 

@@ -117,7 +117,11 @@ extension Schema {
         .init("success_rate", .number.example(99.57), "Per cent"), .init("total_deliveries_24h", count),
         .init("successful_deliveries_24h", count), .init("failed_deliveries_24h", count),
         .init("failed_attempts", count), .init("pending", count), .init("dead", count),
-        .init("oldest_pending_seconds", .number.example(0.4)))
+        .init("oldest_pending_seconds", .number.example(0.4)),
+        .init("switched_off", .integer.example(0), "Webhooks that the gateway switched off"),
+        .init(
+            "api_keys_24h", .list(of: .object([.init("api_key_id", .integer)] + deliveryCounts)),
+            "The last 24 hours by API key, most dead letters first"))
 
     static let node = Schema.object(
         .init("node_id", .uuid), .init("name", .string.example("node-1")),

@@ -1,0 +1,260 @@
+import AdminAuth
+import Foundation
+import NIOCore
+import Storage
+import Tenancy
+import Webhooks
+
+extension RouteCatalogue {
+    private static let parseError = "invalid request body"
+
+    /// What is done with deliveries: replays, secrets, numbers, whole events, streams (10-rest-api, section 23).
+    var webhookDeliveryRoutes: [Route] {
+        [
+            Route(
+                .post, "/webhooks/{webhook_id}/rotate-secret", .device,
+                "Give a webhook another secret; the old one goes on signing for a while",
+                body: .fields(
+                    [
+                        .init("secret", "16 to 64 bytes, or whsec_ and base64; made when absent"),
+                        .init("grace_seconds", .integer, "Default 86400", example: 86_400, range: 0...604_800),
+                    ], parseError: Self.parseError),
+                answer: .data("webhook secret rotated", .rotatedSecret), statuses: [200, 400, 404],
+                handler: rotateSecret),
+            Route(
+                .post, "/webhooks/{webhook_id}/replay", .device, "Send stored events once more",
+                details: "Events of `event_ids`, or of the time from `since` to `until`. At most 10000 in one call.",
+                body: .fields(
+                    [
+                        .init("event_ids", .strings, "At most 1000 ids"),
+                        .init("since", "RFC 3339 time or unix seconds", example: "2026-01-02T03:04:05Z"),
+                        .init("until", "RFC 3339 time or unix seconds", example: "2026-01-02T04:04:05Z"),
+                        .init("events", .strings, "Event names; all that the webhook wants when absent"),
+                        .init(
+                            "status", "What became of the event before; default dead",
+                            values: ["dead", "failed", "success", "all"]),
+                    ], parseError: Self.parseError),
+                answer: .data("replay queued", .replayCount), errors: ["webhook_inactive"],
+                statuses: [200, 400, 404, 409], handler: replay),
+            Route(
+                .get, "/webhooks/{webhook_id}/stats", .device, "Counters of a webhook by hour, newest first",
+                query: [.init("hours", .integer, "Hours at most, 1 to 720", example: 24)],
+                answer: .data("success", .webhookHours), statuses: [200, 404], handler: webhookStats),
+            Route(
+                .get, "/webhook-events", .device, "Every event there is", answer: .data("success", .eventCatalogue),
+                handler: webhookEventCatalogue),
+            Route(
+                .get, "/webhook-events/stream", .device, "The device's events as server-sent events",
+                details: "The id of an event is its `event_id`; a stream that was cut goes on behind `Last-Event-ID`.",
+                query: [
+                    .init("events", "Names and prefixes, separated by commas; all when absent", example: "message.*"),
+                    .init("last_event_id", "Like the header Last-Event-ID"),
+                ], answer: .media("text/event-stream"), statuses: [200, 400], handler: streamEvents),
+            Route(
+                .get, "/webhook-events/{event_id}", .device, "One event whole, with every attempt to deliver it",
+                answer: .data("success", .webhookEvent), statuses: [200, 404]
+            ) { call in
+                let found = try await dependencies.webhooks.event(
+                    call.parameters["event_id"], tenant: call.device.tenantID, did: call.device.did)
+                return .ok("success") { $0.event(found.event, found.deliveries) }
+            },
+        ]
+    }
+
+    @Sendable private func rotateSecret(_ call: Call) async throws -> Answer {
+        let grace = try call.body.integer("grace_seconds").map { Int64($0) } ?? WebhookService.defaultGrace
+        guard (0...WebhookService.maximumGrace).contains(grace) else {
+            throw APIError.validation("grace_seconds must be 0 to 604800", field: "grace_seconds")
+        }
+        let webhook = try await dependencies.webhooks.rotateSecret(
+            try Self.webhookID(call), to: try call.body.string("secret").flatMap { $0.isEmpty ? nil : $0 }, grace: grace,
+            tenant: call.device.tenantID, did: call.device.did)
+        await dependencies.audit.record(
+            "webhook.rotate_secret", by: "device", from: call.origin, tenantID: call.device.tenantID,
+            deviceID: call.device.deviceID, target: String(webhook.id))
+        return Answer.ok("webhook secret rotated") { writer in
+            writer.object { writer in
+                writer.member("webhook_id", webhook.id)
+                writer.member("id", webhook.id)
+                writer.member("secret", webhook.secret)
+                writer.member(
+                    "signing_secret", (try? WebhookSignature.Secret(webhook.secret).signingSecret) ?? webhook.secret)
+                writer.member("previous_secret_until", webhook.previousSecretUntil)
+            }
+        }.with("Cache-Control", "no-store")
+    }
+
+    @Sendable private func replay(_ call: Call) async throws -> Answer {
+        let body = call.body
+        let selection: ReplayRequest.Selection
+        if let ids = try body.strings("event_ids"), !ids.isEmpty {
+            selection = .events(ids)
+        } else if let since = try Self.time(body, "since") {
+            selection = .range(since: since, until: try Self.time(body, "until"))
+        } else {
+            throw APIError.validation("event_ids or since is required", field: "event_ids")
+        }
+        let word = try body.string("status")?.lowercased() ?? ""
+        guard ["", "dead", "failed", "success", "all"].contains(word) else {
+            throw APIError.validation("status must be one of: dead, failed, success, all", field: "status")
+        }
+        // Whoever names events means them, whatever became of them.
+        let isNamed = if case .events = selection { true } else { false }
+        let state = word.isEmpty ? (isNamed ? nil : "dead") : (word == "all" ? nil : word)
+        let names = try body.strings("events").flatMap { $0.isEmpty ? nil : $0 }
+        let count = try await dependencies.webhooks.replay(
+            try Self.webhookID(call), ReplayRequest(selection, events: names, state: state),
+            tenant: call.device.tenantID, did: call.device.did)
+        return .ok("replay queued") { writer in
+            writer.object { writer in
+                writer.member("queued", count.queued)
+                writer.member("skipped", count.skipped)
+            }
+        }
+    }
+
+    @Sendable private func webhookStats(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
+        let hours = try await dependencies.webhooks.hourlyCounts(
+            id, tenant: call.device.tenantID, did: call.device.did,
+            hours: call.query.integer("hours", default: 24, in: 1...720))
+        return .ok("success") { writer in
+            writer.object { writer in
+                writer.member("webhook_id", id)
+                writer.key("hours")
+                writer.array { writer in
+                    for entry in hours {
+                        writer.object { writer in
+                            writer.member("hour", entry.hour)
+                            writer.members(of: entry.counts)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Sendable private func webhookEventCatalogue(_ call: Call) async throws -> Answer {
+        .ok("success") { writer in
+            writer.object { writer in
+                writer.key("events")
+                writer.array { writer in
+                    for event in WebhookEventCatalogue.all {
+                        writer.object { writer in
+                            writer.member("name", event.name)
+                            writer.member("category", event.category.rawValue)
+                            writer.member("fields", event.fields)
+                            writer.member("opt_in", WebhookEventCatalogue.optIn.contains(event.name))
+                            writer.member("emitted", event.isEmitted)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Log
+
+    /// Row 106: pages go on by time and id, so that rows made meanwhile shift nothing.
+    @Sendable func webhookLogs(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
+        let limit = call.query.integer("limit", default: 100, in: 1...1000)
+        var query = DeliveryLogQuery(
+            state: call.query["status"].flatMap { $0.isEmpty ? nil : $0 },
+            event: call.query["event"].flatMap { $0.isEmpty ? nil : $0 },
+            since: call.query["since"].flatMap(Self.time), limit: limit + 1)
+        if let cursor = call.query["cursor"], !cursor.isEmpty {
+            guard let place = LogCursor(cursor) else {
+                throw APIError.validation("invalid cursor", field: "cursor")
+            }
+            query.after = (place.createdAt, place.id)
+        }
+        let found = try await dependencies.webhooks.logs(id, tenant: call.device.tenantID, did: call.device.did, query)
+        let next = found.count > limit ? found.prefix(limit).last.map { LogCursor($0).text } : nil
+        let answer = Answer.ok("success") { writer in
+            writer.object { writer in
+                writer.key("logs")
+                writer.array { writer in
+                    for entry in found.prefix(limit) { writer.delivery(entry) }
+                }
+                if let next { writer.member("next_cursor", next) }
+            }
+        }
+        return next.map { answer.with("X-Next-Cursor", $0) } ?? answer
+    }
+
+    private static func time(_ text: String) -> Date? {
+        if let seconds = Double(text), seconds.isFinite { return Date(timeIntervalSince1970: seconds) }
+        return (try? Date(text, strategy: .iso8601))
+            ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    }
+
+    /// A time of the body, as text or a number of seconds.
+    private static func time(_ body: BodyFields, _ name: String) throws -> Date? {
+        guard body.contains(name) else { return nil }
+        if let number = try? body.number(name) { return Date(timeIntervalSince1970: number) }
+        guard let text = try body.string(name), !text.isEmpty else { return nil }
+        guard let date = time(text) else {
+            throw APIError.validation("\(name) must be an RFC 3339 time or unix seconds", field: name)
+        }
+        return date
+    }
+
+    // MARK: Stream
+
+    @Sendable private func streamEvents(_ call: Call) async throws -> Answer {
+        let device = call.device
+        let patterns = try Self.patterns(call.query["events"])
+        let last = call.lastEventID ?? call.query["last_event_id"] ?? ""
+        let streams = dependencies.webhooks.streams
+        return Answer(
+            status: 200,
+            content: .stream(contentType: "text/event-stream") { send in
+                try await send(ByteBuffer(string: "retry: 2000\n\n"))
+                try await streams.run(
+                    tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last),
+                    patterns: patterns
+                ) { item in
+                    switch item {
+                    case .idle: try await send(ByteBuffer(string: ": \n\n"))
+                    case .event(let event):
+                        var piece = ByteBuffer(string: "id: \(event.id)\nevent: \(event.type)\ndata: ")
+                        piece.writeBytes(event.body ?? [])
+                        piece.writeStaticString("\n\n")
+                        try await send(piece)
+                    }
+                }
+            }
+        ).with("Cache-Control", "no-store").with("X-Accel-Buffering", "no")
+    }
+
+    /// Names and prefixes of a comma list. Throws 400 for what matches no event.
+    static func patterns(_ text: String?) throws -> [String] {
+        let patterns = (text ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty && $0 != "*" }
+        if let unknown = patterns.first(where: { !WebhookEventCatalogue.accepts(pattern: $0) }) {
+            throw APIError(WebhookError.unknownEvent(unknown))
+        }
+        return patterns
+    }
+}
+
+/// A place in a delivery log: microseconds and id of a row.
+struct LogCursor {
+    let createdAt: Date
+    let id: Int64
+
+    init(_ entry: DeliveryLogEntry) {
+        createdAt = entry.createdAt
+        id = entry.id
+    }
+
+    init?(_ text: String) {
+        let parts = text.split(separator: ".")
+        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = Int64(parts[1]) else { return nil }
+        createdAt = Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
+        self.id = id
+    }
+
+    var text: String { "\(Int64((createdAt.timeIntervalSince1970 * 1_000_000).rounded())).\(id)" }
+}

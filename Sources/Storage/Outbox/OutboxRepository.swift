@@ -1,0 +1,186 @@
+import Cryptography
+import Database
+import Foundation
+import Messaging
+
+/// The dispatcher's side of the outbox: lanes, outcomes and upkeep (14-storage, section 8; 11-webhooks, section 6).
+package struct OutboxRepository: Sendable {
+    private let pool: ConnectionPool
+    private let sealing: any SecretSealing
+
+    /// - Parameter pool: `StorageDatabase.outbox`, whose sessions look rows up by index only.
+    package init(pool: ConnectionPool, sealing: any SecretSealing) {
+        self.pool = pool
+        self.sealing = sealing
+    }
+
+    // MARK: Lanes
+
+    /// Claims the free lanes among `webhooks` for `milliseconds`, each with a run of at most `rows` rows and about
+    /// `bytes` bytes. Lanes without rows are claimed too, and must be given back like the others.
+    package func claim(
+        _ webhooks: [Int64], milliseconds: Int64, rows: Int = 64, bytes: Int = 256 * 1024
+    ) async throws -> [ClaimedLane] {
+        let claim = UUID()
+        let results = try await pool.pipeline([
+            OutboxStatements.claimLanes(.uuid(claim), .ints(webhooks), .int(milliseconds)),
+            OutboxStatements.runs(.uuid(claim), .ints(webhooks), SQLValue(rows), SQLValue(bytes)),
+        ])
+        var lanes: [ClaimedLane] = []
+        for row in results.last?.rows ?? [] {
+            let webhookID: Int64 = try row["webhook_id"]
+            if lanes.last?.webhookID != webhookID { lanes.append(try lane(row, webhookID, claim)) }
+            let id: Int64? = try row["id"]
+            guard let id else { continue }
+            let priority: Int = try row["priority"]
+            lanes[lanes.count - 1].deliveries.append(
+                QueuedDelivery(
+                    id: id, day: try row["day"], eventID: try row["event_id"], eventType: try row["event_type"],
+                    attempt: try row["attempt"], age: try row["age"], failingFor: try row["failing_for"],
+                    isReplay: priority > 0, body: try row["body"]))
+        }
+        return lanes
+    }
+
+    private func lane(_ row: Row, _ id: Int64, _ claim: UUID) throws -> ClaimedLane {
+        let seals = WebhookSeals(sealing: sealing)
+        let previous: [UInt8]? = try row["prev_secret_enc"]
+        let ordering: String = try row["ordering"]
+        let secrets = [try row["secret_enc"] as [UInt8]] + (previous.map { [$0] } ?? [])
+        return ClaimedLane(
+            claim: claim, webhookID: id, tenantID: try row["tenant_id"], did: try row["did"], url: try row["url"],
+            secrets: try secrets.map { try seals.openSecret($0, of: id) },
+            headers: try seals.openHeaders(try row["headers_enc"], of: id),
+            ordering: WebhookRecord.Ordering(rawValue: ordering) ?? .device, includesContent: try row["content"],
+            consecutiveFailures: try row["consecutive_failures"])
+    }
+
+    /// Writes the outcomes of all `lanes` and gives them back, in one transaction.
+    package func finish(_ lanes: [FinishedLane], node: UUID) async throws {
+        var rows = RowSet()
+        var given = RowSet()
+        for lane in lanes.sorted(by: { $0.webhookID < $1.webhookID }) {
+            for (delivery, result) in lane.results {
+                rows.append(
+                    .int(delivery.id), .text(delivery.day), .text(result.state.rawValue), SQLValue(result.attempt),
+                    SQLValue(result.responseCode), SQLValue(result.durationMilliseconds),
+                    SQLValue(result.error.map { String($0.prefix(1024)) }), SQLValue(result.retryAfterMilliseconds),
+                    .bytes(result.responseHead), .bool(result.isListed))
+            }
+            given.append(
+                .int(lane.webhookID), .uuid(lane.claim), SQLValue(lane.failures), .bool(lane.hasArrived),
+                SQLValue(lane.rest))
+        }
+        var statements: [BoundStatement] = []
+        if !rows.isEmpty {
+            let bound = rows.bound(to: OutboxStatements.finishRows)
+            statements.append(BoundStatement(bound.statement, bound.parameters + [.uuid(node)]))
+        }
+        statements.append(OutboxStatements.finishLanes, given)
+        _ = try await pool.pipeline(statements)
+    }
+
+    /// Webhooks with rows that could be sent now: new ones, and those whose wait is over.
+    package func ready() async throws -> [ReadyWebhook] {
+        try await pool.query(OutboxStatements.ready).map { ReadyWebhook(id: try $0["id"], tenantID: try $0["tenant_id"]) }
+    }
+
+    /// Gives lanes back unfinished, at shutdown.
+    package func release(_ claims: some Sequence<UUID>) async throws {
+        _ = try await pool.execute(OutboxStatements.release, [.uuids(claims)])
+    }
+
+    package func depth() async throws -> OutboxDepth {
+        guard let row = try await pool.query(OutboxStatements.depth).first else {
+            throw DatabaseError.decoding(column: "depth", reason: "no row")
+        }
+        return OutboxDepth(rows: try row[0], oldestAge: try row[1], switchedOff: try row[2])
+    }
+
+    // MARK: Hints
+
+    /// Channel on which nodes tell each other what is due.
+    package static let channel = "sb_outbox"
+
+    /// Tells the other nodes, if there are any.
+    package func announce(_ hint: OutboxHint) async throws {
+        _ = try await pool.query(OutboxStatements.announce, [.text(hint.payload)])
+    }
+
+    // MARK: Upkeep
+
+    /// Switches a webhook off for `reason` (`failing`, `gone`), leaves a line in the audit log and tells the device's
+    /// other webhooks that name `webhook.disabled`. False when it was off already.
+    @discardableResult
+    package func disable(_ id: Int64, reason: String) async throws -> Bool {
+        try await pool.withTransaction { transaction in
+            guard let row = try await transaction.query(OutboxStatements.disable, [.int(id), .text(reason)]).first else {
+                return false
+            }
+            let (tenant, did): (Int64, Int64) = (try row["tenant_id"], try row["did"])
+            let device: UUID = try row["device_id"]
+            var data = JSONObject()
+            data.set("webhook_id", id)
+            data.set("reason", reason)
+            data.set("since", try (row["since"] as Timestamp).rfc3339)
+            _ = try await transaction.pipeline([
+                Self.notice("webhook.disabled", data, tenant: tenant, did: did, device: device, except: id),
+                OutboxStatements.insertAudit(
+                    .int(tenant), .uuid(device), .text("webhook.disable"), .text("\(id) \(reason)")),
+            ])
+            return true
+        }
+    }
+
+    /// Webhooks that had failures and no success for `seconds`.
+    package func failing(for seconds: Int64) async throws -> [Int64] {
+        try await pool.query(OutboxStatements.failing, [.int(seconds)]).map { try $0["id"] }
+    }
+
+    /// Keeps every device's undelivered rows at `limit`: cancels those of `lowValue` kinds first, then the oldest, and
+    /// tells webhooks that name `webhook.backlog`. Returns how many were cancelled. One node at a time does it.
+    package func trimBacklogs(to limit: Int64, lowValue: [String]) async throws -> Int {
+        try await pool.withTransaction { transaction in
+            guard try await transaction.query(OutboxStatements.tryUpkeep).first?[0] == true else { return 0 }
+            var total = 0
+            for row in try await transaction.query(OutboxStatements.crowded, [.int(limit)]) {
+                let (tenant, did): (Int64, Int64) = (try row["tenant_id"], try row["did"])
+                let count: Int64 = try row["rows"]
+                let cancelled = try await transaction.execute(
+                    OutboxStatements.cancelOldest,
+                    [.int(tenant), .int(did), SQLValue(min(count - limit, 50_000)), .texts(lowValue)])
+                guard cancelled > 0 else { continue }
+                total += cancelled
+                var data = JSONObject()
+                data.set("pending", count - Int64(cancelled))
+                data.set("cancelled", cancelled)
+                _ = try await transaction.pipeline([
+                    Self.notice("webhook.backlog", data, tenant: tenant, did: did, device: try row["device_id"], except: 0)
+                ])
+            }
+            return total
+        }
+    }
+
+    /// Gives up what is older than `seconds` and no attempt reached. Returns how many rows died.
+    package func expire(olderThan seconds: Int64) async throws -> Int {
+        var total = 0
+        while true {
+            let dead: Int = try await pool.query(OutboxStatements.expire, [.int(seconds)]).first?[0] ?? 0
+            total += dead
+            if dead < 5000 { return total }
+        }
+    }
+
+    private static func notice(
+        _ type: String, _ data: JSONObject, tenant: Int64, did: Int64, device: UUID, except webhook: Int64
+    ) -> BoundStatement {
+        let eventID = EventID.generate()
+        let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+        let event = DeviceEvent(type: type, dedupeKey: eventID, data: data.bytes, at: now)
+        let body = EventEnvelope.body(
+            event, eventID: eventID, deviceID: device.uuidString.lowercased(), sequence: 0)
+        return OutboxStatements.insertNotice(
+            .int(tenant), .int(did), .text(eventID), .text(type), .text(eventID), .bytes(body), .int(webhook))
+    }
+}
