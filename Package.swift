@@ -178,7 +178,8 @@ let package = Package(
         tests(
             "WebhooksTests",
             [
-                "Webhooks", "Tenancy", "Messaging", "Database", "Storage", "Cryptography", "TestSupport", nioCore, nioPosix,
+                "Webhooks", "Tenancy", "Messaging", "Database", "Storage", "Cryptography", "TestSupport", nioCore,
+                nioPosix,
                 logging,
             ]),
         tests(

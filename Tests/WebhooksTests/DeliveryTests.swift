@@ -245,7 +245,8 @@ struct DeliveryTests {
     @Test("a body beyond 256 KiB loses its large members and says so")
     func truncation() throws {
         let large = String(repeating: "x", count: 300_000)
-        let stored = Array(#"{"event_type":"message.received","data":{"message_id":"A","message":{"t":"\#(large)"}}}"#.utf8)
+        let stored = Array(
+            #"{"event_type":"message.received","data":{"message_id":"A","message":{"t":"\#(large)"}}}"#.utf8)
         let json = try JSON(DeliveryBody.make(stored, eventType: "message.received", includesContent: true))
         #expect(json["data"].keys == ["message_id", "truncated"])
     }

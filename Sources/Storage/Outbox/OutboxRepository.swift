@@ -82,7 +82,9 @@ package struct OutboxRepository: Sendable {
 
     /// Webhooks with rows that could be sent now: new ones, and those whose wait is over.
     package func ready() async throws -> [ReadyWebhook] {
-        try await pool.query(OutboxStatements.ready).map { ReadyWebhook(id: try $0["id"], tenantID: try $0["tenant_id"]) }
+        try await pool.query(OutboxStatements.ready).map {
+            ReadyWebhook(id: try $0["id"], tenantID: try $0["tenant_id"])
+        }
     }
 
     /// Gives lanes back unfinished, at shutdown.
@@ -114,7 +116,8 @@ package struct OutboxRepository: Sendable {
     @discardableResult
     package func disable(_ id: Int64, reason: String) async throws -> Bool {
         try await pool.withTransaction { transaction in
-            guard let row = try await transaction.query(OutboxStatements.disable, [.int(id), .text(reason)]).first else {
+            guard let row = try await transaction.query(OutboxStatements.disable, [.int(id), .text(reason)]).first
+            else {
                 return false
             }
             let (tenant, did): (Int64, Int64) = (try row["tenant_id"], try row["did"])
@@ -155,7 +158,8 @@ package struct OutboxRepository: Sendable {
                 data.set("pending", count - Int64(cancelled))
                 data.set("cancelled", cancelled)
                 _ = try await transaction.pipeline([
-                    Self.notice("webhook.backlog", data, tenant: tenant, did: did, device: try row["device_id"], except: 0)
+                    Self.notice(
+                        "webhook.backlog", data, tenant: tenant, did: did, device: try row["device_id"], except: 0)
                 ])
             }
             return total

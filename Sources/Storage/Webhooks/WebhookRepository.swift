@@ -99,6 +99,7 @@ package struct WebhookRepository: Sendable {
             ordering: WebhookRecord.Ordering(rawValue: ordering) ?? .device, includesContent: try row["content"],
             headers: try seals.openHeaders(try row["headers_enc"], of: id), description: try row["description"],
             consecutiveFailures: try row["consecutive_failures"], failingSince: try row["fail_since"],
-            lastSuccessAt: try row["last_success_at"], createdAt: try row["created_at"], updatedAt: try row["updated_at"])
+            lastSuccessAt: try row["last_success_at"], createdAt: try row["created_at"],
+            updatedAt: try row["updated_at"])
     }
 }

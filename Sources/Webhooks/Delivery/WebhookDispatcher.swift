@@ -256,7 +256,9 @@ package final class WebhookDispatcher: Sendable {
         await withTaskGroup(of: (QueuedDelivery, WebhookAttempt).self) { group in
             var rest = lane.deliveries[...]
             func sendNext() {
-                guard !Task.isCancelled, ContinuousClock.now - claimedAt < configuration.runTime, let next = rest.popFirst() else {
+                guard !Task.isCancelled, ContinuousClock.now - claimedAt < configuration.runTime,
+                    let next = rest.popFirst()
+                else {
                     return
                 }
                 group.addTask { (next, await self.send(next, to: endpoint, of: lane)) }
@@ -281,7 +283,8 @@ package final class WebhookDispatcher: Sendable {
     }
 
     private func record(
-        _ attempt: WebhookAttempt, _ delivery: QueuedDelivery, _ claimedAt: ContinuousClock.Instant, _ run: inout LaneRun
+        _ attempt: WebhookAttempt, _ delivery: QueuedDelivery, _ claimedAt: ContinuousClock.Instant,
+        _ run: inout LaneRun
     ) -> LaneRun.Step {
         let step = run.record(attempt, of: delivery, share: .random(in: 0..<1))
         if let result = run.finished.results.last?.result {

@@ -67,7 +67,8 @@ extension RouteCatalogue {
             throw APIError.validation("grace_seconds must be 0 to 604800", field: "grace_seconds")
         }
         let webhook = try await dependencies.webhooks.rotateSecret(
-            try Self.webhookID(call), to: try call.body.string("secret").flatMap { $0.isEmpty ? nil : $0 }, grace: grace,
+            try Self.webhookID(call), to: try call.body.string("secret").flatMap { $0.isEmpty ? nil : $0 },
+            grace: grace,
             tenant: call.device.tenantID, did: call.device.did)
         await dependencies.audit.record(
             "webhook.rotate_secret", by: "device", from: call.origin, tenantID: call.device.tenantID,

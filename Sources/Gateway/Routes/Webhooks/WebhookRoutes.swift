@@ -77,7 +77,8 @@ extension RouteCatalogue {
             Route(
                 .get, "/webhooks/{webhook_id}/logs", .device, number: "106", "Delivery log, newest first",
                 query: [
-                    .init("status", "success, failed, pending, retrying, dead or cancelled"), .init("event", "Event name"),
+                    .init("status", "success, failed, pending, retrying, dead or cancelled"),
+                    .init("event", "Event name"),
                     .init("since", .time, "RFC 3339 time or unix seconds"),
                     .limit, .cursor,
                 ], answer: .data("success", .deliveryLog), statuses: [200, 400, 404], handler: webhookLogs),

@@ -23,7 +23,7 @@ struct BenchWebhooksCommand: AsyncParsableCommand {
     var rate = 1000
 
     @Option(help: "Seconds of the latency measurement.")
-    var seconds = 20
+    var duration = 20
 
     @Option(help: "Sizes of the queue to measure the cost of an event at, separated by commas; empty skips it.")
     var pending = "1000,10000,100000,1000000"
@@ -35,7 +35,7 @@ struct BenchWebhooksCommand: AsyncParsableCommand {
         let server = try await BenchDatabase.start(database)
         do {
             if !skipThroughput { try await WebhookThroughput(devices: devices, events: events).run(server.uri) }
-            if rate > 0 { try await WebhookLatency(devices: devices, rate: rate, seconds: seconds).run(server.uri) }
+            if rate > 0 { try await WebhookLatency(devices: devices, rate: rate, seconds: duration).run(server.uri) }
             let sizes = pending.split(separator: ",").compactMap { Int($0) }
             if !sizes.isEmpty { try await WebhookQueueCost(devices: devices, sizes: sizes).run(server.uri) }
         } catch {
@@ -102,7 +102,8 @@ struct WebhookThroughput {
         try WebhookFigure(
             name: "webhook events stored and delivered", value: Double(events) / passed, unit: "events/s",
             details: [
-                "events": Double(events), "devices": Double(devices), "stored per second": Double(events) / stored.inSeconds,
+                "events": Double(events), "devices": Double(devices),
+                "stored per second": Double(events) / stored.inSeconds,
             ]
         ).print()
     }
