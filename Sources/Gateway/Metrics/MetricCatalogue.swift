@@ -69,6 +69,20 @@ package enum MetricCatalogue {
         MetricFamily(
             "switchboard_webhook_attempts_total", .counter, "Attempts to deliver, by what became of the delivery.",
             labels: ["outcome"]),
+        MetricFamily("switchboard_webhook_attempt_seconds", .histogram, "Length of an attempt to deliver."),
+        MetricFamily(
+            "switchboard_webhook_delivery_lag_seconds", .histogram,
+            "Time from storing an event to its arrival at the endpoint."),
+        MetricFamily(
+            "switchboard_webhook_queue_rows", .gauge, "Deliveries that wait, as this node's dispatcher last saw them."),
+        MetricFamily("switchboard_webhook_queue_oldest_seconds", .gauge, "Age of the oldest of them."),
+        MetricFamily("switchboard_webhook_switched_off", .gauge, "Webhooks that the gateway switched off."),
+        MetricFamily("switchboard_webhook_lanes", .gauge, "Webhooks that this node is delivering to."),
+        MetricFamily(
+            "switchboard_webhook_cancelled_total", .counter, "Deliveries cancelled because a device had too many."),
+        MetricFamily(
+            "switchboard_webhook_expired_total", .counter,
+            "Deliveries given up because of their age, without an attempt."),
         MetricFamily("switchboard_outbox_pending", .gauge, "Deliveries that wait, of all nodes."),
         MetricFamily("switchboard_outbox_oldest_seconds", .gauge, "Age of the oldest delivery that waits."),
         MetricFamily("switchboard_outbox_dead", .gauge, "Deliveries that were given up and can be replayed."),
