@@ -92,7 +92,8 @@ enum RestDifferences {
             ["GET /admin/webhooks/stats"], by: "8 (6)", .added("data.total_deliveries_24h", "number"),
             .added("data.successful_deliveries_24h", "number"), .added("data.failed_deliveries_24h", "number"),
             .added("data.failed_attempts", "number"), .added("data.pending", "number"), .added("data.dead", "number"),
-            .added("data.oldest_pending_seconds", "number")),
+            .added("data.oldest_pending_seconds", "number"), .added("data.switched_off", "number"),
+            .added("data.api_keys_24h", "list")),
         on(
             ["PATCH /admin/api-keys/{}"], in: ["empty object", "many fields", "empty body"], by: "8 (10)",
             .added("data.id", "number"), .added("data.api_key_masked", "text"), .added("data.customer_name", "text"),
@@ -145,7 +146,9 @@ enum RestDifferences {
         on(
             ["GET /webhooks/{}"], by: "20 (102)", .added("data.webhook.headers", "list"),
             .added("data.webhook.ordering", "text"), .added("data.webhook.content", "flag"),
-            .added("data.webhook.description", "text")),
+            .added("data.webhook.description", "text"), .added("data.webhook.consecutive_failures", "number"),
+            .added("data.webhook.failing_since", "null"), .added("data.webhook.last_success_at", "null"),
+            .added("data.webhook.previous_secret_until", "null")),
         on(
             ["PATCH /webhooks/{}"], in: ["device not logged in to WhatsApp"], by: "20 (104)",
             .added("data.webhook", "object")),

@@ -20,7 +20,8 @@ struct Outbox: Sendable {
     static let open = EgressGuard(allowHTTP: true, allowed: loopback)
     /// Waits of hundredths of seconds, so that no test waits for a clock.
     static let quick = WebhookDispatcher.Configuration(
-        retry: RetryPolicy(fastStep: 20), breaker: CircuitBreaker(pauses: [50]), pollInterval: .milliseconds(50))
+        retry: RetryPolicy(fastStep: 20), breaker: CircuitBreaker(pauses: [50]), pollInterval: .milliseconds(50),
+        runTime: .seconds(60))
 
     var repository: WebhookRepository { WebhookRepository(pool: pool, sealing: MarkedSealing()) }
     var queue: OutboxRepository { OutboxRepository(pool: pool, sealing: MarkedSealing()) }
