@@ -38,8 +38,10 @@ struct OutboxAnnouncerTests {
                 announcer.stored(StoredEvents(webhooks: [(7, 3)], devices: [9]))
                 return heard.payloads.isEmpty ? nil : true
             }
-            #expect(heard.payloads.first.map(OutboxHint.init) == OutboxHint(
-                webhooks: [ReadyWebhook(id: 7, tenantID: 3)], devices: [9]))
+            #expect(
+                heard.payloads.first.map(OutboxHint.init)
+                    == OutboxHint(
+                        webhooks: [ReadyWebhook(id: 7, tenantID: 3)], devices: [9]))
             running.cancel()
             listening.cancel()
             await running.value
@@ -58,7 +60,8 @@ struct OutboxAnnouncerTests {
             try await running(dispatcher) {
                 try await outbox.store(events: 1, webhook: webhook.id)
                 _ = try await eventually("the delivery", within: .seconds(60)) {
-                    dispatcher.stored(OutboxHint(webhooks: [ReadyWebhook(id: webhook.id, tenantID: outbox.tenant)], devices: []))
+                    dispatcher.stored(
+                        OutboxHint(webhooks: [ReadyWebhook(id: webhook.id, tenantID: outbox.tenant)], devices: []))
                     return sink.deliveries.isEmpty ? nil : true
                 }
             }

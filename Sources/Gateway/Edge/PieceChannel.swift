@@ -38,13 +38,15 @@ final class PieceChannel: Sendable {
         }
     }
 
-    /// The next piece, or nil at the end. Throws what the maker failed with.
+    /// The next piece, or nil at the end. Throws what the maker failed with, and `CancellationError` when the reader's
+    /// task is cancelled: an answer that was cut must not look complete.
     func next() async throws -> ByteBuffer? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { reader in
                 state.withLock { state in
                     switch state {
-                    case .idle, .awaited: state = .awaited(reader)
+                    case .idle: state = .awaited(reader)
+                    case .awaited: reader.resume(throwing: CancellationError())
                     case .offered(let piece, let taken):
                         state = .idle
                         taken.resume()
@@ -55,7 +57,7 @@ final class PieceChannel: Sendable {
                 }
             }
         } onCancel: {
-            abandon()
+            finish(CancellationError())
         }
     }
 

@@ -75,8 +75,8 @@ package final class EventStreams: Sendable {
                 if waiting[did]?.isEmpty == true { waiting[did] = nil }
             }
         }
-        try await repository.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
         var position = try await position(start, tenant: tenant, did: did)
+        try await repository.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
         var keptAt = ContinuousClock.now
         var heardAt = ContinuousClock.now
         hint.yield()

@@ -100,7 +100,8 @@ struct Node {
             configuration: configuration, eventLoops: group)
         return Node(
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
-            dispatcher: dispatcher, announcer: announcer, streams: streams, webhookClient: webhookClient, gateway: gateway,
+            dispatcher: dispatcher, announcer: announcer, streams: streams, webhookClient: webhookClient,
+            gateway: gateway,
             rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger,
             drainNotice: drainNotice)
     }
