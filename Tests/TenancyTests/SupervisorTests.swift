@@ -45,6 +45,7 @@ struct SupervisorTests {
                 nodeID: nodeID, nodeName: "test", concurrency: concurrency, leaseTTL: 60, renewInterval: 0.2,
                 selfFence: selfFence)
             configuration.watchInterval = 0.1
+            configuration.loginPatience = 60
             let supervisor = SessionSupervisor(
                 leases: leases, factory: factory, configuration: configuration,
                 validity: LeaseValidity(limit: selfFence),

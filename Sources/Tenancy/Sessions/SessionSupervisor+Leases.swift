@@ -14,7 +14,8 @@ extension SessionSupervisor {
                 try await leases.register(
                     node: configuration.nodeID, name: configuration.nodeName, url: advertiseURL,
                     version: configuration.version, maxDevices: configuration.maxDevices)
-                return validity.renewed(at: asked)
+                validity.renewed(at: asked)
+                return state.withLock { $0.isRegistered = true }
             } catch {
                 if Task.isCancelled { throw CancellationError() }
                 logger.warning("the node could not be registered", metadata: ["error": "\(error)"])

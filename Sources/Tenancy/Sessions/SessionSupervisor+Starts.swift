@@ -75,7 +75,14 @@ extension SessionSupervisor {
     }
 
     private func claim(_ did: Int64) async throws -> DeviceLease {
-        guard validity.isValid else { throw SessionDirectoryError.unavailable(retryAfter: 2) }
+        // The port is open before the node is registered, which would give up what was claimed so early.
+        let deadline = ContinuousClock.now + .seconds(configuration.loginPatience)
+        while !state.withLock({ $0.isRegistered }), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        guard validity.isValid, state.withLock({ $0.isRegistered }) else {
+            throw SessionDirectoryError.unavailable(retryAfter: 2)
+        }
         if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
             return lease
         }

@@ -74,6 +74,8 @@ package final class SessionSupervisor: SessionDirectory {
         var setbacks: [Int64: (count: Int, until: ContinuousClock.Instant)] = [:]
         /// Since when a session has had no device and no login.
         var unpairedSince: [Int64: ContinuousClock.Instant] = [:]
+        /// What a former life of the node held was given up; nothing is claimed before.
+        var isRegistered = false
         var isDraining = false
         var isStopping = false
     }
