@@ -1,12 +1,14 @@
 import ArgumentParser
 import Foundation
 
-/// `switchboard bench`: measures the hot paths on this machine.
+/// `switchboard bench`: measures the hot paths on this machine; `bench load`: the whole product.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the hot paths on this machine.",
         discussion: "Figures of a debug build mean nothing. Each is the median of five runs.",
-        subcommands: [BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self, BenchWebhookWorkerCommand.self])
+        subcommands: [
+            LoadCommand.self, BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self, BenchWebhookWorkerCommand.self,
+        ])
 
     @Option(help: "Only benchmarks whose name contains this text.")
     var filter = ""

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+
+/// `switchboard bench load`: measures the whole product under load.
+struct LoadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load", abstract: "Measure a gateway under load, with a sandbox and PostgreSQL beside it.",
+        discussion: """
+            Starts a private PostgreSQL with full durability, a sandbox and `switchboard serve`, each a process of its own, \
+            on loopback; links the devices that are missing; and prints a line of JSON for each scenario. Settings of the \
+            gateway may be given by the environment. Linked devices stay in the data directory for the next run.
+
+            start    an empty server: time to the port and to the first answer, memory
+            http     GET /devices/me over 64 connections
+            token    POST /devices/token
+            send     texts of one device one after another, then of 16 devices at once
+            receive  texts of phones until the webhook's endpoint has them: at 200 a second, then as fast as they go
+            cost     processor time of a text, spread over all devices
+            restart  start with all devices linked until all are logged in
+            idle     memory of a linked device, after its login and after some traffic
+            """)
+
+    enum Scenario: String, CaseIterable, ExpressibleByArgument {
+        case start, http, token, send, receive, cost, restart, idle
+    }
+
+    @Argument(help: "What to measure; everything when nothing is named.")
+    var scenarios: [Scenario] = []
+
+    @Option(help: "Directory of the databases, the sandbox's world and the logs.")
+    var dataDir: String
+
+    @Option(help: "Devices to have linked.")
+    var devices = 64
+
+    @Option(help: "Time of each measurement, in seconds.")
+    var duration = 10.0
+
+    @Option(help: "How often each measurement is taken.")
+    var runs = 3
+
+    @Option(help: "A file of SQL to run before the measurements, with psql.")
+    var sql: String?
+
+    func run() async throws {
+        let rig = try await LoadRig.start(in: dataDir)
+        do {
+            try await measure(rig)
+        } catch {
+            await rig.stop()
+            throw error
+        }
+        await rig.stop()
+    }
+
+    private func measure(_ rig: LoadRig) async throws {
+        let wanted = scenarios.isEmpty ? Scenario.allCases : scenarios
+        if wanted.contains(.start) {
+            for _ in 0..<runs { try await rig.measureStart() }
+        }
+        if wanted == [.start] { return }
+        if let sql {
+            try await rig.startGateway()  // Makes the tables.
+            await rig.stopGateway()
+            try await rig.runSQL(sql)
+        }
+        try await rig.startGateway()
+        try await rig.link(devices)
+        try await rig.waitForLogins(rig.world.devices.count)
+        for _ in 0..<runs {
+            if wanted.contains(.http) { try await rig.measureHTTP(seconds: duration) }
+            if wanted.contains(.token) { try await rig.measureTokens(seconds: duration) }
+            if wanted.contains(.send) { try await rig.measureSends(seconds: duration) }
+            if wanted.contains(.receive) { try await rig.measureReceiving(seconds: duration) }
+            if wanted.contains(.cost) { try await rig.measureCost(seconds: duration) }
+        }
+        if wanted.contains(.restart) || wanted.contains(.idle) {
+            for _ in 0..<runs {
+                try await rig.measureRestart(devices: devices, idle: wanted.contains(.idle), traffic: duration)
+            }
+        }
+    }
+}
