@@ -147,6 +147,29 @@ struct TenancyRepositoryTests {
         }
     }
 
+    @Test("many tokens renewed at once each have a version of their own, also twice the same device's")
+    func renewedTogether() async throws {
+        try await StorageFixture.run { fixture in
+            let tenant = try await fixture.tenant(maxDevices: 10)
+            var ids: [UUID] = []
+            for _ in 0..<10 { ids.append(try await fixture.device(of: tenant).deviceID) }
+            let repository = DeviceRepository(fixture.database)
+            let versions = try await withThrowingTaskGroup(of: Int?.self) { group in
+                for id in ids + ids { group.addTask { try await repository.raiseTokenVersion(id)?.version } }
+                group.addTask { try await repository.raiseTokenVersion(UUID())?.version }
+                var versions: [Int?] = []
+                for try await version in group { versions.append(version) }
+                return versions
+            }
+            #expect(
+                versions.compactMap { $0 }.sorted() == [Int](repeating: 2, count: 10) + [Int](repeating: 3, count: 10))
+            #expect(versions.count { $0 == nil } == 1)
+            let entries: Int? = try await fixture.scalar(
+                "SELECT count(*) FROM sb.auth_changes WHERE kind = 'device' AND token_version > 1")
+            #expect(entries == 20)
+        }
+    }
+
     @Test("as sb_app a tenant sees and writes only its own rows, and no key material at all")
     func isolation() async throws {
         try await StorageFixture.run { fixture in

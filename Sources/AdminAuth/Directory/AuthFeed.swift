@@ -7,6 +7,8 @@ import Logging
 package struct AuthFeed: Sendable {
     /// Feed entries read again each time.
     private static let overlap: Int64 = 1000
+    /// Least time between the beginnings of two reads: changes that come faster are read together.
+    private static let spacing = Duration.milliseconds(20)
 
     private let source: any AuthSource
     private let directory: AuthDirectory
@@ -45,7 +47,7 @@ package struct AuthFeed: Sendable {
         let (ticks, continuation) = AsyncStream.makeStream(of: Tick.self, bufferingPolicy: .bufferingNewest(8))
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await hint in source.hints() { continuation.yield(.hint(hint)) }
+                for await hint in source.hints() { continuation.yield(.hint(hint, at: .now)) }
                 continuation.finish()
             }
             group.addTask {
@@ -61,7 +63,7 @@ package struct AuthFeed: Sendable {
     }
 
     private enum Tick: Sendable {
-        case hint(AuthHint)
+        case hint(AuthHint, at: ContinuousClock.Instant)
         case timer
     }
 
@@ -72,9 +74,13 @@ package struct AuthFeed: Sendable {
         for await tick in ticks {
             if Task.isCancelled { return }
             switch tick {
-            case .hint(.disconnected): isListening = false
-            case .hint(.listening): isListening = true
-            case .hint(.changed): break
+            case .hint(.disconnected, _): isListening = false
+            case .hint(.listening, _): isListening = true
+            case .hint(.changed, let arrival):
+                // A read that began later has seen it.
+                if arrival < readAt { continue }
+                let wait = Self.spacing - (.now - readAt)
+                if wait > .zero { try? await Task.sleep(for: wait) }
             case .timer:
                 let interval = isListening ? safetyInterval : pollInterval
                 if isListening { freshness.refreshed() }

@@ -1,4 +1,5 @@
 import Database
+import Foundation
 import Logging
 
 /// The connections of one process to Switchboard's database, by what they may do.
@@ -21,6 +22,10 @@ package struct StorageDatabase: Sendable {
     /// False when the login may not use the roles: then scoped statements run without them.
     package let hasRoles: Bool
     package let configuration: DatabaseConfiguration
+    /// Raises token versions, those of many callers in one transaction; nil for a device that is not there.
+    let tokenRaises: CallBatcher<UUID, RaisedToken?>
+    /// Appends to the audit log, lines of many callers in one transaction.
+    let auditLines: CallBatcher<AuditLine, Bool>
 
     package enum MigrationMode: String, Sendable { case auto, check, off }
 
@@ -72,7 +77,13 @@ package struct StorageDatabase: Sendable {
         system.applicationName += "/system"
         system.poolSize = systemPoolSize
         system.poolMinimum = min(login.poolMinimum, systemPoolSize)
-        self.system = ConnectionPool(configuration: system, name: "system", logger: logger)
+        let pool = ConnectionPool(configuration: system, name: "system", logger: logger)
+        self.system = pool
+        tokenRaises = CallBatcher(missing: nil) { try await DeviceRepository.raiseTokenVersions($0, pool: pool) }
+        auditLines = CallBatcher(missing: true) { lines in
+            try await AuditRepository.append(lines.map(\.entry), pool: pool)
+            return [:]
+        }
         var leases = system
         leases.applicationName = login.applicationName + "/leases"
         leases.poolSize = 2

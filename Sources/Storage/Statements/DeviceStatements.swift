@@ -60,11 +60,21 @@ enum DeviceStatements {
         FROM sb.devices d JOIN sb.tenants t ON t.id = d.tenant_id WHERE d.device_id = $1
         """)
 
-    static let raiseTokenVersion = Statement(
-        "devices.raise_token_version",
+    /// Raises the token versions of the devices `$1`, records that in the feed and announces it. Rows are locked in the order
+    /// in which other transactions of several devices lock them.
+    static let raiseTokenVersions = Statement(
+        "devices.raise_token_versions",
         """
-        UPDATE sb.devices SET token_version = token_version + 1, last_active_at = now(), updated_at = now()
-        WHERE device_id = $1 RETURNING did, tenant_id, token_version, jid
+        WITH locked AS (
+          SELECT did FROM sb.devices WHERE device_id = ANY($1) ORDER BY did FOR NO KEY UPDATE),
+        raised AS (
+          UPDATE sb.devices d SET token_version = token_version + 1, last_active_at = now(), updated_at = now()
+          FROM locked l WHERE d.did = l.did RETURNING d.device_id, d.tenant_id, d.token_version, d.jid),
+        change AS (
+          INSERT INTO sb.auth_changes (kind, tenant_id, device_id, token_version, is_active)
+          SELECT 'device', tenant_id, device_id, token_version, true FROM raised RETURNING id),
+        told AS (SELECT pg_notify('sb_auth', json_build_object('id', max(id))::text) FROM change HAVING count(*) > 0)
+        SELECT r.device_id, r.token_version, r.jid FROM raised r CROSS JOIN told
         """)
 
     // MARK: Settings

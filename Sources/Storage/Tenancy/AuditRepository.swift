@@ -35,18 +35,36 @@ package struct AuditEntry: Sendable, Equatable {
     }
 }
 
-package struct AuditRepository: Sendable {
-    private let pool: ConnectionPool
+/// An entry on its way to the log; equal only to itself.
+struct AuditLine: Sendable, Hashable {
+    let entry: AuditEntry
+    private let number = UUID()
 
-    package init(_ database: StorageDatabase) { pool = database.system }
+    init(_ entry: AuditEntry) { self.entry = entry }
+
+    static func == (left: AuditLine, right: AuditLine) -> Bool { left.number == right.number }
+    func hash(into hasher: inout Hasher) { hasher.combine(number) }
+}
+
+package struct AuditRepository: Sendable {
+    private let database: StorageDatabase
+    private var pool: ConnectionPool { database.system }
+
+    package init(_ database: StorageDatabase) { self.database = database }
 
     package func append(_ entry: AuditEntry) async throws {
+        _ = try await database.auditLines.submit(AuditLine(entry))
+    }
+
+    /// Callers go through ``StorageDatabase/auditLines``.
+    static func append(_ entries: [AuditEntry], pool: ConnectionPool) async throws {
         try await pool.execute(
             AuditStatements.append,
             [
-                SQLValue(entry.tenantID), SQLValue(entry.deviceID), .text(entry.actor), SQLValue(entry.actorAddress),
-                SQLValue(entry.requestID), .text(entry.action), .text(entry.target), .text(entry.result),
-                .text(entry.detail),
+                .array(entries.map { SQLValue($0.tenantID) }), .array(entries.map { SQLValue($0.deviceID) }),
+                .texts(entries.map(\.actor)), .array(entries.map { SQLValue($0.actorAddress) }),
+                .array(entries.map { SQLValue($0.requestID) }), .texts(entries.map(\.action)),
+                .texts(entries.map(\.target)), .texts(entries.map(\.result)), .texts(entries.map(\.detail)),
             ])
     }
 
@@ -72,7 +90,9 @@ enum AuditStatements {
         "audit.append",
         """
         INSERT INTO sb.audit_log (tenant_id, device_id, actor, actor_ip, request_id, action, target, result, detail)
-        VALUES ($1, $2, $3, $4::text::inet, $5, $6, $7, $8, $9)
+        SELECT tenant_id, device_id, actor, actor_ip::inet, request_id, action, target, result, detail::jsonb
+        FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+          $9::text[]) AS line (tenant_id, device_id, actor, actor_ip, request_id, action, target, result, detail)
         """)
     static let newest = Statement(
         "audit.newest",

@@ -88,15 +88,18 @@ package struct DeviceRepository: Sendable {
     /// Invalidates every token of a device, on every node. Returns the new version and the JID to put into the next token;
     /// nil when there is no such device.
     package func raiseTokenVersion(_ deviceID: UUID) async throws -> (version: Int, jid: String?)? {
-        try await pool.withTransaction { transaction in
-            guard let row = try await transaction.query(DeviceStatements.raiseTokenVersion, [.uuid(deviceID)]).first
-            else { return nil }
-            let version: Int = try row["token_version"]
-            _ = try await transaction.query(
-                AuthFeedStatements.record,
-                ["device", .int(try row["tenant_id"]), .uuid(deviceID), SQLValue(version), true])
-            return (version, try row["jid"])
-        }
+        try await database.tokenRaises.submit(deviceID).map { ($0.version, $0.jid) }
+    }
+
+    /// The new versions of the devices there are. Callers go through ``StorageDatabase/tokenRaises``.
+    static func raiseTokenVersions(
+        _ devices: [UUID], pool: ConnectionPool
+    ) async throws -> [UUID: RaisedToken?] {
+        let rows = try await pool.query(DeviceStatements.raiseTokenVersions, [.uuids(devices)])
+        return try Dictionary(
+            uniqueKeysWithValues: rows.map { row in
+                (try row["device_id"], RaisedToken(version: try row["token_version"], jid: try row["jid"]))
+            })
     }
 
     // MARK: Settings
@@ -172,4 +175,10 @@ package struct DeviceRepository: Sendable {
             DeviceStatements.delete(.int(did), .int(tenantID)),
         ])
     }
+}
+
+/// What a raise of a token version gave.
+package struct RaisedToken: Sendable {
+    let version: Int
+    let jid: String?
 }
