@@ -13,6 +13,39 @@ package final class SlidingHour: Sendable {
         var elsewhere: Int = 0
         /// Counted since `takeUnsaved()`.
         var unsaved: Int = 0
+
+        /// Counts one request of `minute`, unless `limit` is reached.
+        mutating func count(at minute: Int64, limit: Int, now: Int64) -> AttemptLimiter.Standing {
+            advance(to: minute)
+            let isExceeded = total + elsewhere >= limit
+            if !isExceeded {
+                counts[Int(self.minute % 60)] += 1
+                total += 1
+                unsaved += 1
+            }
+            return AttemptLimiter.Standing(
+                limit: limit, remaining: max(0, limit - total - elsewhere), resetAfter: reset(now: now),
+                isExceeded: isExceeded)
+        }
+
+        private mutating func advance(to minute: Int64) {
+            guard minute > self.minute else { return }
+            for step in 1...min(60, minute - self.minute) {
+                let slot = Int((self.minute + step) % 60)
+                total -= Int(counts[slot])
+                counts[slot] = 0
+            }
+            self.minute = minute
+        }
+
+        /// Seconds until the oldest counted minute leaves the hour.
+        private func reset(now: Int64) -> Int {
+            for age in stride(from: Int64(59), through: 0, by: -1) {
+                let counted = minute - age
+                if counted >= 0, counts[Int(counted % 60)] > 0 { return Int(max(1, (counted + 60) * 60 - now)) }
+            }
+            return 3600
+        }
     }
 
     private let usages = NIOLockedValueBox<[Int64: Usage]>([:])
@@ -26,19 +59,8 @@ package final class SlidingHour: Sendable {
         guard limit > 0 else { return nil }
         let minute = now / 60
         return usages.withLockedValue { usages in
-            var usage = usages[tenant] ?? Usage(minute: minute)
-            Self.advance(&usage, to: minute)
-            let isExceeded = usage.total + usage.elsewhere >= limit
-            if !isExceeded {
-                usage.counts[Int(minute % 60)] += 1
-                usage.total += 1
-                usage.unsaved += 1
-            }
-            usages[tenant] = usage
-            let used = usage.total + usage.elsewhere
-            return AttemptLimiter.Standing(
-                limit: limit, remaining: max(0, limit - used), resetAfter: Self.reset(usage, now: now),
-                isExceeded: isExceeded)
+            // In place: a copy out and back would copy the ring.
+            usages[tenant, default: Usage(minute: minute)].count(at: minute, limit: limit, now: now)
         }
     }
 
@@ -70,24 +92,5 @@ package final class SlidingHour: Sendable {
                 usages[tenant]?.elsewhere = max(0, (totals[tenant] ?? 0) - own)
             }
         }
-    }
-
-    private static func advance(_ usage: inout Usage, to minute: Int64) {
-        guard minute > usage.minute else { return }
-        for step in 1...min(60, minute - usage.minute) {
-            let slot = Int((usage.minute + step) % 60)
-            usage.total -= Int(usage.counts[slot])
-            usage.counts[slot] = 0
-        }
-        usage.minute = minute
-    }
-
-    /// Seconds until the oldest counted minute leaves the hour.
-    private static func reset(_ usage: Usage, now: Int64) -> Int {
-        for age in stride(from: Int64(59), through: 0, by: -1) {
-            let minute = usage.minute - age
-            if minute >= 0, usage.counts[Int(minute % 60)] > 0 { return Int(max(1, (minute + 60) * 60 - now)) }
-        }
-        return 3600
     }
 }
