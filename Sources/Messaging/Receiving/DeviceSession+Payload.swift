@@ -58,6 +58,7 @@ extension DeviceSession {
         case .revoke(let target):
             revoke(target, info: info, parties: parties, draft: &draft)
         case .ephemeralSetting(let seconds):
+            timerChanged(chat: parties.chat.key, ticket: draft.ticket)
             draft.changes.chats.append(
                 ChatUpdate(
                     chat: parties.chat.key, kind: chatKind(info.chat), ephemeral: (max(0, seconds), info.timestamp)))

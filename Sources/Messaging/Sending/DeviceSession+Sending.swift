@@ -214,7 +214,19 @@ extension DeviceSession {
 
     func ephemeralSeconds(of target: SendTarget) async throws -> Int {
         if target.jid.isGroup { return try await group(target.jid).ephemeralSeconds }
-        return try await load { try await store.ephemeralSeconds(did: did, chat: target.chat) }
+        if let known = chatTimers[target.chat] { return known }
+        let changes = timerChanges
+        let seconds = try await load { try await store.ephemeralSeconds(did: did, chat: target.chat) }
+        // A change that came meanwhile, or is on its way to the store, is not in what was read.
+        if changes == timerChanges, tickets.watermark >= newestTimerChange { chatTimers[target.chat] = seconds }
+        return seconds
+    }
+
+    /// The timer of a chat changes with the commit of `ticket`.
+    func timerChanged(chat: String, ticket: CommitTicket) {
+        chatTimers[chat] = nil
+        timerChanges += 1
+        newestTimerChange = ticket
     }
 
     func quoted(_ quote: Quote?, in target: SendTarget) async throws -> QuotedMessage? {

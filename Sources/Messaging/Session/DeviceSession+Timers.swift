@@ -98,6 +98,7 @@ extension DeviceSession {
         groups.removeAll()
         keyMarks.removeAll()
         tokens.removeAll()
+        chatTimers.removeAll()
         pushNames.removeAll()
         placeholderRequests.removeAll()
         requestedMessages.removeAll()

@@ -69,6 +69,11 @@ package actor DeviceSession: DeviceClient {
     var groups = RecentCache<String, CachedGroup>(capacity: 32)
     var keyMarks = RecentCache<String, Set<SenderKeyMark>>(capacity: 8)
     var tokens = RecentCache<String, PrivacyTokenRow>(capacity: 64)
+    /// Seconds after which messages of a chat vanish; what the store says, as far as it was asked.
+    var chatTimers = RecentCache<String, Int>(capacity: 64)
+    /// How often a timer has changed, and the commit that the newest change is in.
+    var timerChanges: UInt64 = 0
+    var newestTimerChange = CommitTicket.none
     var preKeyUpkeep = PreKeyUpkeep()
     var lastDigestCheck: Timestamp?
     var pendingUsedPreKeys: Set<UInt32> = []

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import Signal
 import Testing
 import Transport
@@ -193,5 +194,32 @@ struct SendTextTests {
         #expect(context[string: "participant"] == phone.jid.description)
         #expect(context[message: "quotedMessage"]?[string: "conversation"] == "question")
         #expect(context[strings: "mentionedJID"] == [phone.jid.description])
+    }
+
+    @Test("a chat's timer is not asked for with each message, and a change of it counts at once")
+    func timer() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        func sent(_ text: String) async throws -> ProtoMessage {
+            bench.server.clearLog()
+            _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: text))
+            let stanza = try await bench.server.stanza("message") { $0.tag == "message" }
+            let enc = stanza.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc")
+            return try phone.decrypt(try #require(enc), from: Bench.lid)
+        }
+        for text in ["one", "two"] { #expect(try await sent(text)[string: "conversation"] == text) }
+        #expect(bench.store.timerReads.withLockedValue { $0 } == 1)
+
+        let setting = ProtoMessage(.message) { message in
+            message.update("protocolMessage") { body in
+                body[int: "type"] = 3
+                body[uint: "ephemeralExpiration"] = 86_400
+            }
+        }
+        bench.server.deliver(bench.message("T1", from: phone, encs: [try phone.encrypt(setting, to: Bench.lid)]))
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "T1" }
+        let context = try await sent("three")[message: "extendedTextMessage"]?[message: "contextInfo"]
+        #expect(context?[uint: "expiration"] == 86_400)
     }
 }

@@ -39,6 +39,9 @@ final class MemoryStore: DeviceStore {
     /// Thrown by every load while set.
     let loadFailure = NIOLockedValueBox<StoreError?>(nil)
 
+    /// How often the timer of a chat was read.
+    let timerReads = NIOLockedValueBox(0)
+
     func read<Result>(_ did: Int64, _ body: (Device) -> Result) -> Result {
         devices.withLockedValue { body($0[did] ?? Device()) }
     }
@@ -151,7 +154,8 @@ final class MemoryStore: DeviceStore {
     }
 
     func ephemeralSeconds(did: Int64, chat: String) async throws -> Int {
-        try load(did) { $0.chats[chat]?.ephemeral?.seconds ?? 0 }
+        timerReads.withLockedValue { $0 += 1 }
+        return try load(did) { $0.chats[chat]?.ephemeral?.seconds ?? 0 }
     }
 
     /// Applies one set; throws `CommitError.fenced` under another epoch.
