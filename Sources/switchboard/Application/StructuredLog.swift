@@ -3,7 +3,7 @@ import Logging
 import Messaging
 
 /// Writes log lines as 13-configuration, section 12 asks: UTC time with milliseconds, level, scope and fields, as text for
-/// people or as one JSON object a line for machines. Lines go to standard error.
+/// people or as one JSON object a line for machines.
 struct StructuredLogHandler: LogHandler {
     enum Form: Sendable { case text, json }
 
@@ -11,11 +11,13 @@ struct StructuredLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     private let label: String
     private let form: Form
+    private let writer: LogWriter
 
-    init(label: String, level: Logger.Level, form: Form) {
+    init(label: String, level: Logger.Level, form: Form, writer: LogWriter = .standardError) {
         self.label = label
         logLevel = level
         self.form = form
+        self.writer = writer
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -27,12 +29,13 @@ struct StructuredLogHandler: LogHandler {
         var fields = metadata
         fields.merge(event.metadata ?? [:]) { _, new in new }
         let time = SystemClock().now().rfc3339.dropLast(4) + "Z"
-        let line =
-            switch form {
-            case .text: text(String(time), event.level, "\(event.message)", fields)
-            case .json: json(String(time), event.level, "\(event.message)", fields)
-            }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        var line: String
+        switch form {
+        case .text: line = text(String(time), event.level, "\(event.message)", fields)
+        case .json: line = json(String(time), event.level, "\(event.message)", fields)
+        }
+        line += "\n"
+        writer.write(Array(line.utf8), isUrgent: event.level >= .error)
     }
 
     private func text(_ time: String, _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata) -> String {
@@ -40,16 +43,20 @@ struct StructuredLogHandler: LogHandler {
         return "\(time) \(level.rawValue.uppercased()) [\(label)] \(Self.oneLine(message))\(pairs)"
     }
 
+    /// The members of every line first, then the fields by name.
     private func json(_ time: String, _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata) -> String {
-        var object = fields.mapValues { "\($0)" }
-        object["ts"] = time
-        object["level"] = level.rawValue
-        object["scope"] = label
-        object["msg"] = message
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        var object = JSONObject()
+        object.set("ts", time)
+        object.set("level", level.rawValue)
+        object.set("scope", label)
+        object.set("msg", message)
+        for (name, value) in fields.sorted(by: { $0.key < $1.key }) where !Self.members.contains(name) {
+            object.set(name, "\(value)")
+        }
+        return String(decoding: object.bytes, as: UTF8.self)
     }
+
+    private static let members: Set<String> = ["ts", "level", "scope", "msg"]
 
     /// A value cannot forge a second line.
     private static func oneLine(_ text: String) -> String {
