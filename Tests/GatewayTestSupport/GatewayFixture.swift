@@ -30,16 +30,31 @@ package struct GatewayFixture: Sendable {
         _ body: (GatewayFixture) async throws -> Result
     ) async throws -> Result {
         try await PostgresFixture.withDatabase(migrations: EmbeddedMigrations.all) { test in
-            let database = try await StorageDatabase.open(
-                test.configuration(), migrations: .check, logger: Self.silent)
-            do {
-                let result = try await body(try await GatewayFixture(test, database, settings))
-                await database.shutdown()
-                return result
-            } catch {
-                await database.shutdown()
-                throw error
-            }
+            try await run(test, settings, body)
+        }
+    }
+
+    /// The same on a server of its own in which `pg_stat_statements` counts.
+    package static func runCounted<Result: Sendable>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (GatewayFixture) async throws -> Result
+    ) async throws -> Result {
+        try await PostgresFixture.withCountedDatabase(migrations: EmbeddedMigrations.all) { test in
+            try await run(test, [:], body)
+        }
+    }
+
+    private static func run<Result: Sendable>(
+        _ test: TestDatabase, _ settings: [String: String], isolation: isolated (any Actor)? = #isolation,
+        _ body: (GatewayFixture) async throws -> Result
+    ) async throws -> Result {
+        let database = try await StorageDatabase.open(test.configuration(), migrations: .check, logger: Self.silent)
+        do {
+            let result = try await body(try await GatewayFixture(test, database, settings))
+            await database.shutdown()
+            return result
+        } catch {
+            await database.shutdown()
+            throw error
         }
     }
 

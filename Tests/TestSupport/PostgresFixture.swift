@@ -29,6 +29,33 @@ package enum PostgresFixture {
         return TestDatabase(server: server, name: name)
     }
 
+    /// Runs `body` with a database of a server of its own, in which `pg_stat_statements` counts.
+    package static func withCountedDatabase<Result: Sendable>(
+        migrations: [Migration], isolation: isolated (any Actor)? = #isolation,
+        _ body: (TestDatabase) async throws -> Result
+    ) async throws -> Result {
+        var options = EmbeddedPostgres.Options()
+        options.durable = false
+        options.temporary = true
+        options.preloadedLibraries = ["pg_stat_statements"]
+        let server = try await EmbeddedPostgres.start(
+            in: "/tmp/sbtest-\(UUID().uuidString.prefix(8).lowercased())", options: options)
+        let database = TestDatabase(server: server.uri, name: "switchboard")
+        do {
+            try await Migrator(migrations).run(DatabaseConfiguration(uri: server.uri))
+            let connection = try await DedicatedConnection.open(
+                DatabaseConfiguration(uri: server.uri, searchPath: "public"))
+            try await connection.script("CREATE EXTENSION pg_stat_statements")
+            await connection.close()
+            let result = try await body(database)
+            await server.stop()
+            return result
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
     /// Runs SQL as superuser in the server's maintenance database.
     package static func script(_ sql: String) async throws {
         let connection = try await DedicatedConnection.open(

@@ -18,6 +18,8 @@ package struct EmbeddedPostgres: Sendable {
         /// Removes the whole directory once the server has stopped: for tests.
         package var temporary = false
         package var maxConnections = 60
+        /// `shared_preload_libraries`, such as `pg_stat_statements`.
+        package var preloadedLibraries: [String] = []
         /// Directory of `initdb` and `postgres`; nil looks for them.
         package var programs: String?
 
@@ -103,6 +105,7 @@ package struct EmbeddedPostgres: Sendable {
             ("log_line_prefix", "%m [%p] "),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
+            ("shared_preload_libraries", options.preloadedLibraries.joined(separator: ",")),
         ]
         settings +=
             options.durable
