@@ -19,6 +19,8 @@ package final class FakeDeviceClient: DeviceClient {
         package var proxies: [String?] = []
         /// Sends wait here until it is opened.
         package var sendGate: AsyncStream<Void>?
+        /// Sends that wait do not hear that they are cancelled.
+        package var isDeaf = false
 
         package init() {}
     }
@@ -98,7 +100,13 @@ package final class FakeDeviceClient: DeviceClient {
         try check()
         if !state.isLoggedIn { throw state.isPaired ? SessionError.notConnected : SessionError.notPaired }
         change { $0.sent.append(message) }
-        if let gate = now.sendGate { for await _ in gate { break } }
+        if let gate = now.sendGate {
+            if now.isDeaf {
+                await Task { for await _ in gate { break } }.value
+            } else {
+                for await _ in gate { break }
+            }
+        }
         return SendResult(
             messageID: message.messageID ?? "3EB0A1B2C3D4E5F60718", chat: message.chat,
             timestamp: Timestamp(seconds: 1_767_323_045))

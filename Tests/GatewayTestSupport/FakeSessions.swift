@@ -33,6 +33,21 @@ package final class FakeSessions: SessionDirectory {
         state.withLockedValue { $0.elsewhere[did, default: 0] > 0 ? nil : $0.sessions[did] }
     }
 
+    package func located(did: Int64) async throws -> (any DeviceClient)? {
+        try checkOwner(did)
+        return running(did: did)
+    }
+
+    /// Counts one question for a device of the other node. Throws `SessionDirectoryError.elsewhere`.
+    private func checkOwner(_ did: Int64) throws {
+        try state.withLockedValue { state in
+            guard let left = state.elsewhere[did], left > 0 else { return }
+            state.elsewhere[did] = left - 1
+            throw SessionDirectoryError.elsewhere(
+                DeviceOwner(did: did, nodeID: state.owner.nodeID, url: state.owner.url, expiresIn: 7))
+        }
+    }
+
     package func owner(did: Int64) async throws -> DeviceOwner? {
         state.withLockedValue { state in
             guard state.elsewhere[did, default: 0] > 0 else { return nil }
@@ -41,13 +56,9 @@ package final class FakeSessions: SessionDirectory {
     }
 
     package func session(did: Int64) async throws -> any DeviceClient {
-        try state.withLockedValue { state throws(SessionDirectoryError) -> FakeDeviceClient in
-            if let failure = state.failure { throw failure }
-            if let left = state.elsewhere[did], left > 0 {
-                state.elsewhere[did] = left - 1
-                throw .elsewhere(
-                    DeviceOwner(did: did, nodeID: state.owner.nodeID, url: state.owner.url, expiresIn: 7))
-            }
+        if let failure = state.withLockedValue({ $0.failure }) { throw failure }
+        try checkOwner(did)
+        return state.withLockedValue { state in
             if let session = state.sessions[did] { return session }
             let session = FakeDeviceClient()
             state.sessions[did] = session

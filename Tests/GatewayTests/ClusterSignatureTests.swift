@@ -63,6 +63,18 @@ struct ClusterSignatureTests {
         }
     }
 
+    @Test("a number used once is remembered for a whole window, however many come, and forgotten after two")
+    func replays() {
+        var window = ReplayWindow(length: 30_000)
+        func take(_ nonce: String, at now: Int64) -> Bool { window.take(nonce, at: now) }
+        for number in 0..<20_000 { #expect(take("\(number)", at: Self.now + Int64(number))) }
+        #expect(!take("0", at: Self.now + 30_000) && !take("19999", at: Self.now + 49_998))
+        #expect(take("late", at: Self.now + 59_999) && !take("late", at: Self.now + 89_998))
+        #expect(!take("late", at: Self.now), "the clock was set back")
+        #expect(take("0", at: Self.now + 200_000))
+        #expect(window.count == 1)
+    }
+
     @Test("whatever is changed on the way is noticed")
     func tampering() {
         let header = signature().sign(request, identity: identity, for: node, now: Self.now)

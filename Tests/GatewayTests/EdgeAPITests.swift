@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import Storage
 import Tenancy
+import TestSupport
 import Testing
 
 @Suite("The shell of the API")
@@ -102,6 +103,29 @@ struct EdgeAPITests {
             let late = try await get("/devices/me", ["Authorization": "Bearer \(device.token)"])
             #expect(late.status == .ok && late.headers["connection"] == ["close"])
             await server.stop(patience: .seconds(2))
+        }
+    }
+
+    @Test("a client that is slow with the head of a request is 408, the first as well as a later one")
+    func slowHead() async throws {
+        try await GatewayFixture.run(settings: ["SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1"]) { api in
+            let server = GatewayServer(
+                api.dependencies, configuration: api.configuration, headLimit: .milliseconds(700))
+            let port = try await server.start()
+            // On a busy machine the first byte may come too late: then there is no answer at all.
+            let first = try await eventually("an answer to half a head") {
+                let answer = try await RawHTTP.exchange(port, "GET / HTTP/1.1\r\nHost: x\r\n")
+                return answer.isEmpty ? nil : answer
+            }
+            #expect(first.hasPrefix("HTTP/1.1 408 ") && first.contains("Request Timeout"), "\(first)")
+            let later = try await eventually("an answer and then one to half a head") {
+                let answer = try await RawHTTP.exchange(
+                    port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", next: ("Working great!", "GET / HT"))
+                return answer.hasPrefix("HTTP/1.1 200 ") ? answer : nil
+            }
+            #expect(later.contains("HTTP/1.1 408 "), "\(later)")
+            #expect(try await RawHTTP.exchange(port, "").isEmpty)
+            await server.stop()
         }
     }
 

@@ -146,6 +146,10 @@ struct HostileRequestTests {
                     post + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n" + smuggled
                 ),
                 ("a huge header", "GET / HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "b", count: 100_000))\r\n\r\n"),
+                ("a star before an address", "GET *@127.0.0.1:1/devices/me HTTP/1.1\r\nHost: x\r\n\r\n"),
+                ("a star", "OPTIONS * HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n"),
+                ("an absolute target", "GET http://127.0.0.1:1/health HTTP/1.1\r\nHost: x\r\n\r\n"),
+                ("a host and no path", "GET http://127.0.0.1 HTTP/1.1\r\nHost: x\r\n\r\n"),
                 ("no version", "GET /admin/stats\r\n\r\n"),
                 ("an odd version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
             ] {

@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import Tenancy
 
 /// Hands requests to the node that runs their device (14-storage, section 7.4).
@@ -26,6 +27,9 @@ final class ClusterForwarder: Sendable {
     private static let unreachablePause = Duration.seconds(1)
     private static let ownerCheck = Duration.seconds(2)
     private static let maximumAnswer = 64 << 20
+    /// Connections to one node: a send holds one for as long as WhatsApp takes to acknowledge it, a stream for as long as
+    /// it is read.
+    private static let maximumConnections = 1024
     /// Headers of an answer that this node writes itself.
     private static let ownHeaders: Set<String> = [
         "connection", "content-length", "content-type", "date", "transfer-encoding", "keep-alive", "x-request-id",
@@ -44,7 +48,7 @@ final class ClusterForwarder: Sendable {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(1)
         configuration.connectionPool.idleTimeout = .seconds(30)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = Self.maximumConnections
         configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: configuration)
         self.signature = signature
@@ -59,14 +63,10 @@ final class ClusterForwarder: Sendable {
         _ request: ClusterRequest, identity: ClusterIdentity, to owner: DeviceOwner, limit: Duration
     ) async throws -> Outcome {
         if unreachable.withLockedValue({ $0[owner.url].map { $0 > .now } ?? false }) { return .notRun }
-        let outcome = try await withThrowingTaskGroup(of: Outcome?.self) { group in
-            group.addTask { await self.exchange(request, identity: identity, to: owner, limit: limit) }
-            group.addTask {
-                try await self.waitUntilMoved(owner)
-                return nil
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
+        let outcome = try await Race.run {
+            await self.exchange(request, identity: identity, to: owner, limit: limit)
+        } against: {
+            try await self.waitUntilMoved(owner)
         }
         return outcome ?? .unknown
     }
@@ -88,7 +88,13 @@ final class ClusterForwarder: Sendable {
     private func exchange(
         _ request: ClusterRequest, identity: ClusterIdentity, to owner: DeviceOwner, limit: Duration
     ) async -> Outcome {
-        var message = HTTPClientRequest(url: owner.url + request.target)
+        guard let address = ForwardAddress(owner: owner.url, target: request.target) else {
+            logger.warning("not an address to forward to", metadata: ["node": "\(owner.nodeID)"])
+            return .notRun
+        }
+        var request = request
+        request.target = address.target
+        var message = HTTPClientRequest(url: address.url)
         message.method = HTTPMethod(rawValue: request.method)
         let time = Int64(Date().timeIntervalSince1970 * 1000)
         message.headers.add(
@@ -106,9 +112,12 @@ final class ClusterForwarder: Sendable {
             if response.headers.contains(name: Self.missHeader) { return .notRun }
             return .answer(try await Self.answer(response))
         } catch {
-            if Self.wasNeverSent(error) {
+            switch Self.failure(error) {
+            case .crowded: return .notRun
+            case .unreachable:
                 unreachable.withLockedValue { $0[owner.url] = .now + Self.unreachablePause }
                 return .notRun
+            case .unknown: break
             }
             logger.info(
                 "a forwarded request got no answer", metadata: ["node": "\(owner.nodeID)", "error": "\(error)"])
@@ -116,12 +125,24 @@ final class ClusterForwarder: Sendable {
         }
     }
 
-    private static func wasNeverSent(_ error: any Error) -> Bool {
+    enum Failure: Equatable {
+        /// No connection was free or made in time: nothing was sent, and the node may be well.
+        case crowded
+        /// No connection came about: nothing was sent.
+        case unreachable
+        /// The request may have left.
+        case unknown
+    }
+
+    static func failure(_ error: any Error) -> Failure {
         switch error {
-        case let error as HTTPClientError where error == .connectTimeout: true
-        case is NIOConnectionError: true
-        case let error as IOError: error.errnoCode == ECONNREFUSED || error.errnoCode == EHOSTUNREACH
-        default: false
+        case let error as HTTPClientError where error == .getConnectionFromPoolTimeout: .crowded
+        case let error as HTTPClientError where error == .connectTimeout || error == .tlsHandshakeTimeout: .unreachable
+        case is NIOConnectionError, is NIOSSLExtraError: .unreachable
+        case NIOSSLError.handshakeFailed: .unreachable
+        case let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode):
+            .unreachable
+        default: .unknown
         }
     }
 
@@ -140,12 +161,5 @@ final class ClusterForwarder: Sendable {
             answer.headers.append((name, value))
         }
         return answer
-    }
-}
-
-extension TimeAmount {
-    fileprivate init(_ duration: Duration) {
-        let parts = duration.components
-        self = .nanoseconds(parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000)
     }
 }

@@ -38,7 +38,9 @@ final class ClusterSignature: Sendable {
 
     private let key: Bytes
     private let nodeID: UUID
-    private let seen = NIOLockedValueBox<[String: Int64]>([:])
+    /// A header is taken from `tolerance` before it was signed until `tolerance` after it expired.
+    private let seen = NIOLockedValueBox(
+        ReplayWindow(length: ClusterSignature.lifetime + 2 * ClusterSignature.tolerance))
 
     /// - Parameters:
     ///   - secret: `NODE_CLUSTER_SECRET`.
@@ -100,7 +102,7 @@ final class ClusterSignature: Sendable {
         guard claims.node == nodeID else { throw .otherNode }
         let latest = now + Self.lifetime + Self.tolerance
         guard claims.expires >= now - Self.tolerance, claims.expires <= latest else { throw .expired }
-        guard takeNonce(claims.nonce, now: now) else { throw .replayed }
+        guard seen.withLockedValue({ $0.take(claims.nonce, at: now) }) else { throw .replayed }
         return ClusterIdentity(
             caller: caller, requestID: claims.request, client: claims.client, bodyDigest: digest)
     }
@@ -125,14 +127,5 @@ final class ClusterSignature: Sendable {
             "v1", request.method, request.target, request.contentType, request.accept, request.idempotencyKey, claims,
         ]
         return HMACSHA256.authenticate(Bytes(lines.joined(separator: "\n").utf8), key: key)
-    }
-
-    /// False for one that was seen already.
-    private func takeNonce(_ nonce: String, now: Int64) -> Bool {
-        let keptUntil = now + Self.lifetime + 2 * Self.tolerance
-        return seen.withLockedValue { seen in
-            if seen.count >= 10_000 { seen = seen.filter { $0.value > now } }
-            return seen.updateValue(keptUntil, forKey: nonce).map { $0 <= now } ?? true
-        }
     }
 }

@@ -15,6 +15,8 @@ enum BodyReader {
             // No length and no chunks: a body only where a test hands one over directly.
             return try await collect(request.body, limit: limit)
         }
+        // Not a `Race`: the connection goes on reading from the same stream, so that the reader has to have ended. It hears
+        // its cancellation at once.
         return try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
             let progress = Progress()
             group.addTask { try await collect(request.body, limit: limit, progress: progress) }

@@ -1,21 +1,15 @@
 import Synchronization
+import Tenancy
 
 /// Runs work that waits for others within the time a request may take.
 enum Deadline {
-    /// Throws `APIError.deadline` when `work` takes longer than `limit`; the work is then cancelled.
+    /// Throws `APIError.deadline` when `work` takes longer than `limit`; the work is then cancelled, and left when it does
+    /// not hear that.
     static func run<Value: Sendable>(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Value)
         async throws -> Value
     {
-        try await withThrowingTaskGroup(of: Value?.self) { group in
-            group.addTask { try await work() }
-            group.addTask {
-                try await Task.sleep(for: limit)
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let first = try await group.next(), let value = first else { throw APIError.deadline }
-            return value
-        }
+        guard let value = try await Race.run(within: limit, work) else { throw APIError.deadline }
+        return value
     }
 }
 

@@ -36,7 +36,10 @@ extension Edge {
         } catch let error as SessionDirectoryError {
             if forwarded != nil { throw error.isMiss ? APIError(error).missed : APIError(error) }
             guard case .elsewhere(let owner) = error, let cluster else { throw error }
-            return try await forward(call, clusterRequest(request, body: body), to: owner, cluster)
+            var wanted = clusterRequest(request, body: body)
+            // Of a HEAD the length and type of the body would be lost on the way: this node answers it from the GET.
+            if wanted.method == "HEAD" { wanted.method = "GET" }
+            return try await forward(call, wanted, to: owner, cluster)
         }
     }
 
@@ -47,7 +50,7 @@ extension Edge {
     ) async throws -> Answer {
         let identity = ClusterIdentity(
             caller: call.identity, requestID: call.requestID, client: call.client, bodyDigest: [])
-        let isRepeatable = request.method == "GET" || request.method == "HEAD" || call.idempotencyKey != nil
+        let isRepeatable = request.method == "GET" || call.idempotencyKey != nil
         let deadline = ContinuousClock.now + Self.patience
         var owner = first
         while true {
@@ -69,7 +72,7 @@ extension Edge {
 
     private func clusterRequest(_ request: Request, body: [UInt8]) -> ClusterRequest {
         ClusterRequest(
-            method: request.method.rawValue, target: request.head.path ?? "/", body: body,
+            method: request.method.rawValue, target: request.head.path ?? "", body: body,
             contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
             idempotencyKey: request.headers[.idempotencyKey] ?? "")
     }

@@ -81,7 +81,7 @@ struct Edge: HTTPResponder {
         var requestID = RequestID.choose(request.headers[.requestID])
         var fields = EdgeHeaders.base
         fields[.requestID] = requestID
-        let target = request.head.path ?? "/"
+        let target = request.head.path ?? ""
         let queryStart = target.firstIndex(of: "?") ?? target.endIndex
         let path = target[..<queryStart]
         let query = queryStart < target.endIndex ? target[target.index(after: queryStart)...] : nil
@@ -89,7 +89,7 @@ struct Edge: HTTPResponder {
         var client = clients.resolve(remote: context.remoteAddress, request.headers)
         if drain.isDraining { fields[.connection] = "close" }
 
-        if method == "OPTIONS", CORSPolicy.isPreflight(request.headers) {
+        if method == "OPTIONS", target.hasPrefix("/"), CORSPolicy.isPreflight(request.headers) {
             cors.applyPreflight(to: &fields, origin: request.headers[.origin])
             fields[.contentType] = nil
             return Response(status: .noContent, headers: fields)
@@ -131,6 +131,8 @@ struct Edge: HTTPResponder {
     private func find(
         _ method: String, _ path: Substring, target: String, headers: HTTPFields
     ) throws -> (Route, PathParameters) {
+        // What stands before the first slash would be lost in routing and become part of an address when forwarded.
+        guard target.hasPrefix("/") else { throw APIError.badRequest }
         // Request line and headers together: 10-rest-api, section 2.8.
         let length = headers.reduce(target.utf8.count + 16) {
             $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4
@@ -185,8 +187,7 @@ struct Edge: HTTPResponder {
             fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],
             logger: RequestLog.logger(accessLog, requestID: requestID, identity))
         return try await cached(call, ResponseCache.wish(request.headers)) {
-            let run = { @Sendable in try await self.run(call, request, bytes, forwarded: forwarded) }
-            return route.isWaiting ? try await Deadline.run(deadline) { try await run() } : try await run()
+            try await Deadline.run(deadline) { try await self.run(call, request, bytes, forwarded: forwarded) }
         }
     }
 
@@ -381,12 +382,6 @@ struct Edge: HTTPResponder {
 
 enum HeaderLimit {
     static let bytes = 8192
-}
-
-enum ContentSecurity {
-    /// For pages of ours: own inline styles, images from data, nothing else.
-    static let page =
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 }
 
 extension String {

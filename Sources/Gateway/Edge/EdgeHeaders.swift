@@ -86,3 +86,9 @@ struct CORSPolicy: Sendable {
         fields[.accessControlMaxAge] = "600"
     }
 }
+
+enum ContentSecurity {
+    /// For pages of ours: own inline styles, images from data, nothing else.
+    static let page =
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+}

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import ServiceLifecycle
 import Tenancy
 
 /// `/metrics` on a listener of its own, without credentials: for networks where only the monitoring can reach it
@@ -36,10 +37,17 @@ struct MetricsListener: HTTPResponder {
                     metadata: ["address": "\(host)", "port": "\(channel.localAddress?.port ?? 0)"])
             },
             eventLoopGroupProvider: .shared(eventLoops), logger: logger)
+        // Ended gracefully: a listener that is cancelled while it holds a connection that nobody took yet ends the process.
+        let services = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: application, successTerminationBehavior: .gracefullyShutdownGroup)],
+                logger: logger))
         do {
-            try await application.run()
-        } catch is CancellationError {
-            return
+            try await withTaskCancellationHandler {
+                try await Task { try await services.run() }.value
+            } onCancel: {
+                Task { await services.triggerGracefulShutdown() }
+            }
         } catch {
             logger.error("no metrics: cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
         }

@@ -11,6 +11,8 @@ struct RouteCatalogue: Sendable {
     let runningKeys = RunningKeys()
     /// True once the node takes requests: the database answers and the authentication table is loaded.
     let readiness: @Sendable () async -> Bool
+    /// The way to the other nodes; nil where there are none.
+    var cluster: EdgeCluster?
 
     var routes: [Route] {
         let description = APIDescription()

@@ -39,6 +39,7 @@ package actor GatewayServer {
     private let logger: Logger
     private let forwarder: ClusterForwarder
     private let connections = OpenConnections()
+    private let headLimit: Duration
     private var services: ServiceGroup?
     private var server: Task<Void, any Error>?
     private var feedTask: Task<Void, Never>?
@@ -49,40 +50,43 @@ package actor GatewayServer {
     /// - Parameters:
     ///   - eventLoops: Where connections are served.
     ///   - isReady: Further conditions of `/health/ready`, such as an outbox that runs.
+    ///   - headLimit: How long a client may take for the head of a request.
     ///   - now: Unix seconds.
     package init(
         _ dependencies: GatewayDependencies, configuration: SwitchboardConfiguration,
         eventLoops: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
-        isReady: @escaping @Sendable () async -> Bool = { true },
+        isReady: @escaping @Sendable () async -> Bool = { true }, headLimit: Duration = .seconds(10),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     ) {
         self.dependencies = dependencies
         self.configuration = configuration
         self.eventLoops = eventLoops
+        self.headLimit = headLimit
         logger = dependencies.logger
         let freshness = dependencies.freshness
         let drain = self.drain
-        let probe = ReadinessProbe(database: dependencies.database)
+        let probe = ReadinessProbe { [database = dependencies.database] in try await database.probe() }
         let readiness: @Sendable () async -> Bool = {
             guard !drain.isDraining, !freshness.isStale, await isReady() else { return false }
             return await probe.isReachable()
         }
         let page = MetricsPage(dependencies)
         metrics = MetricsListener(page: page, readiness: readiness)
-        let catalogue = RouteCatalogue(
-            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
-            documentation: DocumentationAssets(folder: configuration.api.documentationFolder), metrics: page,
-            readiness: readiness)
         let signature = ClusterSignature(
             secret: configuration.node.clusterSecret, nodeID: dependencies.node.id)
         forwarder = ClusterForwarder(
             signature: signature, sessions: dependencies.sessions, eventLoops: eventLoops, logger: dependencies.logger)
+        let cluster = EdgeCluster(signature: signature, forwarder: forwarder, sessions: dependencies.sessions)
+        let catalogue = RouteCatalogue(
+            dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
+            documentation: DocumentationAssets(folder: configuration.api.documentationFolder), metrics: page,
+            readiness: readiness, cluster: cluster)
         edge = Edge(
             routes: catalogue.routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
             api: configuration.api,
             drain: drain, audit: dependencies.audit, metrics: dependencies.metrics, logger: dependencies.logger,
-            cluster: EdgeCluster(signature: signature, forwarder: forwarder, sessions: dependencies.sessions), now: now)
+            cluster: cluster, now: now)
         feed = AuthFeed(
             source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
             logger: dependencies.logger)
@@ -153,24 +157,47 @@ package actor GatewayServer {
     /// From now on readiness fails and every answer closes its connection, for load balancers and clients to notice.
     package func beginDraining() { drain.begin() }
 
-    /// Closes the listener; requests at work end first, for at most `patience`.
+    /// Closes the listener; requests at work end first, for at most `patience`. What does not end then is left behind:
+    /// this returns some seconds later in any case.
     package func stop(patience: Duration = .seconds(10)) async {
         drain.begin()
         await services?.triggerGracefulShutdown()
-        let limit = Task { [server, drain, connections] in
-            try await Task.sleep(for: patience)
-            drain.refuse()
-            server?.cancel()
-            connections.closeAll()
+        // A task of its own: a cancelled one could not wait.
+        await Task { await finish(patience) }.value
+    }
+
+    private func finish(_ patience: Duration) async {
+        if let server {
+            // Connections go before the listener: one that is accepted and not yet handed over when the listener is
+            // cancelled ends the process.
+            let hasEnded = { @Sendable (limit: Duration) in
+                await Self.ends(within: limit) { _ = await server.result }
+            }
+            if await !hasEnded(patience) {
+                drain.refuse()
+                connections.closeAll()
+                if await !hasEnded(Self.closingPatience) {
+                    server.cancel()
+                    if await !hasEnded(Self.cancelPatience) {
+                        logger.warning("requests outlive the listener: they do not hear that they are cancelled")
+                    }
+                }
+            }
         }
-        _ = await server?.result
-        limit.cancel()
-        await forwarder.shutdown()
         cancelTasks()
-        await feedTask?.value
-        await settingsTask?.value
-        await usageTask?.value
-        await metricsTask?.value
+        let rest = [feedTask, settingsTask, usageTask, metricsTask]
+        let isClean = await Self.ends(within: Self.cancelPatience) { [forwarder] in
+            await forwarder.shutdown()
+            for task in rest { await task?.value }
+        }
+        if !isClean { logger.warning("tasks outlive the listener: they do not hear that they are cancelled") }
+    }
+
+    private static let closingPatience = Duration.seconds(1)
+    private static let cancelPatience = Duration.seconds(3)
+
+    private static func ends(within limit: Duration, _ work: @escaping @Sendable () async -> Void) async -> Bool {
+        (try? await Race.run(within: limit, work)) != nil
     }
 
     private func cancelTasks() {
@@ -182,9 +209,13 @@ package actor GatewayServer {
 
     private func makeServer() throws -> HTTPServerBuilder {
         let connections = self.connections
+        let headLimit = TimeAmount(self.headLimit)
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [connections.handler(), ParserErrorResponder()], idleTimeout: .seconds(75),
+                additionalChannelHandlers: [
+                    connections.handler(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
+                    ParserErrorResponder(),
+                ], idleTimeout: .seconds(75),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 200)))
         guard let certificate = configuration.server.certificateFile, let key = configuration.server.privateKeyFile

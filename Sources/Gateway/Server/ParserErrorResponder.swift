@@ -1,5 +1,3 @@
-import Foundation
-import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
@@ -29,19 +27,6 @@ final class ParserErrorResponder: ChannelDuplexHandler, RemovableChannelHandler 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is HTTPParserError, openRequests == 0 else { return context.fireErrorCaught(error) }
         let isOverflow = (error as? HTTPParserError) == .headerOverflow
-        let failure = isOverflow ? APIError.headersTooLarge : APIError.badRequest
-        let body = Envelope.failure(failure, status: failure.status)
-        var fields = EdgeHeaders.base
-        fields[.requestID] = RequestID.generate()
-        fields[.connection] = "close"
-        fields[.contentLength] = String(body.readableBytes)
-        let head = HTTPResponse(status: .init(code: failure.status), headerFields: fields)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(body)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        // Closing with unread input resets the connection, and the answer might be lost with it: give it a moment.
-        let channel = context.channel
-        channel.close(mode: .output, promise: nil)
-        context.eventLoop.scheduleTask(in: .milliseconds(500)) { channel.close(promise: nil) }
+        EarlyAnswer.send(isOverflow ? .headersTooLarge : .badRequest, context)
     }
 }

@@ -14,12 +14,7 @@ enum DeviceFarewell {
             return
         }
         Task {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { try? await session.logout() }
-                group.addTask { try? await Task.sleep(for: patience) }
-                _ = await group.next()
-                group.cancelAll()
-            }
+            _ = try? await Race.run(within: patience) { try await session.logout() }
             await sessions.stop(did: did)
         }
     }

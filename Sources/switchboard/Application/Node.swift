@@ -134,6 +134,7 @@ struct Node {
                 }
             }
         }
+        let neighbours = Task { try await warnOfLoopback() }
         let announcements = Task { await announcer.run() }
         let deliveries = Task { if configuration.webhooks.isEnabled { await dispatcher.run() } }
         let retention = RetentionSettings(
@@ -157,7 +158,9 @@ struct Node {
         // Load balancers and clients notice in this time; their requests are still answered.
         try? await Task.sleep(for: drainNotice)
         housekeeping.cancel()
-        await gateway.stop()
+        neighbours.cancel()
+        // Sessions and deliveries have to stop within the same limit.
+        await gateway.stop(patience: min(.seconds(10), configuration.node.shutdownTimeout * 2 / 5))
         hints.cancel()
         sessions.cancel()
         _ = await sessions.result
@@ -168,6 +171,18 @@ struct Node {
         await webhookClient.shutdown()
         await database.shutdown()
         logger.info("stopped")
+    }
+
+    /// Looks once at the nodes there are: each says of itself and of those before it what makes it unreachable.
+    private func warnOfLoopback() async throws {
+        // By then this node is registered too.
+        try await Task.sleep(for: .seconds(5))
+        let nodes = try await NodeRepository(database).live()
+        for node in nodes where nodes.count > 1 && AdvertisedAddress.isLoopback(node.advertiseURL) {
+            logger.error(
+                "\(AdvertisedAddress.loopbackWarning)",
+                metadata: ["node": "\(node.name)", "address": "\(node.advertiseURL)"])
+        }
     }
 
     /// Ends the process with status 1 when stopping takes longer than `SHUTDOWN_TIMEOUT`.

@@ -102,28 +102,29 @@ extension RouteCatalogue {
     @Sendable private func reconnectAll(_ call: Call) async throws -> Answer {
         let devices = try await dependencies.devices.overviews(DeviceFilter(limit: 100_000))
         if call.query.bool("async", default: false) {
-            Task { await reconnect(devices) }
+            Task { await reconnect(devices, call) }
             return Self.answer(devices.map { Reconnection(device: $0.device, status: "queued", error: nil) })
         }
-        return Self.answer(await reconnect(devices))
+        return Self.answer(await reconnect(devices, call))
     }
 
     /// Ten at a time; what is not done after a minute is reported as queued and goes on in the background.
-    private func reconnect(_ devices: [DeviceOverview]) async -> [Reconnection] {
+    private func reconnect(_ devices: [DeviceOverview], _ call: Call) async -> [Reconnection] {
         let deadline = ContinuousClock.now + Self.reconnectLimit
         return await withTaskGroup(of: Reconnection.self) { group in
             var results: [Reconnection] = []
             for (index, overview) in devices.enumerated() {
                 if index >= 10, let done = await group.next() { results.append(done) }
-                group.addTask { await reconnectOne(overview, until: deadline) }
+                group.addTask { await reconnectOne(overview, until: deadline, call) }
             }
             for await done in group { results.append(done) }
             return results
         }
     }
 
-    private func reconnectOne(_ overview: DeviceOverview, until deadline: ContinuousClock.Instant) async -> Reconnection
-    {
+    private func reconnectOne(
+        _ overview: DeviceOverview, until deadline: ContinuousClock.Instant, _ call: Call
+    ) async -> Reconnection {
         let device = overview.device
         func result(_ status: String, _ error: String? = nil) -> Reconnection {
             Reconnection(device: device, status: status, error: error)
@@ -137,8 +138,29 @@ extension RouteCatalogue {
             try await dependencies.gate.sessionToConnect(DeviceScope(tenantID: device.tenantID, did: device.did))
                 .reconnect()
             return result("reconnected")
+        } catch SessionDirectoryError.elsewhere(let owner) {
+            let failure = await reconnect(device, at: owner, within: deadline - .now, call)
+            return result(failure == nil ? "reconnected" : "failed", failure)
         } catch {
             return result("failed", APIError(any: error).message)
+        }
+    }
+
+    /// Has the node that runs the device reconnect it. Returns what went wrong.
+    private func reconnect(
+        _ device: DeviceRecord, at owner: DeviceOwner, within limit: Duration, _ call: Call
+    ) async -> String? {
+        guard let cluster else { return APIError.leaseElsewhere(for: owner).message }
+        let request = ClusterRequest(
+            method: "POST", target: "\(server.basePath)/admin/devices/\(device.deviceID)/reconnect", body: [],
+            contentType: "", accept: "", idempotencyKey: "")
+        let identity = ClusterIdentity(
+            caller: .admin, requestID: call.requestID, client: call.client, bodyDigest: [])
+        switch try? await cluster.forwarder.send(request, identity: identity, to: owner, limit: limit) {
+        case .answer(let answer) where answer.status == 200: return nil
+        case .answer(let answer): return "The node that runs the device answered \(answer.status)"
+        case .notRun: return APIError.leaseElsewhere(for: owner).message
+        case .unknown, nil: return APIError.ownerLost.message
         }
     }
 

@@ -21,14 +21,17 @@ extension RouteCatalogue {
             ) { call in
                 let (record, live) = try await dependencies.gate.status(
                     call.device.scope, deviceID: call.device.deviceID)
+                // Only the node that links a device knows how far it is; of a linked one all that is said is stored.
+                let session =
+                    record.jid == nil
+                    ? try await dependencies.sessions.located(did: record.did)
+                    : dependencies.sessions.running(did: record.did)
                 return .ok("Device status") { writer in
                     writer.object { writer in
                         writer.member("db_status", Self.status(record, live).rawValue)
                         writer.liveFlags(live)
                         writer.member("error", live.obstacle.map { APIError($0).message } ?? "")
-                        if let step = dependencies.sessions.running(did: call.device.did)?.state.pairing {
-                            writer.member("state_reason", step.reason)
-                        }
+                        if let step = session?.state.pairing { writer.member("state_reason", step.reason) }
                         if let reason = record.heldReason { writer.member("held_reason", reason) }
                     }
                 }

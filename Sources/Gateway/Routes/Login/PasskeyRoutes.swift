@@ -45,15 +45,15 @@ extension RouteCatalogue {
         ]
     }
 
-    private func pairingSession(_ call: Call) throws -> any DeviceClient {
-        guard let session = dependencies.sessions.running(did: call.device.did) else {
+    private func pairingSession(_ call: Call) async throws -> any DeviceClient {
+        guard let session = try await dependencies.sessions.located(did: call.device.did) else {
             throw SessionError.passkeyNotPending
         }
         return session
     }
 
     @Sendable private func passkeyStatus(_ call: Call) async throws -> Answer {
-        let step = dependencies.sessions.running(did: call.device.did)?.state.pairing
+        let step = try await dependencies.sessions.located(did: call.device.did)?.state.pairing
         return .ok("Passkey pairing status") { writer in
             writer.object { writer in
                 writer.member("device_id", call.device.deviceID)

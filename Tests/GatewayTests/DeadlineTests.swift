@@ -1,0 +1,88 @@
+import AsyncHTTPClient
+import Foundation
+import GatewayTestSupport
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import Tenancy
+import TestSupport
+import Testing
+
+@testable import Gateway
+
+/// Work that does not hear that it is cancelled: a send that waits for its acknowledgement, a statement on a frozen database.
+@Suite("Time limits hold for work that hears nothing", .timeLimit(.minutes(3)))
+struct DeadlineTests {
+    private static let message = "/chats/492522798642/messages"
+
+    /// A paired device whose sends wait for `letGo`.
+    private static func deafDevice(
+        _ api: GatewayFixture
+    ) async throws -> (NewDevice, FakeDeviceClient, letGo: @Sendable () -> Void) {
+        let device = try await api.device(of: try await api.tenant())
+        let session = try await api.pair(device)
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        session.change {
+            $0.sendGate = gate
+            $0.isDeaf = true
+        }
+        return (device, session, { opener.finish() })
+    }
+
+    @Test("a request is answered 504 at its deadline")
+    func request() async throws {
+        try await GatewayFixture.run { api in
+            let (device, _, letGo) = try await Self.deafDevice(api)
+            var configuration = api.configuration
+            configuration.server.requestTimeout = .seconds(1)
+            let gateway = InProcessGateway(api.dependencies, configuration: configuration) {
+                Int64(Date().timeIntervalSince1970)
+            }
+            let answer = APIAnswer(
+                try await gateway.send(
+                    "POST", Self.message,
+                    headers: ["Authorization": "Bearer \(device.token)", "Content-Type": "application/json"],
+                    body: Array(#"{"text":"a"}"#.utf8)))
+            #expect(answer.status == 504 && answer.errorCode == "http_deadline", "\(answer.text)")
+            letGo()
+        }
+    }
+
+    @Test("a shutdown goes on past requests that do not end")
+    func shutdown() async throws {
+        try await GatewayFixture.run(settings: ["SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1"]) { api in
+            let server = GatewayServer(api.dependencies, configuration: api.configuration)
+            let port = try await server.start()
+            let (device, session, letGo) = try await Self.deafDevice(api)
+            let sending = Task {
+                var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(Self.message)")
+                request.method = .POST
+                request.headers = ["Authorization": "Bearer \(device.token)", "Content-Type": "application/json"]
+                request.body = .bytes(ByteBuffer(string: #"{"text":"a"}"#))
+                return try await HTTPClient.shared.execute(request, timeout: .seconds(120)).status
+            }
+            _ = try await eventually("the send") { session.now.sent.isEmpty ? nil : true }
+            await server.stop(patience: .milliseconds(50))
+            letGo()
+            #expect((try? await sending.value) != .ok)
+        }
+    }
+
+    @Test("a database that does not answer makes the node unready at once, and is not asked again before it did")
+    func readiness() async throws {
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let asked = Atomic(0)
+        let probe = ReadinessProbe(limit: .milliseconds(10)) {
+            asked.add(1, ordering: .relaxed)
+            await Task { for await _ in gate {} }.value
+        }
+        let later = ContinuousClock.now + .seconds(2)
+        while ContinuousClock.now < later {
+            #expect(await probe.isReachable() == false)
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(asked.load(ordering: .relaxed) == 1)
+        opener.finish()
+        _ = try await eventually("the database being back") { await probe.isReachable() ? true : nil }
+    }
+}
