@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -13,7 +14,7 @@ struct AuthFeedTests {
     ) async throws {
         let directory = AuthDirectory()
         let feed = AuthFeed(
-            source: source, directory: directory, freshness: AuthFreshness(limit: .seconds(30)), pollInterval: poll,
+            source: source, directory: directory, freshness: AuthFreshness(limit: .seconds(36_000)), pollInterval: poll,
             safetyInterval: safety)
         let last = try await feed.load()
         let task = Task { await feed.run(from: last) }
@@ -72,6 +73,23 @@ struct AuthFeedTests {
         }
     }
 
+    @Test("listening alone does not make the directory fresh: only what was read from the database does")
+    func halfOpen() async throws {
+        let source = FakeSource()
+        let freshness = AuthFreshness(limit: .milliseconds(300))
+        let feed = AuthFeed(source: source, directory: AuthDirectory(), freshness: freshness)
+        let last = try await feed.load()
+        let task = Task { await feed.run(from: last) }
+        source.say(.listening)
+        source.isReadable.withLock { $0 = false }
+        _ = try await eventually("the directory being stale") { freshness.isStale ? true : nil }
+        source.isReadable.withLock { $0 = true }
+        _ = try await eventually("the directory being fresh again") { freshness.isStale ? nil : true }
+        task.cancel()
+        source.finish()
+        await task.value
+    }
+
     @Test("a version never falls, whatever order entries become visible in")
     func monotonous() {
         let directory = AuthDirectory()
@@ -88,6 +106,7 @@ struct AuthFeedTests {
 private final class FakeSource: AuthSource {
     let id = UUID()
     private let version = LockedVersion()
+    let isReadable = Mutex(true)
     private let stream: AsyncStream<AuthHint>
     private let continuation: AsyncStream<AuthHint>.Continuation
 
@@ -104,7 +123,8 @@ private final class FakeSource: AuthSource {
     }
 
     func changes(after id: Int64) async throws -> (changes: [DirectoryChange], lastID: Int64) {
-        ([.device(device)], Int64(version.value))
+        guard isReadable.withLock({ $0 }) else { throw CancellationError() }
+        return ([.device(device)], Int64(version.value))
     }
 
     func hints() -> AsyncStream<AuthHint> { stream }

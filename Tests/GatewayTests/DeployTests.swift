@@ -47,6 +47,18 @@ struct DeployTests {
         }
     }
 
+    @Test("whoever runs the program may write to its volume and list the machine's addresses")
+    func permissions() throws {
+        let docker = try text("deploy/Dockerfile")
+        let owned = try #require(docker.range(of: "install -d -o 10001 -g 10001 -m 0750 /data\n"))
+        let user = try #require(docker.range(of: "\nUSER 10001\n"))
+        #expect(owned.upperBound < user.lowerBound)
+        #expect(try text("deploy/compose.yaml").contains("sandbox:/data"))
+        let families = try #require(
+            try text("deploy/systemd/switchboard.service").firstMatch(of: /RestrictAddressFamilies=(.*)/)?.1)
+        #expect(Set(families.split(separator: " ")) == ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
+    }
+
     @Test("the image installs the libraries that the program is linked against")
     func libraries() throws {
         let docker = try text("deploy/Dockerfile")

@@ -97,6 +97,63 @@ struct ConfigurationTests {
             unknown.map(\.description) == ["config: WEBHOOK_WORKER: unknown variable, did you mean WEBHOOK_WORKERS?"])
     }
 
+    @Test("a setting that has no effect yet is named once, and refused where it promises protection")
+    func effects() throws {
+        let texts = Self.minimal.merging(["LOG_PII": "true", "GOWA_OS": " ", "SERVER_PORT": "8000"]) { _, new in new }
+        let ineffective = try SwitchboardConfiguration(texts: texts).warnings.filter { $0.problem.contains("effect") }
+        #expect(ineffective.map(\.description) == ["config: LOG_PII: has no effect yet"])
+        for (name, value) in [
+            ("WEBHOOK_PROXY_URL", "http://proxy:3128"), ("WHATSAPP_KEYS_DATASTORE_URI", "postgres://keys/keys"),
+        ] {
+            for lenient in ["false", "true"] {
+                let found = problems([name: value, "CONFIG_LENIENT": lenient])
+                #expect(found.count == 1 && found.first?.contains("\(name): is not supported yet") == true, "\(found)")
+            }
+        }
+    }
+
+    @Test("a setting that no code reads is known to have no effect")
+    func unread() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Sources")
+        let files = try #require(FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil))
+        var code = ""
+        for case let file as URL in files
+        where file.pathExtension == "swift" && !file.lastPathComponent.hasPrefix("SettingTable") {
+            code += try String(contentsOf: file, encoding: .utf8)
+        }
+        // The chaos test's, the only kind of database, the time zone, which the system reads, and what never did anything.
+        let elsewhere: Set<String> = [
+            "CHAOS_SEED", "CHAOS_SEEDS", "CHAOS_STEPS", "WHATSAPP_DATASTORE_TYPE", "TZ", "LIBWEBP_VERSION",
+        ]
+        for setting in SettingTable.all where setting.hasEffect && !elsewhere.contains(setting.name) {
+            #expect(code.contains("\"\(setting.name)\""), "\(setting.name)")
+        }
+    }
+
+    @Test("a certificate without an address that it covers is warned of")
+    func advertised() throws {
+        let tls = ["HTTP_TLS_CERT_FILE": "/tls/cert.pem", "HTTP_TLS_KEY_FILE": "/tls/key.pem"]
+        func isWarned(_ more: [String: String]) throws -> Bool {
+            let texts = Self.minimal.merging(more) { _, new in new }
+            return try SwitchboardConfiguration(texts: texts).warnings.contains { $0.name == "NODE_ADVERTISE_URL" }
+        }
+        #expect(try isWarned(tls))
+        #expect(try !isWarned(tls.merging(["NODE_ADVERTISE_URL": "https://n1.example.com:7001"]) { $1 }))
+        #expect(try !isWarned([:]))
+    }
+
+    @Test(
+        "an address that only the own machine reaches is known as such",
+        arguments: [
+            ("http://127.0.0.1:7001", true), ("http://127.3.2.1", true), ("http://[::1]:7001", true),
+            ("https://localhost:7001/", true), ("http://10.0.0.2:7001", false), ("https://n1.example.com", false),
+            ("http://[fd00::2]:7001", false), ("", false),
+        ])
+    func loopback(url: String, isLoopback: Bool) {
+        #expect(AdvertisedAddress.isLoopback(url) == isLoopback)
+    }
+
     @Test("secrets come from files too")
     func secretFiles() throws {
         var texts = Self.minimal

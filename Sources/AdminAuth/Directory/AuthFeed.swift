@@ -3,7 +3,8 @@ import Logging
 /// Keeps an ``AuthDirectory`` equal to the database on every node (10-rest-api, section 3.4).
 ///
 /// Normally a notification tells of each change. Entries can become visible out of order, so each read goes back over
-/// the last thousand. While the listening connection is down the feed is polled every second, otherwise every 30 s.
+/// the last thousand. While the listening connection is down the feed is polled every second, otherwise every 30 s, and
+/// in any case three times while the directory may be out of date: a connection that only seems to listen proves nothing.
 package struct AuthFeed: Sendable {
     /// Feed entries read again each time.
     private static let overlap: Int64 = 1000
@@ -28,8 +29,8 @@ package struct AuthFeed: Sendable {
         self.directory = directory
         self.freshness = freshness
         self.logger = logger
-        self.pollInterval = pollInterval
-        self.safetyInterval = safetyInterval
+        self.pollInterval = min(pollInterval, freshness.limit / 3)
+        self.safetyInterval = min(safetyInterval, freshness.limit / 3)
         self.onChange = onChange
     }
 
@@ -83,7 +84,6 @@ package struct AuthFeed: Sendable {
                 if wait > .zero { try? await Task.sleep(for: wait) }
             case .timer:
                 let interval = isListening ? safetyInterval : pollInterval
-                if isListening { freshness.refreshed() }
                 if ContinuousClock.now - readAt < interval { continue }
             }
             readAt = .now

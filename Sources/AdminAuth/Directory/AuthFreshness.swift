@@ -3,7 +3,8 @@ import NIOConcurrencyHelpers
 /// Since when the directory may be out of date. A directory that could not be refreshed for longer than the limit is not
 /// trusted any more (10-rest-api, section 3.4, `AUTH_STALE_MAX`).
 package final class AuthFreshness: Sendable {
-    private let limit: Duration
+    /// How old the directory may become.
+    package let limit: Duration
     private let refreshedAt: NIOLockedValueBox<ContinuousClock.Instant?>
 
     package init(limit: Duration) {

@@ -64,6 +64,12 @@ package struct NodeSettings: Sendable {
     init(_ reader: inout SettingReader) {
         name = reader.text("NODE_ID") ?? String(UUID().uuidString.lowercased().prefix(8))
         advertiseURL = reader.text("NODE_ADVERTISE_URL")
+        if advertiseURL == nil, reader.text("HTTP_TLS_CERT_FILE") != nil {
+            reader.warn(
+                "NODE_ADVERTISE_URL",
+                "not set beside HTTP_TLS_CERT_FILE: other nodes cannot verify a certificate at an IP address; "
+                    + "with more than one node set it to a name that the certificate carries")
+        }
         clusterSecret =
             reader.text("NODE_CLUSTER_SECRET").map { SecretBytes(Bytes($0.utf8)) }
             ?? AuthenticationSettings.derive(from: reader.text("JWT_SECRET_KEY") ?? "", purpose: "cluster-secret")

@@ -88,6 +88,9 @@ struct SettingReader {
         text(name).flatMap(Word.init(rawValue:))
     }
 
+    /// Whether there is a value, right or wrong.
+    func isSet(_ name: String) -> Bool { texts[name].map { !trimmed($0).isEmpty } ?? false }
+
     mutating func problem(_ name: String, _ text: String, found: String? = nil) {
         problems.append(SettingProblem(name: name, problem: text, found: found))
     }

@@ -17,9 +17,10 @@ extension SettingTable {
 }
 
 extension Setting {
-    /// Summary, grammar and what an absent value means, in one line.
+    /// Summary, grammar, whether it has an effect and what an absent value means, in one line.
     fileprivate var description: String {
         var text = summary + "."
+        if !hasEffect { text += " No effect yet." }
         if let form = kind.shortForm { text += " [" + form + "]" }
         if isRequired { text += " Required." }
         if !note.isEmpty { text += (isRequired ? " Exception: " : " Default: ") + note + "." }

@@ -75,6 +75,7 @@ package struct SwitchboardConfiguration: Sendable {
         logging = LoggingSettings(&reader)
         sandbox = SandboxSettings(&reader)
         reader.checkAll()
+        reader.checkEffects(of: texts.keys)
         UnknownVariables.warn(about: texts.keys, &reader)
         warnings = reader.warnings
         if !reader.problems.isEmpty { throw ConfigurationError(problems: reader.problems) }

@@ -113,7 +113,11 @@ struct DoctorCommand: AsyncParsableCommand {
             let storage = try await StorageDatabase.open(
                 database, migrations: .off, patience: .seconds(5), logger: Self.silent)
             let left = try await KeyRotation(pool: storage.system, envelope: envelope).remaining()
+            let nodes = try await NodeRepository(storage).live()
             await storage.shutdown()
+            for node in nodes where nodes.count > 1 && AdvertisedAddress.isLoopback(node.advertiseURL) {
+                findings.warn("node \(node.name)", "\(AdvertisedAddress.loopbackWarning); now \(node.advertiseURL)")
+            }
             if left.isEmpty {
                 findings.ok("data key", "everything sealed is under the current key")
             } else {

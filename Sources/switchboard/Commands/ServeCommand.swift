@@ -23,6 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try Application.configuration()
         if checkConfig { return Application.printLine("config: ok") }
         let logger = Application.startLogging(configuration.logging)
+        for warning in configuration.warnings { logger.warning("\(warning)") }
         let node = try await Node.assemble(configuration, logger: logger)
         try await node.run(until: Application.waitForStop) { port in
             guard json else { return }
