@@ -8,6 +8,10 @@ package struct SignalLimits: Sendable, Equatable {
 
     package init(forwardJump: UInt32) { self.forwardJump = forwardJump }
 
+    /// How far ahead a message may be that no state knows the ratchet key of, when archived states are tried: each takes a
+    /// ratchet step and the way along the new chain, and there are many. A chain that is new to us has no long past.
+    package static let archivedJump: UInt32 = 2_000
+
     /// Keys of skipped messages kept per chain; the oldest go first.
     package static let skippedKeys = 2_000
     /// Receiving chains kept per session state.

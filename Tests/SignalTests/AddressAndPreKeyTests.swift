@@ -24,15 +24,6 @@ struct AddressAndPreKeyTests {
         #expect(SignalAddress(name: "a", device: 2) < SignalAddress(name: "a", device: 10))
     }
 
-    @Test("migration renames every device of the user and merges where the LID has a record already")
-    func migration() {
-        let stored = ["100:0", "100:2", "1001:0", "200_1:2", "200_1:7"].compactMap { SignalAddress($0) }
-        let plan = AddressMigration(from: "100", to: "200_1", stored: stored)
-        #expect(plan.steps.map(\.from.description) == ["100:0", "100:2"])
-        #expect(plan.steps.map(\.to.description) == ["200_1:0", "200_1:2"])
-        #expect(plan.steps.map(\.merges) == [false, true])
-    }
-
     @Test("a first identity and an equal one are trusted; a changed one by policy")
     func trust() throws {
         let (one, two) = (KeyPair.generate().publicKey, KeyPair.generate().publicKey)

@@ -224,6 +224,23 @@ struct SessionTests {
         #expect(try bob.receive(alice.send([2], to: "bob"), from: "alice").plaintext == [2])
     }
 
+    @Test("archived sessions are not walked far along a chain that none of them knows")
+    func archivedJump() throws {
+        var (alice, bob) = try Party.acquainted()
+        // Bob answers on a chain that Alice has not seen, and she has put the session away meanwhile.
+        try alice.receive(bob.send([1], to: "alice"), from: "bob")
+        try bob.receive(alice.send([2], to: "bob"), from: "alice")
+        var sent = try bob.send([0], to: "alice")
+        let near = sent
+        for _ in 0...SignalLimits.archivedJump { sent = try bob.send([9], to: "alice") }
+        alice.records["bob"]?.archiveCurrent()
+        var other = alice
+        #expect(throws: SignalError.tooFarAhead(counter: sent.counter)) { try alice.receive(sent, from: "bob") }
+        #expect(try other.receive(near, from: "bob").plaintext == [0])
+        // Now the chain is known.
+        #expect(try other.receive(sent, from: "bob").plaintext == [9])
+    }
+
     @Test("an archived session sends nothing, and still decrypts when nothing is current")
     func archived() throws {
         var (alice, bob) = try Party.acquainted()

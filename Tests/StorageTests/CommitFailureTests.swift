@@ -65,6 +65,29 @@ struct CommitFailureTests {
         }
     }
 
+    @Test("of sets sent together only the one whose rows are refused fails, and what came after it; then it goes on")
+    func refusedSet() async throws {
+        try await CommitFixture.run { fixture in
+            let device = try await fixture.device()
+            let outcomes = try await fixture.submitTogether([
+                ChangeSet(device) { $0.messages = [.sample(id: "1")] },
+                ChangeSet(device) { $0.messages = [.sample(id: "2")] },
+                ChangeSet(device) { $0.chats = [ChatUpdate(chat: "a", kind: .user, unreadIncrement: 1 << 40)] },
+                ChangeSet(device) { $0.messages = [.sample(id: "3")] },
+            ])
+            #expect(outcomes[0] == nil && outcomes[1] == nil)
+            guard case .rejected? = outcomes[2], case .rejected? = outcomes[3] else {
+                Issue.record("\(outcomes)")
+                return
+            }
+            try await fixture.submit(ChangeSet(device) { $0.messages = [.sample(id: "4")] })
+            let stored: String? = try await fixture.storage.scalar(
+                "SELECT string_agg(message_id, ' ' ORDER BY message_id) FROM sb.messages")
+            #expect(stored == "1 2 4")
+            #expect(fixture.commits.pendingBytes == 0)
+        }
+    }
+
     @Test("killing the backends again and again loses nothing and applies nothing twice")
     func unknownOutcomes() async throws {
         try await CommitFixture.run { fixture in

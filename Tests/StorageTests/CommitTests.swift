@@ -36,6 +36,7 @@ struct CommitTests {
             credentials.nextPreKeyID = 20
             #expect(try await fixture.store.credentials(did: lease.did) == credentials)
             #expect(try await fixture.store.preKeysToUpload(did: lease.did, limit: 2).map(\.id) == [1, 2])
+            #expect(try await Set(fixture.store.preKeys(did: lease.did, ids: [1, 2, 99]).keys) == [1, 2])
             try await fixture.submit(
                 ChangeSet(lease) { set in
                     set.uploadedPreKeys = [1, 2, 3]
@@ -226,8 +227,14 @@ struct CommitTests {
                 ChangeSet(lease) { set in
                     set.messageUpdates = [
                         MessageUpdate(
-                            chat: chat, messageID: "A", fromMe: false,
-                            edit: MessageEdit(body: "new", content: [1], at: Timestamp(seconds: 5)))
+                            chat: chat, messageID: "A", fromMe: false, author: ["1@lid", "1@s.whatsapp.net"],
+                            edit: MessageEdit(body: "new", content: [1], at: Timestamp(seconds: 5))),
+                        MessageUpdate(
+                            chat: chat, messageID: "A", fromMe: false, author: ["2@s.whatsapp.net"],
+                            edit: MessageEdit(body: "forged", content: [2], at: Timestamp(seconds: 6))),
+                        MessageUpdate(
+                            chat: chat, messageID: "A", fromMe: false, author: ["2@lid", "2@s.whatsapp.net"],
+                            deletedAt: Timestamp(seconds: 7)),
                     ]
                     set.receipts = [
                         ReceiptRow(
@@ -249,21 +256,21 @@ struct CommitTests {
                         ChatUpdate(chat: chat, kind: .user, markRead: true, ephemeral: (86400, Timestamp(seconds: 3)))
                     ]
                     set.jobs = [JobRow(kind: .historySync, key: "k", payload: [1], createdAt: Timestamp(seconds: 1))]
-                    set.idempotency = .begin(key: "i", requestHash: [1])
+                    set.idempotency = [.begin(key: "i", requestHash: [1])]
                 })
             #expect(try await message("A")?.body == "new")
             #expect(try await store.messageSecret(did: lease.did, chat: chat, sender: "1", messageID: "A") == [1])
-            #expect(try await store.unsettledSends(did: lease.did).map(\.messageID) == ["B"])
+            #expect(try await store.unsettledSends(did: lease.did, limit: 10).map(\.messageID) == ["B"])
             #expect(try await store.ephemeralSeconds(did: lease.did, chat: chat) == 86400)
             let delivered: Timestamp? = try await fixture.storage.scalar("SELECT delivered_at FROM sb.message_receipts")
             #expect(delivered == Timestamp(seconds: 1))
             try await fixture.submit(
                 ChangeSet(lease) { set in
                     set.settledSends = [MessageName(chat: chat, messageID: "B")]
-                    set.idempotency = .finish(key: "i", answer: StoredAnswer(code: 200, body: [7]))
+                    set.idempotency = [.finish(key: "i", answer: StoredAnswer(code: 200, body: [7]))]
                     set.chats = [ChatUpdate(chat: chat, kind: .user, unreadIncrement: 3)]
                 })
-            #expect(try await store.unsettledSends(did: lease.did).isEmpty)
+            #expect(try await store.unsettledSends(did: lease.did, limit: 10).isEmpty)
             #expect(try await store.retry(did: lease.did, chats: ["x", chat], messageID: "B")?.plaintext == [1])
             let unread: Int? = try await fixture.storage.scalar("SELECT unread_count FROM sb.chats")
             #expect(unread == 3)

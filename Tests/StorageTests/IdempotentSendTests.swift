@@ -19,8 +19,10 @@ struct IdempotentSendTests {
                         chat: Self.chat, messageID: id, plaintext: [1], sendBy: Timestamp(seconds: 4_000_000_000),
                         insertedAt: Timestamp(seconds: 8))
                 ]
-                set.idempotency = .begin(
-                    key: key, requestHash: [1], message: MessageName(chat: Self.chat, messageID: id))
+                set.idempotency = [
+                    .begin(
+                        key: key, requestHash: [1], message: MessageName(chat: Self.chat, messageID: id))
+                ]
             })
     }
 
@@ -32,7 +34,8 @@ struct IdempotentSendTests {
             let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
             try await begin(fixture, lease, "A", key: "a")
             try await begin(fixture, lease, "B", key: "b")
-            #expect(try await fixture.store.unsettledSends(did: lease.did).map(\.idempotencyKey) == ["a", "b"])
+            #expect(
+                try await fixture.store.unsettledSends(did: lease.did, limit: 10).map(\.idempotencyKey) == ["a", "b"])
             guard case .running(_, _, let send)? = try await keys.state(scope, key: "a") else {
                 Issue.record("the key is not running")
                 return
@@ -41,10 +44,10 @@ struct IdempotentSendTests {
             try await fixture.submit(
                 ChangeSet(lease) { set in
                     set.settledSends = [MessageName(chat: Self.chat, messageID: "A")]
-                    set.idempotency = .fate(key: "a", .sent(at: Timestamp(seconds: 99), serverID: 7))
+                    set.idempotency = [.fate(key: "a", .sent(at: Timestamp(seconds: 99), serverID: 7))]
                 })
             try await fixture.submit(
-                ChangeSet(lease) { $0.idempotency = .fate(key: "b", .failed(reason: .rejected, code: 463)) })
+                ChangeSet(lease) { $0.idempotency = [.fate(key: "b", .failed(reason: .rejected, code: 463))] })
             guard case .running(_, _, let sent?)? = try await keys.state(scope, key: "a"),
                 case .running(_, _, let failed?)? = try await keys.state(scope, key: "b")
             else {
@@ -53,7 +56,7 @@ struct IdempotentSendTests {
             }
             #expect(sent.fate == .sent(at: Timestamp(seconds: 99), serverID: 7))
             #expect(failed.fate == .failed(reason: .rejected, code: 463))
-            #expect(try await fixture.store.unsettledSends(did: lease.did).map(\.messageID) == ["B"])
+            #expect(try await fixture.store.unsettledSends(did: lease.did, limit: 10).map(\.messageID) == ["B"])
         }
     }
 
@@ -64,13 +67,13 @@ struct IdempotentSendTests {
             let keys = IdempotencyRepository(fixture.storage.database)
             let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
             try await begin(fixture, lease, "A", key: "a")
-            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .abandon(key: "a") })
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = [.abandon(key: "a")] })
             #expect(try await keys.state(scope, key: "a") == nil)
 
             try await begin(fixture, lease, "B", key: "b")
             let answer = StoredAnswer(code: 200, body: [7])
-            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .finish(key: "b", answer: answer) })
-            try await fixture.submit(ChangeSet(lease) { $0.idempotency = .abandon(key: "b") })
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = [.finish(key: "b", answer: answer)] })
+            try await fixture.submit(ChangeSet(lease) { $0.idempotency = [.abandon(key: "b")] })
             #expect(try await keys.state(scope, key: "b") == .done(requestHash: [1], answer: answer))
 
             try await fixture.storage.script(
@@ -109,6 +112,48 @@ struct IdempotentSendTests {
             #expect(try await sends.status(scope, messageID: "unknown") == nil)
             let stranger = DeviceScope(tenantID: fixture.tenant.id, did: lease.did + 1)
             #expect(try await sends.status(stranger, messageID: "A") == nil)
+        }
+    }
+
+    @Test("an own message that failed and is sent again under its id is pending again, and can succeed")
+    func sentAgain() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let chat = "1@s.whatsapp.net"
+            func status() async throws -> MessageRow? {
+                try await fixture.store.message(did: lease.did, chat: chat, messageID: "A")
+            }
+            let failed = MessageUpdate(chat: chat, messageID: "A", fromMe: true, status: .failed)
+            try await fixture.submit(
+                ChangeSet(lease) { set in
+                    set.messages = [.sample(id: "A", fromMe: true, status: .pending)]
+                    set.messageUpdates = [failed]
+                })
+            #expect(try await status()?.status == .failed)
+            try await fixture.submit(
+                ChangeSet(lease) {
+                    $0.messages = [.sample(id: "A", fromMe: true, at: 1_700_000_060, body: "again", status: .pending)]
+                })
+            #expect(try await status()?.status == .pending)
+            #expect(try await status()?.body == "again")
+            // Failed and sent again before either is stored.
+            let outcomes = try await fixture.submitTogether([
+                ChangeSet(lease) { $0.messageUpdates = [failed] },
+                ChangeSet(lease) { $0.messages = [.sample(id: "A", fromMe: true, status: .pending)] },
+            ])
+            #expect(outcomes == [nil, nil])
+            #expect(try await status()?.status == .pending)
+            try await fixture.submit(
+                ChangeSet(lease) {
+                    $0.messageUpdates = [MessageUpdate(chat: chat, messageID: "A", fromMe: true, status: .sent)]
+                })
+            #expect(try await status()?.status == .sent)
+            // One that was sent is not sent again by a row.
+            try await fixture.submit(
+                ChangeSet(lease) { $0.messages = [.sample(id: "A", fromMe: true, status: .pending)] })
+            #expect(try await status()?.status == .sent)
+            let count: Int? = try await fixture.storage.scalar("SELECT count(*) FROM sb.messages")
+            #expect(count == 1)
         }
     }
 }

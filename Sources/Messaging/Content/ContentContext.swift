@@ -63,11 +63,11 @@ package struct ContentContext: Sendable, Equatable {
             info[strings: "mentionedJID"] = mentions.map(\.bare.description)
             if mentionsEveryone { info[uint: "nonJIDMentions"] = 1 }
             if isForwarded {
-                info[uint: "forwardingScore"] = UInt64(max(forwardingScore, 1))
+                info[uint: "forwardingScore"] = UInt64(clamping: max(forwardingScore, 1))
                 info[bool: "isForwarded"] = true
             }
             if expiration > 0 {
-                info[uint: "expiration"] = UInt64(expiration)
+                info[uint: "expiration"] = UInt64(clamping: expiration)
                 info[int: "ephemeralSettingTimestamp"] = expirationSetAt
             }
         }

@@ -29,6 +29,9 @@ package struct Party: Sendable, Hashable {
     /// The other name, when both are known: what `…_lid` and `sender_alt` members hold.
     package var hidden: String? { key == shown ? nil : key }
 
+    /// Every name that is known of it.
+    package var addresses: [String] { key == shown ? [key] : [key, shown] }
+
     /// What is not the key, when both are known: the `sender_alt` column.
     package var alternative: String? { key == shown ? nil : shown }
 }

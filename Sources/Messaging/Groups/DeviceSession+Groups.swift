@@ -22,11 +22,13 @@ extension DeviceSession {
     func group(_ group: JID) async throws -> GroupInfo {
         let name = group.description
         if let cached = groups[name], cached.isFresh(at: now) { return cached.info }
-        if groups.peek(name) == nil, let row = try await load({ try await store.group(did: did, group: name) }),
-            let bytes = row.info, let info = GroupInfo(json: bytes)
-        {
+        if groups.peek(name) == nil, !isForgotten(.group(name), since: tickets.watermark) {
+            let watermark = tickets.watermark
+            guard let row = try await load({ try await store.group(did: did, group: name) }),
+                !isForgotten(.group(name), since: watermark), let bytes = row.info, let info = GroupInfo(json: bytes)
+            else { return try await fetchGroup(group) }
             let cached = CachedGroup(info: info, fetchedAt: row.fetchedAt)
-            if cached.isFresh(at: now) {
+            if cached.isFresh(at: now), groupsStaleSince.map({ row.fetchedAt > $0 }) ?? true {
                 groups[name] = cached
                 return info
             }
@@ -65,6 +67,7 @@ extension DeviceSession {
 
     func forgetGroup(_ group: JID, in changes: inout ChangeSet) {
         groups[group.description] = nil
+        forgotten[.group(group.description)] = tickets.next
         changes.groups.append(GroupCacheRow(group: group.description, info: nil, fetchedAt: now))
     }
 
@@ -73,11 +76,28 @@ extension DeviceSession {
     /// Marks of a group: which devices hold which of our keys.
     func marks(of group: JID) async throws -> Set<SenderKeyMark> {
         let name = group.description
-        if let marks = keyMarks[name] { return marks }
-        let stored = Set(try await load { try await store.senderKeyMarks(did: did, group: name) })
-        if let marks = keyMarks[name] { return marks }
-        keyMarks[name] = stored
-        return stored
+        while true {
+            if let marks = keyMarks[name] { return marks }
+            // Marks that are being removed would be read back.
+            if let removal = forgotten[.marks] { try await committed(removal) }
+            let watermark = tickets.watermark
+            let stored = Set(try await load { try await store.senderKeyMarks(did: did, group: name) })
+            if let marks = keyMarks[name] { return marks }
+            if isForgotten(.marks, since: watermark) { continue }
+            keyMarks[name] = stored
+            return stored
+        }
+    }
+
+    /// No mark in memory is trusted any more; the removals are part of the draft that is being made.
+    func forgetMarks() {
+        keyMarks.removeAll()
+        forgotten[.marks] = tickets.next
+    }
+
+    /// Whether a row was forgotten by a commit after `watermark`.
+    func isForgotten(_ row: ForgottenRow, since watermark: CommitTicket) -> Bool {
+        forgotten[row].map { $0 > watermark } ?? false
     }
 
     /// Devices are gone: every group in which one of them was given our key gets a new one, also groups that are not in

@@ -19,7 +19,7 @@ extension GroupInfo {
         if let text = node.child("description", "body")?.textContent { description = text }
         isAnnouncement = node.child("announcement") != nil
         isLocked = node.child("locked") != nil
-        ephemeralSeconds = max(0, node.child("ephemeral")?.int("expiration") ?? 0)
+        ephemeralSeconds = ChatUpdate.timer(node.child("ephemeral")?.int("expiration") ?? 0)
         isParentGroup = node.child("parent") != nil
         linkedParent = node.child("linked_parent")?.jid("jid")?.description
     }

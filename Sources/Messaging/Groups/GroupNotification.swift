@@ -51,7 +51,7 @@ package struct GroupNotification: Sendable, Equatable {
         case "not_announcement": return .announcement(false)
         case "locked": return .locked(true)
         case "unlocked": return .locked(false)
-        case "ephemeral": return .ephemeral(seconds: max(0, node.int("expiration") ?? 0))
+        case "ephemeral": return .ephemeral(seconds: ChatUpdate.timer(node.int("expiration") ?? 0))
         case "not_ephemeral": return .ephemeral(seconds: 0)
         case "description": return .description(node.child("body")?.textContent)
         case "delete": return .deleted(reason: node["reason"] ?? "")

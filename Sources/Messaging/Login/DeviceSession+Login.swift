@@ -10,8 +10,9 @@ extension DeviceSession {
         SessionMetrics.count(.login)
         cancel(.login)
         link = .open(connection, .settling)
-        if let time = success.timestamp { clockOffset = time * 1000 - now.milliseconds }
+        if let time = success.timestamp { clockOffset = Timestamp(seconds: time).milliseconds - now.milliseconds }
         if let lid = success.lid { learnOwnLID(lid) }
+        if let name = success.pushName, configuration.pushName.isEmpty { record { adoptPushName(name, in: &$0) } }
         publish { state in
             state.phase = .settling
             state.lastError = ""
@@ -105,7 +106,7 @@ extension DeviceSession {
         guard number == linkNumber else { return }
         _ = try? await query { LoginStanzas.blocklist(id: $0) }
         guard number == linkNumber, let own else { return }
-        try? await fetchDeviceLists([(own.lid ?? own.pn).bare])
+        _ = try? await fetchDeviceLists([(own.lid ?? own.pn).bare])
         isFirstLogin = false
     }
 
@@ -125,15 +126,20 @@ extension DeviceSession {
             try adopt(stored)
         }
         guard let own, credentials?.isPaired == true else { throw SessionError.notPaired }
-        if case .open(_, .ready) = link {
+        if case .open(let connection, .ready) = link {
             setPresence(isAvailable: false)
+            link = .open(connection, .unlinking)
             do {
-                _ = try await query(timeout: configuration.timeouts.unlink) {
+                _ = try await query(timeout: configuration.timeouts.unlink, repeats: false) {
                     PairingStanzas.removeCompanion(id: $0, jid: own.pn)
                 }
             } catch { logger.warning("unlink request failed; erasing anyway", metadata: ["error": "\(error)"]) }
+        } else {
+            // What waits to be sent fails with the device, also where nothing was loaded yet.
+            try await resumeUnsettledSends()
         }
-        end(.unlinked)
+        // The server closes the stream as it answers, which may have ended the session already.
+        if case .stopped(.unlinked) = link {} else { end(.unlinked) }
         try await committed(tickets.newest)
     }
 

@@ -163,7 +163,7 @@ extension DeviceSession {
         do throws(PairingError) {
             let success = try PairSuccess(stanza: stanza)
             guard let credentials, let identity = keys?.identity.keyPair else { throw .notStored }
-            if let time = success.timestamp { clockOffset = time * 1000 - now.milliseconds }
+            if let time = success.timestamp { clockOffset = Timestamp(seconds: time).milliseconds - now.milliseconds }
             let secret = registration?.provableSecrets.first(where: success.isAuthentic) ?? credentials.advSecret
             let verified = try success.verified(
                 advSecret: secret, identity: identity, random: configuration.random.bytes(64))

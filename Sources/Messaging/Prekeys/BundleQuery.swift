@@ -20,22 +20,27 @@ package enum BundleQuery {
     ) throws(SessionError) -> [JID: PreKeyBundle] {
         guard let list = answer.child("list") else { throw .malformedAnswer("no bundle list") }
         var bundles: [JID: PreKeyBundle] = [:]
-        for user in list.children("user") {
-            guard let jid = user.jid("jid"), user.child("error") == nil,
-                let bundle = PreKeyBundle(node: user, device: jid),
-                isVouched(user, identity: bundle.identityKey, accountKey: accountKey(jid))
-            else { continue }
+        for user in list.children("user") where user.child("error") == nil {
+            guard let jid = user.jid("jid"), let bundle = PreKeyBundle(node: user, device: jid) else { continue }
             bundles[jid] = bundle
+        }
+        for user in list.children("user") {
+            guard let jid = user.jid("jid"), let bundle = bundles[jid] else { continue }
+            // The phone's identity in the same answer is newer than the one that is known.
+            let account = bundles[jid.bare]?.identityKey ?? accountKey(jid)
+            if !isVouched(user, identity: bundle.identityKey, accountKey: account) { bundles[jid] = nil }
         }
         return bundles
     }
 
     /// Checks a `<device-identity>` that came along as the official client does: signed by the account in the blob or known
-    /// here, and by the device. Nothing known and nothing in the blob: accepted (02, section 17.1).
+    /// here, and by the device; where both are there, they are one. Nothing known and nothing in the blob: accepted
+    /// (02, section 17.1).
     private static func isVouched(_ user: Stanza, identity: PublicKey, accountKey: PublicKey?) -> Bool {
         guard let bytes = user.child("device-identity")?.bytesContent else { return true }
         guard let signed = try? SignedDeviceIdentity(parsing: bytes) else { return false }
         if signed.accountSignatureKey == nil, accountKey == nil { return true }
+        if let claimed = signed.accountSignatureKey, let accountKey, claimed != accountKey.raw { return false }
         return signed.isSignedByAccount(device: identity.raw, accountKey: accountKey?.raw)
             && signed.isSignedByDevice(device: identity.raw, accountKey: accountKey?.raw)
     }

@@ -79,9 +79,12 @@ extension DeviceSession {
     private static let digestSeconds: Int64 = 7 * 86_400
     private static let rotationSeconds: Int64 = 30 * 86_400
 
-    /// Once a week of this process: does the server hold what we hold? If not, everything is uploaded again.
+    /// Once a week: does the server hold what we hold? If not, everything is uploaded again. A process that starts does not
+    /// know when that was last, so its first check is somewhere in the week: not all devices ask after each restart.
     func checkDigestIfDue() async {
-        if let last = lastDigestCheck, now.seconds - last.seconds < Self.digestSeconds { return }
+        let last = lastDigestCheck ?? now.adding(seconds: -Int64(Double(Self.digestSeconds) * fraction()))
+        lastDigestCheck = last
+        if !isFirstLogin, now.seconds - last.seconds < Self.digestSeconds { return }
         lastDigestCheck = now
         await checkDigest()
     }
@@ -90,15 +93,14 @@ extension DeviceSession {
         do {
             let answer = try await query { PreKeyStanzas.digest(id: $0) }
             guard let digest = PreKeyDigest(answer: answer), let own = keys?.publicKeys else { return }
-            var listed: [PublicKey]? = []
-            for id in digest.preKeyIDs.prefix(2000) {
-                guard let key = try await oneTimePreKey(id: id) else {
-                    listed = nil
-                    break
-                }
-                listed?.append(key.publicKey)
+            let ids = Array(digest.preKeyIDs.prefix(2000))
+            let held = try await load { try await store.preKeys(did: did, ids: ids) }
+            let listed = ids.compactMap { id in
+                pendingUsedPreKeys.contains(id) ? nil : held[id].flatMap { try? PrivateKey($0).publicKey }
             }
-            if !digest.matches(own, preKeys: listed) { try await uploadPreKeys(PreKeyUpkeep.refillCount) }
+            if !digest.matches(own, preKeys: listed.count == ids.count ? listed : nil) {
+                try await uploadPreKeys(PreKeyUpkeep.refillCount)
+            }
         } catch SessionError.serverRefused(404, _) {
             try? await uploadPreKeys(PreKeyUpkeep.initialCount)
         } catch { logger.info("digest check failed", metadata: ["error": "\(error)"]) }

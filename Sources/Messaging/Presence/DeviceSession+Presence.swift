@@ -11,6 +11,15 @@ extension DeviceSession {
         isActivePresence = isAvailable
     }
 
+    /// Takes the own push name into use: the account's presence carries it, and none is sent without.
+    func adoptPushName(_ name: String, in changes: inout ChangeSet) {
+        guard !name.isEmpty, name != configuration.pushName else { return }
+        configuration.pushName = name
+        changes.device.pushName = name
+        publish { $0.pushName = name }
+        if case .open(_, .ready) = link { setPresence(isAvailable: configuration.appearsOnline || writingSends > 0) }
+    }
+
     /// Whether delivery receipts say "shown" instead of `inactive`.
     var sendsActiveReceipts: Bool { isActivePresence || configuration.forcesActiveReceipts }
 

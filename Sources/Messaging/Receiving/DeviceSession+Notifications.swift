@@ -63,7 +63,7 @@ extension DeviceSession {
             sessions.forgetIdentity(address, draft: &draft)
             draft.changes.senderKeyMarkRemovals.append(.address(address.description))
         }
-        keyMarks.removeAll()
+        forgetMarks()
         for form in [user, other].compactMap(\.self) { dropDeviceList(of: form, draft: &draft) }
         let name = (user.isLID ? user : other ?? user).description
         draft.changes.events.append(
@@ -120,11 +120,7 @@ extension DeviceSession {
             }
         }
         if stanza.child("privacy") != nil { privacySettings = nil }
-        if let name = stanza["pushname"], !name.isEmpty {
-            configuration.pushName = name
-            draft.changes.device.pushName = name
-            publish { $0.pushName = name }
-        }
+        if let name = stanza["pushname"] { adoptPushName(name, in: &draft.changes) }
         let ticket = submit(draft, isInbound: true)
         send(Acknowledgement.ack(stanza), after: ticket)
     }

@@ -61,7 +61,7 @@ extension DeviceSession {
             timerChanged(chat: parties.chat.key, ticket: draft.ticket)
             draft.changes.chats.append(
                 ChatUpdate(
-                    chat: parties.chat.key, kind: chatKind(info.chat), ephemeral: (max(0, seconds), info.timestamp)))
+                    chat: parties.chat.key, kind: chatKind(info.chat), ephemeral: (seconds, info.timestamp)))
         }
         learnPushName(info, parties: parties, draft: &draft)
     }
@@ -116,7 +116,7 @@ extension DeviceSession {
     }
 
     /// Only the author may edit (04, section 13.6): the row of an own message changes for own edits, of another's for
-    /// theirs.
+    /// theirs. The id is the editor's claim, so the stored sender must be the editor.
     private func edit(
         _ target: MessageKey, content: [UInt8], text: String?, info: MessageInfo,
         parties: MessageParties, payload: MessagePayload, draft: inout SignalDraft
@@ -126,6 +126,7 @@ extension DeviceSession {
         draft.changes.messageUpdates.append(
             MessageUpdate(
                 chat: parties.chat.key, messageID: target.messageID, fromMe: info.isFromMe,
+                author: info.isFromMe ? nil : parties.sender.addresses,
                 edit: MessageEdit(
                     body: keepsContent ? text : nil, content: keepsContent ? content : nil, at: info.timestamp)))
         draft.changes.events.append(
@@ -138,12 +139,13 @@ extension DeviceSession {
         _ target: MessageKey, info: MessageInfo, parties: MessageParties, draft: inout SignalDraft
     ) {
         // Another's message may be revoked only by an admin, in a group, with the stanza's consent.
-        guard target.fromMe || (info.chat.isGroup && info.edit == "8") else { return }
+        guard target.fromMe || (info.isAdminRevocation && isAdmin(parties.sender, of: info.chat)) else { return }
         let isOwnTarget =
             target.fromMe ? info.isFromMe : target.participant.map { own?.contains(user: $0) ?? false } ?? false
         draft.changes.messageUpdates.append(
             MessageUpdate(
-                chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget, deletedAt: info.timestamp))
+                chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget,
+                author: target.fromMe && !info.isFromMe ? parties.sender.addresses : nil, deletedAt: info.timestamp))
         draft.changes.events.append(.messageDeleted(info, parties: parties, target: target, at: now))
         if info.chat.isStatus {
             draft.changes.events.append(
@@ -151,8 +153,22 @@ extension DeviceSession {
         }
     }
 
+    /// Whether the group's metadata in memory has this person as admin.
+    private func isAdmin(_ person: Party, of group: JID) -> Bool {
+        guard let info = groups.peek(group.description)?.info else { return false }
+        return info.participants.contains { participant in
+            participant.role != .member
+                && [participant.jid, participant.phoneNumber, participant.lid].contains { address in
+                    address.map(person.addresses.contains) ?? false
+                }
+        }
+    }
+
     /// A push name that differs from the one seen last in this process.
     private func learnPushName(_ info: MessageInfo, parties: MessageParties, draft: inout SignalDraft) {
+        if info.isFromMe, let name = info.pushName, configuration.pushName.isEmpty {
+            adoptPushName(name, in: &draft.changes)
+        }
         guard !info.isFromMe, let name = info.pushName, pushNames[parties.sender.key] != name else { return }
         let old = pushNames[parties.sender.key]
         pushNames[parties.sender.key] = name

@@ -15,7 +15,7 @@ struct IncomingEnc {
     var type: String
     var bytes: [UInt8]
     var ciphertext: IncomingCiphertext
-    /// Number of the resend, 0 for the first delivery.
+    /// Number of the resend, 0 for the first delivery, at most the limit: the sender writes what it likes.
     var count: Int
     var version: Int
     var hidesFailure: Bool
@@ -26,7 +26,7 @@ struct IncomingEnc {
         guard let type = node.type, let bytes = node.bytesContent else { return nil }
         self.type = type
         self.bytes = bytes
-        count = node.int("count") ?? 0
+        count = min(max(node.int("count") ?? 0, 0), RetryReceipt.limit)
         version = node.int("v") ?? 2
         hidesFailure = node["decrypt-fail"] == "hide"
         do {
@@ -69,12 +69,16 @@ extension DeviceSession {
         var encs = nodes.compactMap(IncomingEnc.init)
         // Pairwise first: they carry the sender key that the group ciphertext needs.
         encs = encs.filter(\.isPairwise) + encs.filter { !$0.isPairwise }
+        let generation = forgetCount
         let address = try await signalAddress(of: info.sender, alternative: info.senderAlternative)
         let parties = try await parties(of: info)
         try await loadSessions([address])
         let senderKey = SenderKeyName(group: info.from.description, sender: address)
         if info.chat.isGroup || info.from.isBroadcast { try await loadSenderKey(senderKey) }
         let preKeys = try await preKeys(for: encs, at: address)
+        // Who is admin; a group that cannot be asked has none.
+        if info.isAdminRevocation { _ = try? await group(info.chat) }
+        try requireCurrent(generation)
 
         // From here to the submission nothing suspends.
         var draft = makeDraft()

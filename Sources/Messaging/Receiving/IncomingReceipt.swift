@@ -32,7 +32,7 @@ package struct IncomingReceipt: Sendable, Equatable {
 
     /// Nil when an attribute is missing that must be there: answered with nack 487.
     package init?(_ stanza: Stanza, own: OwnAddresses, now: Timestamp) {
-        guard let id = stanza.id, !id.isEmpty, let from = stanza.from else { return nil }
+        guard let id = stanza.id, MessageID.isStorable(id), let from = stanza.from else { return nil }
         let at = stanza.int("t").map { Timestamp(seconds: Int64($0)) } ?? now
         typeText = stanza.type ?? ""
         kind =
@@ -65,7 +65,7 @@ package struct IncomingReceipt: Sendable, Equatable {
         var ids = [id]
         // A list's items follow the first id.
         for item in stanza.child("list")?.children("item").prefix(1024) ?? [] {
-            if let id = item.id, !ids.contains(id) { ids.append(id) }
+            if let id = item.id, MessageID.isStorable(id), !ids.contains(id) { ids.append(id) }
         }
         entries = ids.map { Entry(messageID: $0, sender: sender, at: at) }
     }
@@ -73,10 +73,12 @@ package struct IncomingReceipt: Sendable, Equatable {
     /// `<participants key="<msg id>"><user jid t/>…</participants>…`
     private static func grouped(_ groups: [Stanza], fallbackID: String, at: Timestamp) -> [Entry] {
         groups.flatMap { group in
-            group.children("user").compactMap { user in
+            let id = group["key"] ?? fallbackID
+            guard MessageID.isStorable(id) else { return [Entry]() }
+            return group.children("user").compactMap { user in
                 user.jid("jid").map {
                     Entry(
-                        messageID: group["key"] ?? fallbackID, sender: $0.withoutHosting,
+                        messageID: id, sender: $0.withoutHosting,
                         at: user.int("t").map { Timestamp(seconds: Int64($0)) } ?? at)
                 }
             }

@@ -49,11 +49,13 @@ package struct MessageInfo: Sendable, Equatable {
 
     package var isGroup: Bool { chat.isGroup }
     package var isPeer: Bool { category == "peer" }
+    /// Says that an admin deletes another's message for everybody.
+    package var isAdminRevocation: Bool { chat.isGroup && edit == "8" }
 
     /// Nil when a required attribute is missing or of the wrong kind: answered with nack 487.
     package init?(_ stanza: Stanza, own: OwnAddresses) {
-        guard let id = stanza.id, !id.isEmpty, id.utf8.count <= 128, let from = stanza.from,
-            let time = stanza.int("t"), time >= 0
+        guard let id = stanza.id, MessageID.isStorable(id), let from = stanza.from, let time = stanza.int("t"),
+            time >= 0
         else { return nil }
         self.id = id
         self.from = from

@@ -77,7 +77,7 @@ package struct RetryCounters: Sendable {
     /// The number of the next retry receipt, 1…4, or nil to give up.
     package mutating func next(for info: MessageInfo, resendCount: Int?) -> Int? {
         let key = Key(chat: info.chat, sender: info.sender, messageID: info.id)
-        let next = (counts[key] ?? resendCount ?? 0) + 1
+        let next = (counts[key] ?? min(max(resendCount ?? 0, 0), RetryReceipt.limit)) + 1
         guard next < RetryReceipt.limit else { return nil }
         counts[key] = next
         return next
@@ -86,6 +86,4 @@ package struct RetryCounters: Sendable {
     package mutating func forget(_ info: MessageInfo) {
         counts[Key(chat: info.chat, sender: info.sender, messageID: info.id)] = nil
     }
-
-    package mutating func removeAll() { counts.removeAll() }
 }

@@ -5,7 +5,10 @@ import WhatsAppProtobuf
 extension DeviceSession {
     /// The server's ack of a message; false when nobody waits for it.
     func acknowledged(_ ack: SendAck) -> Bool {
-        guard let pending = pendingSends[ack.messageID] else { return false }
+        guard let pending = pendingSends[ack.messageID] else {
+            resent(ack)
+            return false
+        }
         if let error = ack.error {
             rejected(pending, error: error)
         } else {
@@ -30,9 +33,9 @@ extension DeviceSession {
         draft.changes.senderKeyMarks = pending.marks
         draft.changes.events.append(event)
         if let idempotency = pending.idempotency {
-            draft.changes.idempotency = .finish(key: idempotency.key, answer: idempotency.answer(.success(result)))
+            draft.changes.idempotency = [.finish(key: idempotency.key, answer: idempotency.answer(.success(result)))]
         } else if let key = pending.resumedKey {
-            draft.changes.idempotency = .fate(key: key, .sent(at: timestamp, serverID: ack.serverID))
+            draft.changes.idempotency = [.fate(key: key, .sent(at: timestamp, serverID: ack.serverID))]
         }
         if !pending.marks.isEmpty { keyMarks[pending.to.description]?.formUnion(pending.marks) }
         // A different hash: the server knows of other devices than we do.
@@ -46,6 +49,7 @@ extension DeviceSession {
             forgetGroup(pending.to, in: &draft.changes)
         }
         let ticket = submit(draft)
+        loadMoreSends()
         let to = pending.to
         Task {
             do {
@@ -109,26 +113,30 @@ extension DeviceSession {
     /// A send that will not happen: row, event, answer.
     func failSend(_ id: String, _ error: SessionError) {
         guard let pending = pendingSends.removeValue(forKey: id) else { return }
-        let code: Int? = if case .sendRejected(let code, _) = error { code } else { nil }
-        let event = DeviceEvent.messageFailed(id: id, chat: pending.party, error: error.word, code: code, at: now)
-        record { changes in
-            changes.messageUpdates.append(
-                MessageUpdate(chat: pending.chat, messageID: id, fromMe: true, status: .failed))
-            changes.settledSends.append(MessageName(chat: pending.chat, messageID: id))
-            changes.events.append(event)
-            if let idempotency = pending.idempotency {
-                changes.idempotency =
-                    error.allowsRepetition && !pending.wasWritten
-                    ? .abandon(key: idempotency.key)
-                    : .finish(key: idempotency.key, answer: idempotency.answer(.failure(error)))
-            } else if let key = pending.resumedKey {
-                changes.idempotency = .fate(key: key, SendFate(error))
-            }
-        }
+        record { noteFailure(of: pending, error, in: &$0) }
         pending.promise?.fail(error)
     }
 
-    /// The session ends: callers hear why; rows stay pending for the next owner unless the device was unlinked.
+    /// What a send that will not happen leaves in the store.
+    func noteFailure(of pending: PendingSend, _ error: SessionError, in changes: inout ChangeSet) {
+        let code: Int? = if case .sendRejected(let code, _) = error { code } else { nil }
+        changes.messageUpdates.append(
+            MessageUpdate(chat: pending.chat, messageID: pending.id, fromMe: true, status: .failed))
+        changes.settledSends.append(MessageName(chat: pending.chat, messageID: pending.id))
+        changes.events.append(
+            .messageFailed(id: pending.id, chat: pending.party, error: error.word, code: code, at: now))
+        if let idempotency = pending.idempotency {
+            changes.idempotency.append(
+                error.allowsRepetition && !pending.wasWritten
+                    ? .abandon(key: idempotency.key)
+                    : .finish(key: idempotency.key, answer: idempotency.answer(.failure(error))))
+        } else if let key = pending.resumedKey {
+            changes.idempotency.append(.fate(key: key, SendFate(error)))
+        }
+    }
+
+    /// The session ends: callers hear why. Rows stay pending for the next owner, unless the device was unlinked: then the
+    /// set that said so has failed them.
     func failPendingSends(_ error: SessionError) {
         let pending = pendingSends.values.sorted { $0.order < $1.order }
         pendingSends = [:]
@@ -136,10 +144,17 @@ extension DeviceSession {
         for send in pending { send.promise?.fail(error) }
     }
 
-    /// The store is away for too long: sends that wait for it cannot leave, and their callers hear so. Queued ones stay.
+    /// The store is away for too long: sends that wait for it cannot leave, and their callers hear so. Those that were
+    /// accepted durably are built again when it is back.
     func failUnwrittenSends() {
         let waiting = pendingSends.values.filter { !$0.wasWritten && !$0.isResumed && $0.ticket > tickets.watermark }
-        for send in waiting.sorted(by: { $0.order < $1.order }) { failSend(send.id, .storageUnavailable) }
+        for send in waiting.sorted(by: { $0.order < $1.order }) {
+            if send.isAccepted(at: tickets.watermark) {
+                pendingSends[send.id]?.requeue()
+            } else {
+                failSend(send.id, .storageUnavailable)
+            }
+        }
     }
 
     /// Sends past their time are failures, though the message may have gone out.
@@ -162,14 +177,20 @@ extension DeviceSession {
 
     /// Intents that an earlier process left without a result: encrypted anew under the same id while their time lasts, else
     /// failed (14-storage, section 6).
+    /// Loads so many at a time as may be queued; the rest follows when these are settled.
     func resumeUnsettledSends() async throws {
-        let rows = try await load { try await store.unsettledSends(did: did) }
-        for row in rows where pendingSends[row.messageID] == nil {
+        let limit = Self.maximumQueuedSends
+        // What is settled meanwhile may still be among the rows.
+        let known = Set(pendingSends.keys)
+        let rows = try await load { try await store.unsettledSends(did: did, limit: limit) }
+        hasMoreUnsettled = rows.count == limit
+        for row in rows where pendingSends[row.messageID] == nil && !known.contains(row.messageID) {
             guard let to = JID(row.chat), let sendBy = row.sendBy else { continue }
             sendOrder += 1
             pendingSends[row.messageID] = PendingSend(
                 id: row.messageID, chat: row.chat, shownChat: partyInMemory(to).shown, to: to, order: sendOrder,
-                sendBy: sendBy, plaintext: row.plaintext, isResumed: true, resumedKey: row.idempotencyKey)
+                sendBy: sendBy, plaintext: row.plaintext, isQueued: true, isResumed: true,
+                resumedKey: row.idempotencyKey)
         }
         expireSends()
     }
@@ -187,6 +208,7 @@ extension SessionError {
         case .groupNotFound: "group not found"
         case .storageUnavailable: "storage unavailable"
         case .timedOut: "info query timed out"
+        case .ended(.loggedOut), .ended(.unlinked): "device logged out"
         default: "not connected"
         }
     }

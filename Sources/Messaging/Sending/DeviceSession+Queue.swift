@@ -12,11 +12,15 @@ import WhatsAppProtobuf
 /// process or, after a crash or a move, in the next that owns the device.
 extension DeviceSession {
     static let maximumQueuedSends = 1000
+    /// Bytes of messages that one device may have queued.
+    static let maximumQueuedBytes = 8 << 20
     private static let queueRetrySeconds: Int64 = 5
 
     package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
         try requireQueueing()
-        guard pendingSends.count < Self.maximumQueuedSends else { throw SessionError.tooManyWaiting }
+        guard pendingSends.count < Self.maximumQueuedSends,
+            pendingSends.values.reduce(0, { $0 + $1.plaintext.count }) < Self.maximumQueuedBytes
+        else { throw SessionError.tooManyWaiting }
         guard let own else { throw SessionError.notPaired }
         lastActivity = now
         let target = try await queueTarget(of: message.chat)
@@ -37,17 +41,21 @@ extension DeviceSession {
         sendOrder += 1
         pendingSends[id] = PendingSend(
             id: id, chat: target.chat, shownChat: target.shownChat, to: target.jid, order: sendOrder, sendBy: sendBy,
-            plaintext: content.serialized(), idempotency: message.idempotency, promise: promise, isResumed: true)
+            plaintext: content.serialized(), idempotency: message.idempotency, promise: promise, isQueued: true,
+            isResumed: true)
         let intent = record { changes in
             fillIntent(
                 &changes, content: content, target: target, id: id, text: message.text,
                 quotedID: message.quote?.messageID, secret: secret, sendBy: sendBy, own: own)
             if let idempotency = message.idempotency {
-                changes.idempotency = .begin(
-                    key: idempotency.key, requestHash: idempotency.requestHash,
-                    message: MessageName(chat: target.chat, messageID: id))
+                changes.idempotency = [
+                    .begin(
+                        key: idempotency.key, requestHash: idempotency.requestHash,
+                        message: MessageName(chat: target.chat, messageID: id))
+                ]
             }
         }
+        pendingSends[id]?.intent = intent
         do {
             try await committed(intent)
         } catch {
@@ -65,25 +73,46 @@ extension DeviceSession {
         Task { await buildResumedSends() }
     }
 
-    /// Builds what has no stanza yet, oldest first; called when ready. A recipient whom the server cannot tell us about
-    /// holds the others up no longer than one attempt: the rest is tried again in a moment.
+    /// Builds what has no stanza yet, oldest first; called when ready. A chat of which the server tells us nothing now is
+    /// left out of this round, and tried again in a moment with what else could not be built.
     func buildResumedSends() async {
         guard !isBuildingQueue else { return }
         isBuildingQueue = true
         defer { isBuildingQueue = false }
         expireSends()
-        while case .open(_, .ready) = link, let send = oldestQueued() {
+        var skipped: Set<String> = []
+        while case .open(_, .ready) = link {
+            guard let send = oldestQueued(outside: skipped) else {
+                guard mayLoadMore else { return }
+                do {
+                    // Else what is settled would be loaded again.
+                    while tickets.hasPending { try await committed(tickets.newest) }
+                    try await resumeUnsettledSends()
+                } catch { return retryQueue() }
+                continue
+            }
             do {
                 let content = try ProtoMessage(.message, parsing: send.plaintext)
                 let target = try await queuedTarget(of: send)
                 try await build(id: send.id, content: content, target: target, intent: tickets.newest)
-                pendingSends[send.id]?.isResumed = false
-            } catch let error as SessionError where error.allowsRepetition {
+            } catch let error as SessionError where error.isPassing {
                 guard pendingSends[send.id] != nil else { continue }
-                schedule(.queue, seconds: Self.queueRetrySeconds) { $0.startQueue() }
-                return
+                retryQueue()
+                guard error.isOfOneRecipient else { return }
+                skipped.insert(send.chat)
             } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
         }
+    }
+
+    private var mayLoadMore: Bool { hasMoreUnsettled && pendingSends.count <= Self.maximumQueuedSends / 2 }
+
+    /// A send is settled: the store may have more for the queue.
+    func loadMoreSends() {
+        if mayLoadMore { startQueue() }
+    }
+
+    private func retryQueue() {
+        schedule(.queue, seconds: Self.queueRetrySeconds) { $0.startQueue() }
     }
 
     /// Whether an earlier message of the chat is still to be built: a later one must not overtake it.
@@ -91,8 +120,8 @@ extension DeviceSession {
         pendingSends.values.contains { $0.isResumed && $0.chat == chat && $0.order < order }
     }
 
-    private func oldestQueued() -> PendingSend? {
-        pendingSends.values.filter(\.isResumed).min { $0.order < $1.order }
+    private func oldestQueued(outside skipped: Set<String>) -> PendingSend? {
+        pendingSends.values.filter { $0.isResumed && !skipped.contains($0.chat) }.min { $0.order < $1.order }
     }
 
     /// Throws unless the device is linked and will connect by itself.

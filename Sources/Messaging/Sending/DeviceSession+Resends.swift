@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import Cryptography
 import Signal
@@ -7,7 +8,12 @@ import WhatsAppProtobuf
 extension DeviceSession {
     private static let maximumAnswers = 5
 
-    /// Acks a retry receipt, then answers it beside the lane: the answer may need a bundle.
+    /// Resends under way at a time, and those that may wait for their turn (04, section 12.2).
+    static let parallelResends = 4
+    private static let waitingResends = 256
+
+    /// Answers a retry receipt beside the lane, since the answer may need a bundle, and acks it once the answer is on its way:
+    /// one that is lost with the connection or the process is asked for again.
     func handleRetry(_ stanza: Stanza, _ receipt: IncomingReceipt) async throws {
         guard let request = RetryRequest(stanza) else {
             return send(Acknowledgement.ack(stanza, refusal: .parsing), after: tickets.newest)
@@ -18,23 +24,40 @@ extension DeviceSession {
         var draft = makeDraft()
         draft.changes.events.append(event)
         let ticket = submit(draft, isInbound: true)
-        send(Acknowledgement.ack(stanza), after: ticket)
         let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
         let answered = answeredRetries[key] ?? 0
-        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, !retryJobs.contains(key) else {
-            return
-        }
+        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, !retryJobs.contains(key),
+            retryJobs.count < Self.waitingResends
+        else { return send(Acknowledgement.ack(stanza), after: ticket) }
         answeredRetries[key] = answered + 1
         retryJobs.insert(key)
         Task {
-            defer { retryJobs.remove(key) }
+            await takeResendTurn()
+            defer {
+                retryJobs.remove(key)
+                giveResendTurn()
+            }
             do {
                 try await resend(request, chat: receipt.chat)
                 SessionMetrics.count(.retryAnswered)
             } catch {
                 logger.info("retry not answered", metadata: ["message": "\(request.messageID)", "error": "\(error)"])
+                if (error as? SessionError)?.allowsRepetition == true { return }
             }
+            send(Acknowledgement.ack(stanza), after: tickets.newest)
         }
+    }
+
+    private func takeResendTurn() async {
+        guard resendsUnderWay >= Self.parallelResends else {
+            resendsUnderWay += 1
+            return
+        }
+        await withCheckedContinuation { resendQueue.append($0) }
+    }
+
+    private func giveResendTurn() {
+        if let next = resendQueue.popFirst() { next.resume() } else { resendsUnderWay -= 1 }
     }
 
     private func resend(_ request: RetryRequest, chat: JID) async throws {
@@ -88,7 +111,7 @@ extension DeviceSession {
         let stanza = OutgoingStanza(id: id, to: chat, traits: StanzaTraits(message), deviceIdentity: deviceIdentity)
             .resend(copy: copy, target: target, count: count, timestamp: timestamp)
         send(stanza, after: draft.cover, lane: row)
-        if let mark { noteResent(mark) }
+        if let mark { resentMarks[id] = (resentMarks[id] ?? []) + [mark] }
     }
 
     /// The kept plaintext, under the chat as named or in its other namespace.
@@ -147,8 +170,12 @@ extension DeviceSession {
         }
     }
 
-    /// The resend carried our key: the device holds it. A lost mark costs one redundant copy, so it is not waited for.
-    private func noteResent(_ mark: SenderKeyMark) {
+    /// The server has a resend that carried our key: the device will hold it. A lost mark costs one redundant copy.
+    func resent(_ ack: SendAck) {
+        guard var marks = resentMarks[ack.messageID], !marks.isEmpty else { return }
+        let mark = marks.removeFirst()
+        resentMarks[ack.messageID] = marks.isEmpty ? nil : marks
+        guard ack.error == nil else { return }
         keyMarks[mark.group]?.insert(mark)
         record { $0.senderKeyMarks.append(mark) }
     }

@@ -97,11 +97,14 @@ extension DeviceSession {
                 &changes, content: content, target: target, id: id, text: text, quotedID: quotedID, secret: secret,
                 sendBy: sendBy, own: own)
             if let idempotency {
-                changes.idempotency = .begin(
-                    key: idempotency.key, requestHash: idempotency.requestHash,
-                    message: MessageName(chat: target.chat, messageID: id))
+                changes.idempotency = [
+                    .begin(
+                        key: idempotency.key, requestHash: idempotency.requestHash,
+                        message: MessageName(chat: target.chat, messageID: id))
+                ]
             }
         }
+        pendingSends[id]?.intent = intent
         do {
             if isQueued(chat: target.chat, before: sendOrder) {
                 pendingSends[id]?.isResumed = true
@@ -155,10 +158,19 @@ extension DeviceSession {
     func build(id: String, content: ProtoMessage, target: SendTarget, intent: CommitTicket) async throws {
         await lockChat(target.chat)
         defer { unlockChat(target.chat) }
-        let built: BuiltStanza =
-            target.jid.isGroup
-            ? try await buildGroup(id: id, content: content, group: target.jid)
-            : try await buildDirect(id: id, content: content, target: target)
+        let generation = forgetCount
+        let built: BuiltStanza
+        do {
+            built =
+                target.jid.isGroup
+                ? try await buildGroup(id: id, content: content, group: target.jid)
+                : try await buildDirect(id: id, content: content, target: target)
+        } catch {
+            // Records that went meanwhile look like devices that cannot be reached.
+            try requireCurrent(generation)
+            throw error
+        }
+        try requireCurrent(generation)
         guard pendingSends[id] != nil else { throw SessionError.disconnected }
         let ticket = max(intent, built.ticket)
         pendingSends[id]?.stanza = built.stanza
@@ -166,6 +178,7 @@ extension DeviceSession {
         pendingSends[id]?.marks = built.marks
         pendingSends[id]?.phash = built.phash
         pendingSends[id]?.wasWritten = false
+        pendingSends[id]?.isResumed = false
         send(built.stanza, after: ticket, lane: target.chat, messageID: id)
     }
 

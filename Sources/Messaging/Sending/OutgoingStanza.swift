@@ -43,7 +43,7 @@ package struct OutgoingStanza: Sendable {
     package func direct(
         copies: [EncryptedCopy], recipientPN: JID?, token: ContactToken?, reportingToken: [UInt8]? = nil
     ) -> Stanza {
-        var children = [participants(copies, withMediaType: true)]
+        var children = [participants(copies, isKeyCopy: false)]
         children += identity(for: copies) + meta
         if let reportingToken { children.append(OutgoingStanza.reporting(reportingToken)) }
         switch token {
@@ -62,9 +62,9 @@ package struct OutgoingStanza: Sendable {
         distribution copies: [EncryptedCopy], ciphertext: [UInt8], phash: String, isLIDMode: Bool,
         reportingToken: [UInt8]? = nil
     ) -> Stanza {
-        var children = copies.isEmpty ? [] : [participants(copies, withMediaType: false)]
+        var children = copies.isEmpty ? [] : [participants(copies, isKeyCopy: true)]
         children += identity(for: copies) + meta
-        children.append(enc(type: "skmsg", ciphertext, withMediaType: true))
+        children.append(enc(type: "skmsg", ciphertext, isKeyCopy: false))
         if let reportingToken { children.append(OutgoingStanza.reporting(reportingToken)) }
         return message(["phash": .text(phash), "addressing_mode": isLIDMode ? "lid" : nil], children)
     }
@@ -92,7 +92,7 @@ package struct OutgoingStanza: Sendable {
     /// One copy for one device, of a message that went out already: the answer to a retry receipt, with its count and time,
     /// or without them for a device that was missed.
     package func resend(copy: EncryptedCopy, target: ResendTarget, count: Int?, timestamp: String?) -> Stanza {
-        var enc = enc(type: copy.type, copy.ciphertext, withMediaType: true)
+        var enc = enc(type: copy.type, copy.ciphertext, isKeyCopy: false)
         enc.attributes["count"] = count.map(AttributeValue.int)
         let children = [enc] + identity(for: [copy]) + meta
         var attributes: StanzaAttributes = ["t": timestamp.map(AttributeValue.text)]
@@ -119,23 +119,24 @@ package struct OutgoingStanza: Sendable {
         return Stanza("message", attributes.merging(extra), children: children)
     }
 
-    private func enc(type: String, _ ciphertext: [UInt8], withMediaType: Bool) -> Stanza {
+    /// Copies of a group key always ask to fail silently (04, section 8.5); they have no media type.
+    private func enc(type: String, _ ciphertext: [UInt8], isKeyCopy: Bool) -> Stanza {
         Stanza(
             "enc",
             [
                 "v": "2", "type": .text(type),
-                "mediatype": withMediaType ? traits.mediaType.map(AttributeValue.text) : nil,
-                "decrypt-fail": traits.hidesDecryptFailure ? "hide" : nil,
+                "mediatype": isKeyCopy ? nil : traits.mediaType.map(AttributeValue.text),
+                "decrypt-fail": traits.hidesDecryptFailure || isKeyCopy ? "hide" : nil,
             ], bytes: ciphertext)
     }
 
-    private func participants(_ copies: [EncryptedCopy], withMediaType: Bool) -> Stanza {
+    private func participants(_ copies: [EncryptedCopy], isKeyCopy: Bool) -> Stanza {
         Stanza(
             "participants",
             children: copies.map { copy in
                 Stanza(
                     "to", ["jid": .jid(copy.device)],
-                    children: [enc(type: copy.type, copy.ciphertext, withMediaType: withMediaType)])
+                    children: [enc(type: copy.type, copy.ciphertext, isKeyCopy: isKeyCopy)])
             })
     }
 

@@ -15,6 +15,8 @@ struct PendingSend: Sendable {
     let sendBy: Timestamp
     /// As encoded, for identical repetition; nil while it is being built.
     var stanza: Stanza?
+    /// Commit of its rows: until that is durable the message is not accepted.
+    var intent = CommitTicket.none
     /// Commits the stanza waits for.
     var ticket = CommitTicket.none
     var wasWritten = false
@@ -28,10 +30,21 @@ struct PendingSend: Sendable {
     var idempotency: Idempotency?
     /// The caller's; nil when it gave up or never was there.
     var promise: EventLoopPromise<SendResult>?
+    /// Its caller was promised that it goes out when the device can send.
+    var isQueued = false
     /// Queued, or left by an earlier process, and not built yet.
     var isResumed = false
     /// Key of the request it came from, in an earlier process: its fate is stored for who asks again.
     var resumedKey: String?
+
+    /// Whether it was promised and its rows are durable: then a store that is away only delays it.
+    func isAccepted(at watermark: CommitTicket) -> Bool { isQueued && intent <= watermark }
+
+    /// Goes back to be built again, because what it was encrypted with is gone.
+    mutating func requeue() {
+        (stanza, ticket, marks, phash) = (nil, .none, [], nil)
+        isResumed = true
+    }
 
     var isGroup: Bool { to.isGroup }
     var party: Party { Party(key: chat, shown: shownChat) }

@@ -17,7 +17,7 @@ struct RetryRequest: Sendable {
 
     init?(_ stanza: Stanza) {
         guard let retry = stanza.child("retry"), let from = stanza.from, let id = retry.id ?? stanza.id,
-            let count = retry.int("count"), count >= 1
+            MessageID.isStorable(id), let count = retry.int("count"), count >= 1
         else { return nil }
         let requester = (stanza.jid("participant") ?? from)
         guard requester.isPerson else { return nil }

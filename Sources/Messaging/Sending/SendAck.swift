@@ -17,7 +17,8 @@ package struct SendAck: Sendable, Equatable {
         guard stanza.tag == "ack", stanza["class"] == "message", let id = stanza.id else { return nil }
         messageID = id
         timestamp = stanza.int("t").map { Timestamp(seconds: Int64($0)) }
-        let code = stanza.int("error") ?? (stanza["error"] == nil ? 0 : 500)
+        // What is no code of the service's is stored as its general one.
+        let code = stanza["error"].map { Int($0).flatMap(Int16.init(exactly:)).map(Int.init) ?? 500 } ?? 0
         error = code == 0 ? nil : code
         phash = stanza["phash"].flatMap { $0.isEmpty ? nil : $0 }
         serverID = stanza.int("server_id").map(Int64.init)

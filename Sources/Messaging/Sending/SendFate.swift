@@ -53,6 +53,18 @@ package struct QueuedSend: Sendable {
 }
 
 extension SessionError {
+    /// A queued message waits this out.
+    var isPassing: Bool { allowsRepetition || isOfOneRecipient }
+
+    /// The server did not tell us what we must know of this recipient; it may of others.
+    var isOfOneRecipient: Bool {
+        switch self {
+        case .timedOut, .malformedAnswer: true
+        case .serverRefused(let code, _): code >= 500 || code == 429
+        default: false
+        }
+    }
+
     /// The send did not leave and nothing stands in the way of another attempt: its idempotency key is given back, so that
     /// the same request may come again.
     var allowsRepetition: Bool {

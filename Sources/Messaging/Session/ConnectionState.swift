@@ -90,6 +90,14 @@ package enum SessionEnd: Sendable, Hashable {
     /// The store refuses this device's rows.
     case storage(String)
 
+    /// Whether credentials and Signal state go with it.
+    var erases: Bool {
+        switch self {
+        case .loggedOut, .unlinked: true
+        case .replaced, .banned, .clientOutdated, .refused, .leaseLost, .storage: false
+        }
+    }
+
     /// Short word for the device row's `held_reason` and for logs.
     package var word: String {
         switch self {

@@ -16,12 +16,13 @@ extension DeviceSession {
         let ticket = tickets.submitted()
         precondition(ticket == draft.ticket, "a draft was kept across another submission")
         if isInbound { inboundSubmitted() }
+        let stanza = isInbound ? lane.handling : nil
         let (sessionReceipts, senderKeyReceipts) = (draft.sessionReceipts, draft.senderKeyReceipts)
         let used = draft.changes.usedPreKeys
         pendingUsedPreKeys.formUnion(used)
         commits.submit(draft.changes).whenComplete { result in
             self.assumeIsolated { session in
-                session.settled(ticket, result, isInbound: isInbound) {
+                session.settled(ticket, result, isInbound: isInbound, stanza: stanza) {
                     session.sessions.committed(sessionReceipts)
                     session.senderKeys.committed(senderKeyReceipts)
                     session.pendingUsedPreKeys.subtract(used)
@@ -54,7 +55,8 @@ extension DeviceSession {
     }
 
     private func settled(
-        _ ticket: CommitTicket, _ result: Result<Void, any Error>, isInbound: Bool, _ apply: () -> Void
+        _ ticket: CommitTicket, _ result: Result<Void, any Error>, isInbound: Bool, stanza: String?,
+        _ apply: () -> Void
     ) {
         if isInbound { inboundSettled() }
         tickets.settled(ticket)
@@ -66,7 +68,7 @@ extension DeviceSession {
             resumeCommitWaiters()
             for frame in gate.release(watermark: tickets.watermark) { write(frame) }
         case .failure(let error):
-            commitFailed(error as? CommitError ?? .unavailable, ticket: ticket)
+            commitFailed(error as? CommitError ?? .unavailable, ticket: ticket, stanza: stanza)
         }
     }
 
@@ -100,7 +102,9 @@ extension DeviceSession {
 
     /// Nothing that waited may leave; what is in memory and was not stored goes with it, so that the server's redelivery
     /// finds the state the store has (16, sections 1.8 and 2.1).
-    private func commitFailed(_ error: CommitError, ticket: CommitTicket) {
+    private func commitFailed(_ error: CommitError, ticket: CommitTicket, stanza: String?) {
+        // It failed with an earlier one, whose failure was dealt with.
+        if case .rejected = error, ticket <= refusedThrough { return }
         logger.error("commit failed", metadata: ["error": "\(error)"])
         for waiter in commitWaiters { waiter.promise.fail(error) }
         commitWaiters = []
@@ -108,15 +112,22 @@ extension DeviceSession {
         if error == .unavailable { failUnwrittenSends() }
         switch error {
         case .fenced: end(.leaseLost, announce: false)
-        case .rejected(let reason): end(.storage(reason), announce: false)
+        case .rejected(let reason): rowsRefused(reason, stanza: stanza)
         case .unavailable: loseConnection(.ladder(minimum: 5), reason: "storage unavailable")
         case .closed: end(.leaseLost, announce: false)
         }
     }
 
+    /// Throws when records that were loaded at `generation` (of `forgetCount`) were dropped since: to be asked after the last
+    /// suspension, before they are used.
+    func requireCurrent(_ generation: UInt64) throws(SessionError) {
+        guard generation == forgetCount else { throw .storageUnavailable }
+    }
+
     /// Drops every cached record: the next use loads what is stored.
     func forgetUncommitted() {
         if tickets.settledThrough < tickets.newest { loadBarrier = tickets.newest }
+        forgetCount += 1
         _ = gate.removeAll()
         sessions.removeAll()
         senderKeys.removeAll()
@@ -141,11 +152,27 @@ extension DeviceSession {
     func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
 
     private func write(_ frame: OutgoingFrame) {
+        guard frame.stanza.tag == "message" else { return transmit(frame.stanza) }
+        guard case .open(let connection, _) = link, mayWrite() else { return }
+        // Messages wait their turn while the socket is full; acks have a reserve (16, section 2.4).
+        guard connection.isWritable, heldFrames.isEmpty else { return heldFrames.append(frame) }
+        write(message: frame)
+    }
+
+    private func write(message frame: OutgoingFrame) {
         if let id = frame.messageID {
             guard pendingSends[id] != nil, case .open(_, .ready) = link, mayWrite() else { return }
             pendingSends[id]?.wasWritten = true
         }
         transmit(frame.stanza)
+    }
+
+    /// The socket of link `number` takes more, or no more.
+    func writabilityChanged(number: UInt64) {
+        guard number == linkNumber else { return }
+        while case .open(let connection, _) = link, connection.isWritable, !heldFrames.isEmpty {
+            write(message: heldFrames.removeFirst())
+        }
     }
 
     /// The one way to the socket.
@@ -163,7 +190,10 @@ extension DeviceSession {
 
     // MARK: Backpressure
 
+    /// Stanzas and bytes of one device, bytes of all devices of a loop.
     private static let pauseAt = 128
+    private static let pauseAtBytes = 512 << 10
+    private static let pauseLoopAt = 8 << 20
 
     private func inboundSubmitted() {
         unsettledInbound += 1
@@ -175,18 +205,29 @@ extension DeviceSession {
         updateReading()
     }
 
-    /// Stops reading the socket while too much is received and not committed, and resumes at half (16, section 2.4).
+    /// Stops reading the socket while too much is received and not committed, or waits on the loop, and resumes at half
+    /// (16, section 2.4).
     func updateReading() {
         guard case .open(let connection, _) = link else { return }
         let load = unsettledInbound + lane.count
-        if !isReadingPaused, load >= Self.pauseAt || lane.bytes >= 512 * 1024 || commits.pendingBytes > 8 << 20 {
-            isReadingPaused = true
-            keepAlive?.setReading(false, at: instant)
-            connection.setReading(false)
-        } else if isReadingPaused, load <= Self.pauseAt / 2, lane.bytes <= 256 * 1024 {
-            isReadingPaused = false
-            keepAlive?.setReading(true, at: instant)
-            connection.setReading(true)
+        let waiting = commits.pendingBytes
+        if !isReadingPaused {
+            guard load >= Self.pauseAt || lane.bytes >= Self.pauseAtBytes || waiting > Self.pauseLoopAt else { return }
+        } else {
+            guard load <= Self.pauseAt / 2, lane.bytes <= Self.pauseAtBytes / 2, waiting <= Self.pauseLoopAt / 2 else {
+                // What waits on the loop is mostly others', and its end is not told to us.
+                if waiting > Self.pauseLoopAt / 2 { lookAtReadingAgain() }
+                return
+            }
         }
+        isReadingPaused.toggle()
+        keepAlive?.setReading(!isReadingPaused, at: instant)
+        connection.setReading(!isReadingPaused)
+        if isReadingPaused { lookAtReadingAgain() }
+    }
+
+    private func lookAtReadingAgain() {
+        guard timers[.reading] == nil else { return }
+        schedule(.reading, milliseconds: 250) { $0.updateReading() }
     }
 }

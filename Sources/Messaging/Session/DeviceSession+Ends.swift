@@ -8,7 +8,15 @@ extension DeviceSession {
     /// device is not ours any more).
     func end(_ reason: SessionEnd, announce: Bool = true) {
         guard !isClosed else { return }
-        if announce { record { self.describe(reason, in: &$0) } }
+        if announce {
+            record { changes in
+                describe(reason, in: &changes)
+                guard reason.erases else { return }
+                for send in pendingSends.values.sorted(by: { $0.order < $1.order }) {
+                    noteFailure(of: send, .ended(reason), in: &changes)
+                }
+            }
+        }
         closeConnection()
         settleEnd(reason)
     }
@@ -17,8 +25,7 @@ extension DeviceSession {
         SessionMetrics.disconnected(reason.word)
         link = .stopped(reason)
         cancel(.reconnect)
-        if case .loggedOut = reason { forgetIdentity() }
-        if reason == .unlinked { forgetIdentity() }
+        if reason.erases { forgetIdentity() }
         publish { state in
             state.phase = .stopped
             state.end = reason

@@ -181,7 +181,12 @@ extension DeviceSession {
     /// The socket of link `number` is gone.
     func closed(_ reason: String, number: UInt64) {
         guard number == linkNumber, case .open(_, let phase) = link else { return }
-        connectionGone(phase, reason: reason)
+        connectionGone(reason: reason) { session in
+            switch phase {
+            case .registering, .unlinking: session.becomeIdle(error: reason)
+            case .authenticating, .settling, .ready: session.wait(minimum: 0, reason: reason)
+            }
+        }
     }
 
     /// Ends the running connection for a reason of ours and goes on as `aftermath` says.
@@ -191,7 +196,7 @@ extension DeviceSession {
             // Closing tells the handler before it returns: that must not count as a second end, with a second dial.
             linkNumber += 1
             connection.close()
-            connectionGone(.ending(aftermath), reason: reason)
+            connectionGone(reason: reason) { $0.follow(aftermath, reason: reason) }
         case .connecting(_, let isPairing):
             linkNumber += 1
             if isPairing { return registrationConnectionClosed(reason) }
@@ -200,7 +205,7 @@ extension DeviceSession {
         }
     }
 
-    private func connectionGone(_ phase: LinkPhase, reason: String) {
+    private func connectionGone(reason: String, _ next: (isolated DeviceSession) -> Void) {
         linkNumber += 1
         let wasReadyFor = state.phase == .ready ? state.readySince.map { now.seconds - $0.seconds } : nil
         SessionMetrics.disconnected(wasReadyFor == nil ? "before_ready" : "lost")
@@ -208,6 +213,7 @@ extension DeviceSession {
         cancelConnectionTimers()
         if wasReadyFor == nil { failQueries(.disconnected) } else { suspendQueries() }
         lane.removeAll()
+        heldFrames.removeAll()
         isActivePresence = false
         link = .idle
         if wasReadyFor != nil {
@@ -221,11 +227,7 @@ extension DeviceSession {
         }
         // No ladder brings a registration back: its refs and codes went with its socket.
         if registration != nil { return registrationConnectionClosed(reason) }
-        switch phase {
-        case .ending(let aftermath): follow(aftermath, reason: reason)
-        case .registering: becomeIdle(error: reason)
-        case .authenticating, .settling, .ready: wait(minimum: 0, reason: reason)
-        }
+        next(self)
     }
 
     private func follow(_ aftermath: Aftermath, reason: String) {
@@ -272,6 +274,7 @@ extension DeviceSession {
         cancelConnectionTimers()
         failQueries(.disconnected)
         lane.removeAll()
+        heldFrames.removeAll()
         link = .idle
     }
 }
@@ -288,6 +291,10 @@ private final class LinkHandler: SessionConnectionHandler {
 
     func received(_ stanza: Stanza) {
         session.assumeIsolated { $0.received(stanza, number: number) }
+    }
+
+    func writabilityChanged() {
+        session.assumeIsolated { $0.writabilityChanged(number: number) }
     }
 
     func closed(_ reason: String) {

@@ -67,17 +67,15 @@ extension DeviceSession {
     /// A fresh id for a `sid` or a request that nobody waits for.
     func nextID() -> String { ids.next() }
 
-    /// Runs `body` unless the same thing is being fetched: then waits for that and returns.
+    /// Runs `body` unless the same thing is being fetched: then waits for that, and ends as it does.
     func sharedFlight(_ key: FlightKey, _ body: () async throws -> Void) async throws {
         if flights[key] != nil {
-            await withCheckedContinuation { flights[key, default: []].append($0) }
-            return
+            return try await withCheckedThrowingContinuation { flights[key, default: []].append($0) }
         }
         flights[key] = []
-        defer {
-            let waiters = flights.removeValue(forKey: key) ?? []
-            for waiter in waiters { waiter.resume() }
-        }
-        try await body()
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+        for waiter in flights.removeValue(forKey: key) ?? [] { waiter.resume(with: outcome) }
+        try outcome.get()
     }
 }

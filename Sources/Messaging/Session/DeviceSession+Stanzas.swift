@@ -5,8 +5,7 @@ extension DeviceSession {
     /// One stanza from the socket of link `number`. Answers and the stream's own stanzas are handled at once, the durable
     /// class in order (01-transport, section 13).
     func received(_ stanza: Stanza, number: UInt64) {
-        guard number == linkNumber, case .open(_, let phase) = link else { return }
-        if case .ending = phase, stanza.tag != "stream:error", stanza.tag != "failure" { return }
+        guard number == linkNumber, case .open = link else { return }
         switch stanza.tag {
         case "iq":
             if !completeQuery(stanza) { serverRequest(stanza) }
@@ -45,14 +44,17 @@ extension DeviceSession {
         while let entry = lane.next() {
             // What came over a connection that is gone comes again.
             guard entry.linkNumber == linkNumber else { continue }
-            await handle(entry.stanza)
+            await handle(entry.stanza, number: entry.linkNumber)
             updateReading()
         }
     }
 
-    private func handle(_ stanza: Stanza) async {
+    private func handle(_ stanza: Stanza, number: UInt64) async {
         let key = "\(stanza.tag) \(stanza["from"] ?? "") \(stanza.id ?? "")"
         if stanza["offline"] != nil { offlineStanzaReceived() }
+        lane.handling = key
+        defer { lane.handling = nil }
+        if lane.isPoison(key) { return refuse(stanza) }
         do {
             switch stanza.tag {
             case "message", "appdata": try await handleMessage(stanza)
@@ -63,6 +65,8 @@ extension DeviceSession {
             }
             lane.handled(key)
         } catch {
+            // Its connection is gone, and the records it used may be: it comes again.
+            guard number == linkNumber else { return }
             logger.error("handling a stanza failed", metadata: ["tag": "\(stanza.tag)", "error": "\(error)"])
             handlingFailed(stanza, key: key)
         }
@@ -72,11 +76,14 @@ extension DeviceSession {
     /// (04, section 13.7).
     private func handlingFailed(_ stanza: Stanza, key: String) {
         if lane.failed(key) {
-            send(Acknowledgement.ack(stanza, refusal: .unhandled), after: tickets.newest)
-            return
+            return refuse(stanza)
         }
         forgetUncommitted()
         loseConnection(.ladder(minimum: 1), reason: "a stanza could not be handled")
+    }
+
+    private func refuse(_ stanza: Stanza) {
+        send(Acknowledgement.ack(stanza, refusal: .unhandled), after: tickets.newest)
     }
 
     private func serverRequest(_ stanza: Stanza) {
@@ -110,6 +117,7 @@ extension DeviceSession {
                 registrationClosed(.serverRefused(code: 0, text: reason.word))
                 return loseConnection(.idle, reason: reason.word)
             }
+            if case .open(_, .unlinking) = link, reason.erases { return end(.unlinked) }
             end(reason)
         }
     }
@@ -173,19 +181,25 @@ extension DeviceSession {
             own: ownNumber, total: count, appData: node.int("appdata") ?? 0, messages: node.int("message") ?? 0,
             notifications: node.int("notification") ?? 0, receipts: node.int("receipt") ?? 0, at: now)
         record { $0.events.append(event) }
-        guard offline.preview(count: count) else { return }
-        requestOfflineBatch()
+        offline.preview(count: count)
+        guard offline.isDraining else { return }
+        requestOfflineBatches()
         scheduleOfflineSilence()
     }
 
-    private func requestOfflineBatch() {
-        offline.requested()
-        sendNow(LoginStanzas.offlineBatch(count: OfflineDrain.batchCount))
+    private func requestOfflineBatches() {
+        while offline.isDue {
+            offline.requested()
+            sendNow(LoginStanzas.offlineBatch(count: OfflineDrain.batchCount))
+        }
     }
 
     private func offlineStanzaReceived() {
         guard offline.isDraining else { return }
-        if offline.received() { requestOfflineBatch() }
+        offline.received()
+        if offline.isDue, timers[.offlineBatch] == nil {
+            schedule(.offlineBatch, milliseconds: OfflineDrain.requestDelay) { $0.requestOfflineBatches() }
+        }
         scheduleOfflineSilence()
     }
 
@@ -196,7 +210,7 @@ extension DeviceSession {
     /// The end marker, in lane order: everything before it is submitted.
     private func offlineEnded(_ stanza: Stanza) {
         offline.finished()
-        cancel(.offline)
+        for timer in [SessionTimer.offline, .offlineBatch] { cancel(timer) }
         let event = DeviceEvent.offlineCompleted(
             own: ownNumber, count: stanza.child("offline")?.int("count") ?? 0, at: now)
         record { $0.events.append(event) }
@@ -206,11 +220,14 @@ extension DeviceSession {
     private func dirty(_ node: Stanza) {
         guard let type = node.type else { return }
         switch type {
-        case "groups", "communities": groups.removeAll()
+        case "groups", "communities":
+            groups.removeAll()
+            groupsStaleSince = now
         case "account_sync":
             privacySettings = nil
             forgetOwnDevices()
-        default: break
+        // We keep nothing of the other kinds: who says that it is clean is not told again.
+        default: return
         }
         let timestamp = node["timestamp"]
         Task {

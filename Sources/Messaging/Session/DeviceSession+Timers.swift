@@ -23,7 +23,9 @@ extension DeviceSession {
     func cancel(_ timer: SessionTimer) { timers.removeValue(forKey: timer)?.cancel() }
 
     func cancelConnectionTimers() {
-        for timer in [SessionTimer.keepAlive, .login, .qr, .restart, .offline] { cancel(timer) }
+        for timer in [SessionTimer.keepAlive, .login, .qr, .restart, .offline, .offlineBatch, .reading] {
+            cancel(timer)
+        }
     }
 
     func cancelTimers() {
@@ -33,8 +35,8 @@ extension DeviceSession {
 
     // MARK: Keepalive
 
-    /// The session's clock as the keepalive counts.
-    var instant: NIODeadline { .uptimeNanoseconds(UInt64(clamping: max(0, now.microseconds)) &* 1000) }
+    /// The clock that the keepalive counts by: no change of the machine's time moves it.
+    var instant: NIODeadline { .now() }
 
     /// For a connection that is new.
     func startKeepAlive() {
@@ -62,7 +64,8 @@ extension DeviceSession {
             let number = linkNumber
             Task { await ping(number: number) }
         case .reportMissed(let count, let lastReply):
-            let time = Timestamp(microseconds: Int64(clamping: lastReply.uptimeNanoseconds / 1000))
+            let silence = (instant - lastReply).nanoseconds / 1000
+            let time = Timestamp(microseconds: now.microseconds - silence)
             let event = DeviceEvent.keepAliveTimeout(own: ownNumber, errorCount: count, lastSuccess: time, at: now)
             record { $0.events.append(event) }
         case .reportRestored:
@@ -72,10 +75,14 @@ extension DeviceSession {
         }
     }
 
-    /// Late answers count as well, hence the long time-out.
+    /// Late answers count as well, hence the long time-out, and refusals: who refuses is there.
     private func ping(number: UInt64) async {
-        guard (try? await query(timeout: 20, repeats: false) { LoginStanzas.ping(id: $0) }) != nil, number == linkNumber
-        else { return }
+        do {
+            _ = try await query(timeout: 20, repeats: false) { LoginStanzas.ping(id: $0) }
+        } catch SessionError.serverRefused {
+        } catch SessionError.malformedAnswer {
+        } catch { return }
+        guard number == linkNumber else { return }
         perform(keepAlive?.replyReceived(at: instant))
     }
 
@@ -111,6 +118,8 @@ extension DeviceSession {
         sessions.evict(unusedSince: limit, watermark: tickets.watermark, draft: &draft)
         senderKeys.evict(unusedSince: limit, watermark: tickets.watermark, draft: &draft) { sessions.nextRevision() }
         submit(draft)
+        ownRefusals = 0
+        forgotten = forgotten.filter { $0.value > tickets.watermark }
         expireSends()
         if lastActivity < limit { dropCaches() }
     }

@@ -1,4 +1,5 @@
 import Cryptography
+import DequeModule
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -54,9 +55,17 @@ package actor DeviceSession: DeviceClient {
     // Commits
     var tickets = CommitTickets()
     var gate = FrameGate<OutgoingFrame>()
+    /// Messages that may leave and wait for the socket to take more.
+    var heldFrames: [OutgoingFrame] = []
     var commitWaiters: [(ticket: CommitTicket, promise: EventLoopPromise<Void>)] = []
     var settleWaiters: [(ticket: CommitTicket, continuation: CheckedContinuation<Void, Never>)] = []
     var loadBarrier: CommitTicket?
+    /// Rises whenever uncommitted records are dropped: what was loaded before must not be used any more.
+    var forgetCount: UInt64 = 0
+    /// Submissions up to here failed with one whose rows the store refused.
+    var refusedThrough = CommitTicket.none
+    /// Sets of our own making that were refused since the last upkeep.
+    var ownRefusals = 0
     var unsettledInbound = 0
     var isReadingPaused = false
 
@@ -67,6 +76,8 @@ package actor DeviceSession: DeviceClient {
     /// Holds the lists of the largest group there is; dropped when idle.
     var deviceLists = RecentCache<String, UserDeviceList>(capacity: 2048)
     var groups = RecentCache<String, CachedGroup>(capacity: 32)
+    /// Stored metadata of groups that is older is not used.
+    var groupsStaleSince: Timestamp?
     var keyMarks = RecentCache<String, Set<SenderKeyMark>>(capacity: 8)
     var tokens = RecentCache<String, PrivacyTokenRow>(capacity: 64)
     /// Seconds after which messages of a chat vanish; what the store says, as far as it was asked.
@@ -77,7 +88,9 @@ package actor DeviceSession: DeviceClient {
     var preKeyUpkeep = PreKeyUpkeep()
     var lastDigestCheck: Timestamp?
     var pendingUsedPreKeys: Set<UInt32> = []
-    var flights: [FlightKey: [CheckedContinuation<Void, Never>]] = [:]
+    var flights: [FlightKey: [CheckedContinuation<Void, any Error>]] = [:]
+    /// What was forgotten, by the commit that deletes its row: until that is durable the store still shows it.
+    var forgotten: [ForgottenRow: CommitTicket] = [:]
 
     // Messages
     var lane = InboundLane()
@@ -86,10 +99,16 @@ package actor DeviceSession: DeviceClient {
     var answeredRetries = RecentCache<RetryAnswerKey, Int>(capacity: 256)
     var retryBaseKeys = RecentCache<RetryAnswerKey, PublicKey>(capacity: 64)
     var retryJobs: Set<RetryAnswerKey> = []
+    var resendsUnderWay = 0
+    var resendQueue: Deque<CheckedContinuation<Void, Never>> = []
+    /// Marks of resends that are not acked, by message id in their order.
+    var resentMarks = RecentCache<String, [SenderKeyMark]>(capacity: 64)
     var pendingSends: [String: PendingSend] = [:]
     var sendOrder: UInt64 = 0
     var waitingSends = 0
     var isBuildingQueue = false
+    /// The store has more unsettled sends than were loaded.
+    var hasMoreUnsettled = false
     var chatQueues: [String: [CheckedContinuation<Void, Never>]] = [:]
     var placeholderRequests = RecentCache<String, Timestamp>(capacity: 64)
     /// Messages the phone was asked for, by the id of the request.
@@ -157,8 +176,8 @@ enum LinkPhase: Sendable, Equatable {
     case authenticating
     case settling
     case ready
-    /// We are closing it, or the server announced the end.
-    case ending(Aftermath)
+    /// We asked the server to remove this device: the end of the stream is the answer.
+    case unlinking
 }
 
 /// What follows the close of a socket.
@@ -170,7 +189,7 @@ enum Aftermath: Sendable, Equatable {
 
 /// The single timers of a session.
 enum SessionTimer: Hashable, Sendable {
-    case keepAlive, reconnect, login, qr, restart, upkeep, offline, repetition, queue
+    case keepAlive, reconnect, login, qr, restart, upkeep, offline, offlineBatch, reading, repetition, queue
 }
 
 /// A request that waits for its answer.
@@ -186,6 +205,14 @@ struct OutgoingFrame: Sendable {
     var stanza: Stanza
     /// Set for messages: the send is dropped from the gate when it was given up.
     var messageID: String?
+}
+
+/// A row of a cache that is being deleted.
+enum ForgottenRow: Hashable, Sendable {
+    case devices(String)
+    case group(String)
+    /// Marks of any group.
+    case marks
 }
 
 /// Requests that share one flight.

@@ -12,8 +12,12 @@ struct InboundLane {
     private var entries: Deque<Entry> = []
     private(set) var bytes = 0
     var isRunning = false
-    /// How often handling of one stanza id failed in a row: at the third it is poison (04, section 13.7).
+    /// Failures of one stanza that make it poison (04, section 13.7).
+    private static let poison = 3
+    /// How often handling of one stanza failed in a row.
     private var failures: [String: Int] = [:]
+    /// Name of the stanza that is being handled.
+    var handling: String?
 
     var count: Int { entries.count }
 
@@ -36,8 +40,16 @@ struct InboundLane {
     mutating func failed(_ id: String) -> Bool {
         if failures.count > 64 { failures = [:] }
         failures[id, default: 0] += 1
-        return failures[id, default: 0] >= 3
+        return isPoison(id)
     }
+
+    /// The store refuses what handling `id` wrote: no repetition cures that.
+    mutating func refuse(_ id: String) {
+        if failures.count > 64 { failures = [:] }
+        failures[id] = Self.poison
+    }
+
+    func isPoison(_ id: String) -> Bool { failures[id, default: 0] >= Self.poison }
 
     mutating func handled(_ id: String) {
         if !failures.isEmpty { failures[id] = nil }

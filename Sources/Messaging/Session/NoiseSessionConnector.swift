@@ -37,6 +37,7 @@ package struct NoiseSessionConnector: SessionConnector {
         }
 
         func received(_ stanza: Stanza) { session.received(stanza) }
+        func writabilityChanged(_ isWritable: Bool) { session.writabilityChanged() }
         func closed(reason: DisconnectReason) { session.closed(reason.text) }
     }
 }
@@ -51,6 +52,7 @@ private final class NoiseSessionConnection: SessionConnection {
 
     func send(_ stanza: Stanza) -> EventLoopFuture<Void> { connection.send(stanza) }
     func close() { connection.close() }
+    var isWritable: Bool { connection.isWritable }
     func setReading(_ isOn: Bool) { connection.setReading(isOn) }
 }
 

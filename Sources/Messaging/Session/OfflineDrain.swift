@@ -1,37 +1,50 @@
 /// The delivery of what a device missed (01-transport, section 23; 16, section 2.3): asks for batches until the end marker.
 /// Pure.
+///
+/// The next batch is asked for shortly after the first stanza of the last one came, so that the server need not wait for
+/// us between two.
 struct OfflineDrain: Sendable, Equatable {
     static let batchCount = 200
+    /// Milliseconds between the first stanza of a batch and the next request.
+    static let requestDelay: Int64 = 100
     /// Seconds without a stanza after which the end marker is not waited for.
     static let silence: Int64 = 60
+    /// More than the server keeps for anybody: a larger announcement is taken for this.
+    private static let maximumCount = 1 << 30
 
     private enum State: Sendable, Equatable {
         case live
-        case draining(pending: Int, received: Int, sinceRequest: Int)
+        case draining(pending: Int, received: Int, asked: Int)
     }
 
     private var state = State.live
 
     var isDraining: Bool { if case .draining = state { true } else { false } }
 
-    /// The announcement; returns whether to ask for a batch.
-    mutating func preview(count: Int) -> Bool {
-        guard count > 0 else { return false }
-        state = .draining(pending: count, received: 0, sinceRequest: 0)
-        return true
+    /// Whether another batch is to be asked for: the last one has begun, and does not hold all that is due.
+    var isDue: Bool {
+        guard case .draining(let pending, let received, let asked) = state else { return false }
+        return asked < min(Self.batches(received) + 1, Self.batches(pending))
     }
 
-    /// A stanza with the offline mark; returns whether it was the first of a requested batch while more are due.
-    mutating func received() -> Bool {
-        guard case .draining(let pending, let received, let sinceRequest) = state else { return false }
-        state = .draining(pending: pending, received: received + 1, sinceRequest: sinceRequest + 1)
-        return sinceRequest + 1 == Self.batchCount && received + 1 < pending
+    private static func batches(_ stanzas: Int) -> Int { (stanzas + batchCount - 1) / batchCount }
+
+    /// The announcement of `count` stanzas.
+    mutating func preview(count: Int) {
+        guard count > 0 else { return }
+        state = .draining(pending: min(count, Self.maximumCount), received: 0, asked: 0)
     }
 
+    /// A stanza with the offline mark.
+    mutating func received() {
+        guard case .draining(let pending, let received, let asked) = state else { return }
+        state = .draining(pending: pending, received: min(received + 1, pending), asked: asked)
+    }
+
+    /// A batch was asked for.
     mutating func requested() {
-        if case .draining(let pending, let received, _) = state {
-            state = .draining(pending: pending, received: received, sinceRequest: 0)
-        }
+        guard case .draining(let pending, let received, let asked) = state else { return }
+        state = .draining(pending: pending, received: received, asked: asked + 1)
     }
 
     /// The end marker, or silence.

@@ -8,6 +8,8 @@ package protocol SessionConnection: AnyObject, Sendable {
     func send(_ stanza: Stanza) -> EventLoopFuture<Void>
     /// Starts the close; `closed` follows.
     func close()
+    /// False while more bytes wait than the socket takes: messages are held back then, acks go on.
+    var isWritable: Bool { get }
     /// Backpressure: whether the socket is read.
     func setReading(_ isOn: Bool)
 }
@@ -15,6 +17,8 @@ package protocol SessionConnection: AnyObject, Sendable {
 /// Receives what a connection brings, on the event loop it was made on. After `closed` nothing follows.
 package protocol SessionConnectionHandler: AnyObject, Sendable {
     func received(_ stanza: Stanza)
+    /// `isWritable` of the connection changed.
+    func writabilityChanged()
     func closed(_ reason: String)
 }
 

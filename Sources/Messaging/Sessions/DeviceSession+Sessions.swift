@@ -35,6 +35,7 @@ extension DeviceSession {
                 logger.error("sender key record unreadable", metadata: ["group": "\(name.group)"])
             }
         }
+        throw SessionError.storageUnavailable
     }
 
     /// Name of the own sender key of a group: always under the own LID device (03, section 10.3).
@@ -78,26 +79,32 @@ extension DeviceSession {
         return SignalAddress(lid)
     }
 
-    /// Moves the records of a number to its LID, once per process and number.
+    /// Moves the records of all devices of a number to its LID, once per process and number: those that are stored, and
+    /// those in memory that are on their way there.
     private func migrate(pn: JID, to lid: JID) async throws {
         guard lids.needsMigration(pn: pn.user) else { return }
-        let stored = try await load { try await store.addresses(did: did, signalUser: pn.signalUser) }
-        let old = stored.compactMap { SignalAddress($0) }
-        let new = old.map { $0.renamed(lid.signalUser) }
-        if !old.isEmpty { try await loadSessions(old + new) }
-        let keys = try await load { try await store.senderKeys(did: did, sender: SignalAddress(pn).description) }
-        for group in keys.keys {
-            try await loadSenderKey(SenderKeyName(group: group, sender: SignalAddress(pn)))
-            try await loadSenderKey(SenderKeyName(group: group, sender: SignalAddress(lid)))
+        let (user, newUser) = (pn.signalUser, lid.signalUser)
+        let stored = try await load { try await store.addresses(did: did, signalUser: user) }
+        let old = Set(stored.compactMap { SignalAddress($0) } + sessions.addresses(of: user)).sorted()
+        if !old.isEmpty { try await loadSessions(old + old.map { $0.renamed(newUser) }) }
+        var names = Set(senderKeys.names(of: user))
+        for sender in Set(old + [SignalAddress(pn)]) {
+            let keys = try await load { try await store.senderKeys(did: did, sender: sender.description) }
+            names.formUnion(keys.keys.map { SenderKeyName(group: $0, sender: sender) })
+        }
+        for name in names {
+            try await loadSenderKey(name)
+            try await loadSenderKey(name.renamed(newUser))
         }
         guard lids.needsMigration(pn: pn.user) else { return }
         lids.noteMigrated(pn: pn.user)
         var draft = makeDraft()
-        for (old, new) in zip(old, new) { sessions.migrate(from: old, to: new, draft: &draft, now: now) }
-        for group in keys.keys {
+        for address in old {
+            sessions.migrate(from: address, to: address.renamed(newUser), draft: &draft, now: now)
+        }
+        for name in names {
             senderKeys.migrate(
-                from: SenderKeyName(group: group, sender: SignalAddress(pn)),
-                to: SenderKeyName(group: group, sender: SignalAddress(lid)),
+                from: name, to: name.renamed(newUser),
                 revisions: (sessions.nextRevision(), sessions.nextRevision()), draft: &draft, now: now)
         }
         submit(draft)
@@ -145,7 +152,9 @@ extension DeviceSession {
         _ devices: [(jid: JID, address: SignalAddress)], _ bundles: [JID: PreKeyBundle], refresh: Bool
     ) async throws {
         guard let identity = keys?.identity else { throw SessionError.notPaired }
+        let generation = forgetCount
         for start in stride(from: 0, to: devices.count, by: 16) {
+            try requireCurrent(generation)
             var draft = makeDraft()
             for (jid, address) in devices[start..<min(start + 16, devices.count)] {
                 guard let bundle = bundles[jid] else {
@@ -158,6 +167,8 @@ extension DeviceSession {
                         bundle: bundle, at: address, own: identity, random: AnyRandom(configuration.random),
                         draft: &draft, now: now)
                     if verdict == .changed { identityChanged(jid, draft: &draft) }
+                } catch let error as SessionError {
+                    throw error
                 } catch { logger.info("bundle refused", metadata: ["device": "\(jid)", "error": "\(error)"]) }
             }
             submit(draft)
@@ -168,7 +179,7 @@ extension DeviceSession {
     /// An identity changed under the automatic policy: tells it once. The person's device lost our sender keys with the rest;
     /// the marks in the store go with the identity, those in memory here.
     func identityChanged(_ jid: JID, draft: inout SignalDraft) {
-        keyMarks.removeAll()
+        forgetMarks()
         draft.changes.events.append(
             .identityChange(
                 own: ownNumber, target: partyInMemory(jid), isImplicit: true, stanzaID: "\(now.microseconds)", at: now))

@@ -17,6 +17,11 @@ package struct SenderKeySlots: Sendable {
 
     package var count: Int { slots.count }
 
+    /// Keys of a Signal user's devices that are in memory.
+    package func names(of user: String) -> [SenderKeyName] {
+        slots.filter { $0.key.sender.name == user && !$0.value.record.isEmpty }.map(\.key)
+    }
+
     package func isLoaded(_ name: SenderKeyName) -> Bool { slots[name] != nil }
     package func keyID(_ name: SenderKeyName) -> UInt32? { slots[name]?.record.keyID }
     package func isEmpty(_ name: SenderKeyName) -> Bool { slots[name]?.record.isEmpty ?? true }

@@ -37,6 +37,11 @@ package struct SessionSlots: Sendable {
         return addresses.filter { slots[$0] == nil && seen.insert($0).inserted }
     }
 
+    /// Devices of a Signal user that have something in memory.
+    package func addresses(of user: String) -> [SignalAddress] {
+        slots.filter { $0.key.name == user && (!$0.value.record.isEmpty || $0.value.identity != nil) }.map(\.key)
+    }
+
     package func isLoaded(_ address: SignalAddress) -> Bool { slots[address] != nil }
     package func hasSession(_ address: SignalAddress) -> Bool { slots[address]?.record.hasCurrent ?? false }
     package func identity(_ address: SignalAddress) -> PublicKey? { slots[address]?.identity }
@@ -68,13 +73,14 @@ package struct SessionSlots: Sendable {
 
     // MARK: Sending
 
-    /// Starts a session from a bundle. Throws `SignalError`; an identity that changed archives the old session and is
+    /// Starts a session from a bundle. Throws `SignalError`, and `SessionError.storageUnavailable` for an address that is not
+    /// loaded; an identity that changed archives the old session and is
     /// reported by the result.
     package mutating func start(
         bundle: PreKeyBundle, at address: SignalAddress, own: SignalIdentity, random: some RandomSource,
         draft: inout SignalDraft, now: Timestamp
     ) throws -> IdentityTrust.Verdict {
-        var slot = slots[address] ?? Slot(record: SessionRecord(), identity: nil, imageTicket: nil, lastUse: now)
+        guard var slot = slots[address] else { throw SessionError.storageUnavailable }
         let verdict = try IdentityTrust.evaluate(bundle.identityKey, stored: slot.identity, policy: own.trust)
         try SessionBuilder.process(
             bundle: bundle, record: &slot.record, identity: own.keyPair, registrationID: own.registrationID,
@@ -122,12 +128,12 @@ package struct SessionSlots: Sendable {
         return finish(result, verdict, slot, at: address, draft: &draft, now: now)
     }
 
-    /// Decrypts a `pkmsg` with the prekeys it names.
+    /// Decrypts a `pkmsg` with the prekeys it names. Throws as `start`.
     package mutating func decrypt(
         _ message: PreKeySignalMessage, from address: SignalAddress, own: SignalIdentity, signedPreKey: KeyPair?,
         oneTimePreKey: KeyPair?, random: some RandomSource, draft: inout SignalDraft, now: Timestamp
     ) throws -> Decrypted {
-        var slot = slots[address] ?? Slot(record: SessionRecord(), identity: nil, imageTicket: nil, lastUse: now)
+        guard var slot = slots[address] else { throw SessionError.storageUnavailable }
         let verdict = try IdentityTrust.evaluate(message.identityKey, stored: slot.identity, policy: own.trust)
         let result = try SessionCipher.decrypt(
             message, record: &slot.record, identity: own.keyPair, registrationID: own.registrationID,
@@ -173,12 +179,6 @@ package struct SessionSlots: Sendable {
         guard slots[address]?.record.hasCurrent == true else { return }
         slots[address]?.record.archiveCurrent()
         writeImage(of: address, draft: &draft)
-    }
-
-    /// Stores an identity without a session: the account key of the own phone.
-    package mutating func trust(_ key: PublicKey, at address: SignalAddress, draft: inout SignalDraft) {
-        slots[address]?.identity = key
-        draft.changes.identities.append(IdentityRow(address: address.description, identity: key.raw))
     }
 
     /// Forgets the identity of an address whose user registered anew.

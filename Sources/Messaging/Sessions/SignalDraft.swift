@@ -28,4 +28,7 @@ package struct SenderKeyName: Sendable, Hashable {
         self.group = group
         self.sender = sender
     }
+
+    /// The same device under another name of its user.
+    func renamed(_ user: String) -> SenderKeyName { SenderKeyName(group: group, sender: sender.renamed(user)) }
 }

@@ -42,7 +42,7 @@ package struct ChangeSet: Sendable {
     /// Sends that are settled: their `send_by` becomes NULL.
     package var settledSends: [MessageName] = []
     package var chats: [ChatUpdate] = []
-    package var idempotency: IdempotencyChange?
+    package var idempotency: [IdempotencyChange] = []
     package var jobs: [JobRow] = []
 
     // The device and its events
@@ -75,7 +75,7 @@ extension ChangeSet {
             && userDevices.isEmpty && forgottenUserDevices.isEmpty && privacyTokens.isEmpty && contacts.isEmpty
             && groups.isEmpty && handledCiphertexts.isEmpty && messages.isEmpty && messageUpdates.isEmpty
             && receipts.isEmpty && messageSecrets.isEmpty && retries.isEmpty && settledSends.isEmpty && chats.isEmpty
-            && idempotency == nil && jobs.isEmpty && device.isEmpty && events.isEmpty
+            && idempotency.isEmpty && jobs.isEmpty && device.isEmpty && events.isEmpty
     }
 
     /// Bytes this set holds in the queue, roughly: what backpressure counts (16, section 2.4).

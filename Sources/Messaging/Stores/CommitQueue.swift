@@ -28,7 +28,8 @@ extension CommitQueue {
 package enum CommitError: Error, Sendable, Equatable {
     /// The lease is another's: the session must end at once and destroy what waits.
     case fenced
-    /// The store refuses rows of this device (constraint, size, encoding), repeatedly; other devices go on.
+    /// The store refuses rows of this set (constraint, size, encoding), repeatedly. What the device submitted after it
+    /// fails with it; what it submits from then on, and other devices, go on.
     case rejected(String)
     /// The store was away longer than its patience. The sets stay queued and may still be applied.
     case unavailable

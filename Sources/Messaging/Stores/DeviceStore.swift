@@ -20,6 +20,8 @@ package protocol DeviceStore: Sendable {
     /// Groups in which one of these devices was given our key.
     func groupsSharing(did: Int64, addresses: [String]) async throws -> [String]
     func preKey(did: Int64, id: UInt32) async throws -> SecretBytes?
+    /// Those of `ids` that are here.
+    func preKeys(did: Int64, ids: [UInt32]) async throws -> [UInt32: SecretBytes]
     /// Keys not marked uploaded, lowest ids first, at most `limit`.
     func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow]
     /// Number of stored keys that are marked uploaded.
@@ -39,8 +41,8 @@ package protocol DeviceStore: Sendable {
     func messageSecret(did: Int64, chat: String, sender: String, messageID: String) async throws -> [UInt8]?
     /// The kept plaintext of an own message under any of `chats` (a chat may be known by LID and by PN).
     func retry(did: Int64, chats: [String], messageID: String) async throws -> RetryRow?
-    /// Intents without a result (`sendBy != nil`), oldest first: for the start of a session.
-    func unsettledSends(did: Int64) async throws -> [RetryRow]
+    /// Intents without a result (`sendBy != nil`), oldest first, at most `limit`: for the start of a session.
+    func unsettledSends(did: Int64, limit: Int) async throws -> [RetryRow]
     /// Disappearing timer of a chat in seconds, 0 when off.
     func ephemeralSeconds(did: Int64, chat: String) async throws -> Int
 }

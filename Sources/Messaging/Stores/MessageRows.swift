@@ -70,6 +70,8 @@ package struct MessageUpdate: Sendable, Equatable {
     package var chat: String
     package var messageID: String
     package var fromMe: Bool
+    /// Addresses of one person, PN and LID: only a message that the store has from that person changes.
+    package var author: [String]?
     /// Raised to this value, never lowered; `failed` applies only to `pending`.
     package var status: MessageStatus?
     /// Server time of an own message, from the ack.
@@ -80,12 +82,13 @@ package struct MessageUpdate: Sendable, Equatable {
     package var edit: MessageEdit?
 
     package init(
-        chat: String, messageID: String, fromMe: Bool, status: MessageStatus? = nil,
+        chat: String, messageID: String, fromMe: Bool, author: [String]? = nil, status: MessageStatus? = nil,
         serverTimestamp: Timestamp? = nil, serverID: Int64? = nil, deletedAt: Timestamp? = nil, edit: MessageEdit? = nil
     ) {
         self.chat = chat
         self.messageID = messageID
         self.fromMe = fromMe
+        self.author = author
         self.status = status
         self.serverTimestamp = serverTimestamp
         self.serverID = serverID
@@ -182,6 +185,9 @@ package struct MessageSecretRow: Sendable, Equatable {
 
 /// What one message changes on its chat; a missing chat row is made.
 package struct ChatUpdate: Sendable, Equatable {
+    /// A disappearing timer as rows can hold it, in seconds: peers may claim any number.
+    package static func timer(_ seconds: Int) -> Int { min(max(seconds, 0), Int(Int32.max)) }
+
     package enum Kind: String, Sendable { case user, group, newsletter, status, broadcast, bot }
 
     package var chat: String
@@ -206,7 +212,7 @@ package struct ChatUpdate: Sendable, Equatable {
         self.lastMessage = lastMessage
         self.unreadIncrement = unreadIncrement
         self.markRead = markRead
-        self.ephemeral = ephemeral
+        self.ephemeral = ephemeral.map { (Self.timer($0.seconds), $0.setAt) }
     }
 
     package static func == (left: ChatUpdate, right: ChatUpdate) -> Bool {

@@ -1,10 +1,23 @@
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, the precision of PostgreSQL's `timestamptz`.
+///
+/// Only times that both `timestamptz` and RFC 3339 can say exist, the years 1 to 9999: what is beyond, as a peer may claim,
+/// becomes the nearest of them. So differences of two points and a few years more never overflow.
 package struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// 0001-01-01T00:00:00Z to the last microsecond of 9999.
+    private static let range: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
+
     package var microseconds: Int64
 
-    package init(microseconds: Int64) { self.microseconds = microseconds }
-    package init(seconds: Int64) { microseconds = seconds.multipliedReportingOverflow(by: 1_000_000).partialValue }
-    package init(milliseconds: Int64) { microseconds = milliseconds.multipliedReportingOverflow(by: 1000).partialValue }
+    package init(microseconds: Int64) {
+        self.microseconds = min(max(microseconds, Self.range.lowerBound), Self.range.upperBound)
+    }
+    package init(seconds: Int64) { self.init(seconds, by: 1_000_000) }
+    package init(milliseconds: Int64) { self.init(milliseconds, by: 1000) }
+
+    private init(_ value: Int64, by factor: Int64) {
+        let (product, overflow) = value.multipliedReportingOverflow(by: factor)
+        self.init(microseconds: overflow ? (value < 0 ? .min : .max) : product)
+    }
 
     /// Whole seconds, rounded down.
     package var seconds: Int64 {
@@ -14,7 +27,8 @@ package struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertibl
     package var milliseconds: Int64 { microseconds >= 0 ? microseconds / 1000 : (microseconds - 999) / 1000 }
 
     package func adding(seconds: Int64) -> Timestamp {
-        Timestamp(microseconds: microseconds &+ seconds &* 1_000_000)
+        let (sum, overflow) = microseconds.addingReportingOverflow(Timestamp(seconds: seconds).microseconds)
+        return Timestamp(microseconds: overflow ? (seconds < 0 ? .min : .max) : sum)
     }
 
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }

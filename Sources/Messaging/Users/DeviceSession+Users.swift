@@ -53,27 +53,41 @@ extension DeviceSession {
 
     // MARK: Device lists
 
-    /// Device lists of bare users: from memory, the table, or the server, in this order.
+    /// Device lists of bare users: from memory, the table, or the server, in this order. Those of a large group are gathered
+    /// apart from the memory, which may not hold all of them.
     func deviceLists(of users: [JID]) async throws -> [UserDeviceList] {
-        let missing = users.filter { !$0.isBot && deviceLists[$0.description]?.isFresh(at: now) != true }
+        var lists: [String: UserDeviceList] = [:]
+        for user in users where !user.isBot {
+            let name = user.description
+            if let list = deviceLists[name], list.isFresh(at: now) { lists[name] = list }
+        }
+        let missing = users.filter { !$0.isBot && lists[$0.description] == nil }
         if !missing.isEmpty {
-            let names = missing.map(\.description)
+            let watermark = tickets.watermark
+            let names = missing.map(\.description).filter { !isForgotten(.devices($0), since: watermark) }
             let stored = try await load { try await store.userDevices(did: did, users: names) }
-            for (name, list) in stored where list.isFresh(at: now) && deviceLists.peek(name) == nil {
-                deviceLists[name] = list
+            for (name, row) in stored {
+                let newer = deviceLists.peek(name)
+                guard newer != nil || !isForgotten(.devices(name), since: watermark) else { continue }
+                let list = newer ?? row
+                guard list.isFresh(at: now) else { continue }
+                if newer == nil { deviceLists[name] = list }
+                lists[name] = list
             }
-            let unknown = missing.filter { deviceLists.peek($0.description)?.isFresh(at: now) != true }
-            if !unknown.isEmpty { try await fetchDeviceLists(unknown) }
+            let unknown = missing.filter { lists[$0.description] == nil }
+            if !unknown.isEmpty { lists.merge(try await fetchDeviceLists(unknown)) { $1 } }
         }
         return users.compactMap { user in
             // A bot is its own and only device.
             if user.isBot { return UserDeviceList(user: user.description, devices: [0], fetchedAt: now) }
-            return deviceLists.peek(user.description)
+            return lists[user.description]
         }
     }
 
-    /// Asks the server, and keeps what it says.
-    func fetchDeviceLists(_ users: [JID]) async throws {
+    /// Asks the server, keeps what it says and returns it by user.
+    @discardableResult
+    func fetchDeviceLists(_ users: [JID]) async throws -> [String: UserDeviceList] {
+        var lists: [String: UserDeviceList] = [:]
         for start in stride(from: 0, to: users.count, by: Usync.batchCount) {
             let batch = Array(users[start..<min(start + Usync.batchCount, users.count)])
             let key = FlightKey.devices(batch.map(\.description).sorted().joined(separator: " "))
@@ -82,12 +96,13 @@ extension DeviceSession {
                 let answer = try await query { Usync.devices(id: $0, sid: sid, users: batch) }
                 try await adoptDeviceLists(try Usync.users(of: answer), asked: batch)
             }
+            for user in batch { lists[user.description] = deviceLists.peek(user.description) }
         }
+        return lists
     }
 
     private func adoptDeviceLists(_ users: [Usync.User], asked: [JID]) async throws {
-        let phones = asked.map { SignalAddress($0.bare) }
-        try await loadSessions(phones)
+        try await loadSessions(asked.map { SignalAddress($0.bare) })
         let names = asked.map(\.description)
         let previous = try await load { try await store.userDevices(did: did, users: names) }
         var answers: [JID: Usync.DeviceList] = [:]
@@ -97,39 +112,43 @@ extension DeviceSession {
             answers[jid] = user.devices
             if let lid = user.lid, let pn = user.phoneNumber { pairs.append(LIDPair(lid: lid.user, pn: pn.user)) }
         }
+        let results = asked.map { user in
+            // A user the server leaves out has no devices: remembered for a minute.
+            UserDeviceList.filtered(
+                answers[user] ?? Usync.DeviceList(devices: [], hash: nil), user: user,
+                accountIdentity: sessions.identity(SignalAddress(user.bare)), previous: previous[user.description],
+                now: now)
+        }
+        // Companions of accounts that were registered anew are strangers (02, section 17.1).
+        var strangers: [SignalAddress] = []
+        for (user, result) in zip(asked, results) where result.isReregistered {
+            let known = previous[user.description]?.devices ?? []
+            strangers += known.filter { $0 != 0 }.map { SignalAddress(user.device($0)) }
+        }
+        try await loadSessions(strangers)
+
         var gone: [JID] = []
         var draft = makeDraft()
         learn(pairs, in: &draft.changes)
-        for user in asked {
-            // A user the server leaves out has no devices: remembered for a minute.
-            let answer = answers[user] ?? Usync.DeviceList(devices: [], hash: nil)
-            let identity = sessions.identity(SignalAddress(user.bare))
-            let result = UserDeviceList.filtered(
-                answer, user: user, accountIdentity: identity, previous: previous[user.description], now: now)
+        for (user, result) in zip(asked, results) {
             deviceLists[user.description] = result.list
             let left = Set(previous[user.description]?.devices ?? []).subtracting(result.list.devices)
             gone += left.sorted().map { user.device($0) }
             if !result.list.devices.isEmpty { draft.changes.userDevices.append(result.list) }
-            if result.isReregistered { retireCompanions(of: user, known: previous[user.description], draft: &draft) }
         }
-        submit(draft)
-        try await rotateKeys(heldBy: try await addressed(gone).map(\.address))
-    }
-
-    /// The account was registered anew: its companions known before are strangers (02, section 17.1).
-    private func retireCompanions(of user: JID, known: UserDeviceList?, draft: inout SignalDraft) {
-        for device in known?.devices ?? [] where device != 0 {
-            let address = SignalAddress(user.device(device))
-            guard sessions.isLoaded(address) else { continue }
+        for address in strangers {
             sessions.archive(address, draft: &draft)
             sessions.forgetIdentity(address, draft: &draft)
         }
+        submit(draft)
+        try await rotateKeys(heldBy: try await addressed(gone).map(\.address))
     }
 
     /// The next send asks the server again.
     func dropDeviceList(of jid: JID, draft: inout SignalDraft) {
         let user = jid.withoutHosting.bare.description
         deviceLists[user] = nil
+        forgotten[.devices(user)] = draft.ticket
         draft.changes.forgottenUserDevices.append(user)
     }
 
@@ -138,6 +157,7 @@ extension DeviceSession {
         record { changes in
             for user in [own.pn.bare, own.lid?.bare].compactMap(\.self) {
                 deviceLists[user.description] = nil
+                forgotten[.devices(user.description)] = tickets.next
                 changes.forgottenUserDevices.append(user.description)
             }
         }
@@ -149,6 +169,6 @@ extension DeviceSession {
         guard device.device != 0, let list = deviceLists.peek(user.description), !list.devices.contains(device.device)
         else { return }
         deviceLists[user.description] = nil
-        Task { try? await fetchDeviceLists([user]) }
+        Task { _ = try? await fetchDeviceLists([user]) }
     }
 }

@@ -11,8 +11,6 @@ package enum SessionCipher {
         package let usedPreKeyID: UInt32?
         /// Whether the message started a session.
         package let startedSession: Bool
-        /// Whether the sending chain was replaced, whose image the next send waits for.
-        package let steppedRatchet: Bool
     }
 
     /// Encrypts with the current session, advancing it. Throws `noSession` when there is none.
@@ -36,6 +34,8 @@ package enum SessionCipher {
         var engine = HMACEngine(.sha256)
         guard !record.isEmpty else { throw SignalError.noSession }
         var failures: [SignalError] = []
+        var archiveLimits = limits
+        archiveLimits.forwardJump = min(limits.forwardJump, SignalLimits.archivedJump)
         for known in [true, false] {
             if let state = record.current, state.knows(message.ratchetKey) == known {
                 do {
@@ -47,7 +47,7 @@ package enum SessionCipher {
             }
             for index in record.archived.indices where record.archived[index].knows(message.ratchetKey) == known {
                 do {
-                    return try decryptArchived(index, message, &record, random, limits, &engine)
+                    return try decryptArchived(index, message, &record, random, known ? limits : archiveLimits, &engine)
                 } catch let error as SignalError {
                     if case .duplicateMessage = error { throw error }
                     failures.append(error)
@@ -83,11 +83,11 @@ package enum SessionCipher {
         var state = try SessionBuilder.respond(
             to: message, identity: identity, registrationID: registrationID, signedPreKey: signedPreKey,
             oneTimePreKey: message.preKeyID == nil ? nil : oneTimePreKey, &engine)
-        let (plaintext, stepped) = try state.decrypt(message.message, random: random, limits: limits, &engine)
+        let plaintext = try state.decrypt(message.message, random: random, limits: limits, &engine)
         record.replaceCurrent(with: state)
         return DecryptResult(
             plaintext: plaintext, remoteIdentity: message.identityKey, usedPreKeyID: message.preKeyID,
-            startedSession: true, steppedRatchet: stepped)
+            startedSession: true)
     }
 
     private static func decryptCurrent(
@@ -95,13 +95,12 @@ package enum SessionCipher {
         _ engine: inout HMACEngine
     ) throws -> DecryptResult {
         guard
-            let (plaintext, stepped) = try record.current?
+            let plaintext = try record.current?
                 .decrypt(message, random: random, limits: limits, &engine),
             let remoteIdentity = record.current?.remoteIdentity
         else { throw SignalError.noSession }
         return DecryptResult(
-            plaintext: plaintext, remoteIdentity: remoteIdentity, usedPreKeyID: nil, startedSession: false,
-            steppedRatchet: stepped)
+            plaintext: plaintext, remoteIdentity: remoteIdentity, usedPreKeyID: nil, startedSession: false)
     }
 
     private static func decryptArchived(
@@ -109,10 +108,9 @@ package enum SessionCipher {
         _ limits: SignalLimits, _ engine: inout HMACEngine
     ) throws -> DecryptResult {
         var state = record.archived[index]
-        let (plaintext, stepped) = try state.decrypt(message, random: random, limits: limits, &engine)
+        let plaintext = try state.decrypt(message, random: random, limits: limits, &engine)
         record.promote(archivedAt: index, as: state)
         return DecryptResult(
-            plaintext: plaintext, remoteIdentity: state.remoteIdentity, usedPreKeyID: nil, startedSession: false,
-            steppedRatchet: stepped)
+            plaintext: plaintext, remoteIdentity: state.remoteIdentity, usedPreKeyID: nil, startedSession: false)
     }
 }

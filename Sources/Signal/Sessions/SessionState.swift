@@ -64,16 +64,16 @@ extension SessionState {
 
     /// Decrypts one message (03-signal, section 6.4). Nothing changes unless the message is genuine.
     ///
-    /// - Returns: the plaintext, and whether the root stepped, which replaced the sending chain.
+    /// - Returns: the plaintext.
     mutating func decrypt(
         _ message: SignalMessage, random: some RandomSource, limits: SignalLimits, _ engine: inout HMACEngine
-    ) throws -> (plaintext: Bytes, stepped: Bool) {
+    ) throws -> Bytes {
         if let position = receivers.lastIndex(where: { $0.ratchetKey == message.ratchetKey }) {
             let step = try receivers[position].chain.step(to: message.counter, limits: limits, &engine)
             let plaintext = try open(message, seed: step.seed, &engine)
             receivers[position].chain.apply(step)
             pending = nil
-            return (plaintext, false)
+            return plaintext
         }
         let (root, position) = try RootKey.step(
             rootKey, own: sender.ratchetKey.privateKey, remote: message.ratchetKey, &engine)
@@ -93,7 +93,7 @@ extension SessionState {
         sender.chain.extend(&engine)
         rootKey = nextRoot
         pending = nil
-        return (plaintext, true)
+        return plaintext
     }
 
     /// Checks the MAC over the received bytes, in constant time and before decrypting.

@@ -50,7 +50,7 @@ extension CommitBatch {
     }
 
     mutating func addMessages(_ tenants: [Int64: Int64]) {
-        var (handled, readable, messages) = (RowSet(), RowSet(), RowSet())
+        var (handled, readable, messages, revived) = (RowSet(), RowSet(), RowSet(), RowSet())
         for device in devices {
             let did = SQLValue.int(device.did)
             for (hash, timestamp) in device.handled { handled.append(did, .bytes(hash), .int(timestamp)) }
@@ -60,6 +60,11 @@ extension CommitBatch {
                     readable.append(did, .text(row.chat), .text(row.messageID), .bool(row.fromMe))
                 }
                 let full = options.storesContent
+                if row.isIntent {
+                    revived.append(
+                        did, .text(row.chat), .text(row.messageID), .text(row.type), SQLValue(full ? row.body : nil),
+                        SQLValue(full ? row.content : nil), SQLValue(row.quotedID))
+                }
                 messages.append(
                     did, SQLValue(tenants[device.did]), .text(row.chat), .text(row.messageID), .bool(row.fromMe),
                     SQLValue(row.timestamp), .text(row.sender), SQLValue(row.senderAlternative),
@@ -71,6 +76,7 @@ extension CommitBatch {
         }
         append(MessageCommitStatements.insertHandled, handled)
         append(MessageCommitStatements.deletePlaceholders, readable)
+        append(MessageCommitStatements.reviveMessages, revived)
         append(MessageCommitStatements.insertMessages, messages)
         if options.storesMessages { addMessageUpdates() }
     }
@@ -87,7 +93,8 @@ extension CommitBatch {
                         .int(device.did), .text(key.chat), .text(key.messageID), .bool(key.fromMe),
                         SQLValue(update.status?.rawValue), SQLValue(update.serverTimestamp), SQLValue(update.serverID),
                         SQLValue(update.deletedAt), SQLValue(update.edit?.at), SQLValue(full ? update.edit?.body : nil),
-                        SQLValue(full ? update.edit?.content : nil))
+                        SQLValue(full ? update.edit?.content : nil), SQLValue(update.author?.first),
+                        SQLValue(update.author?.last))
                 }
             }
         }

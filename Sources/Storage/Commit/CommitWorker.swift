@@ -86,7 +86,7 @@ actor CommitWorker {
                     rejections += 1
                     if rejections == 3 {
                         for device in pending {
-                            logger.error("device stopped", metadata: ["did": "\(device.did)", "reason": "\(reason)"])
+                            logger.error("rows refused", metadata: ["did": "\(device.did)", "reason": "\(reason)"])
                             outcome[device.did] = .some(.rejected(reason))
                         }
                         return outcome

@@ -206,6 +206,8 @@ struct DeviceChanges {
         for row in set.messages {
             let key = MessageKey(chat: row.chat, messageID: row.messageID, fromMe: row.fromMe)
             if messages[key].map({ $0.type == MessageRow.placeholderType }) ?? true { messages[key] = row }
+            // Sent again under its id: what became of it before is history.
+            if row.isIntent { messageUpdates[key]?.removeAll { $0.status == .failed } }
         }
         for update in set.messageUpdates {
             let key = MessageKey(chat: update.chat, messageID: update.messageID, fromMe: update.fromMe)
@@ -235,15 +237,16 @@ struct DeviceChanges {
             settledSends.insert(name)
         }
         for chat in set.chats { add(chat) }
-        switch set.idempotency {
-        case .begin(let key, let hash, let message):
-            idempotencyBegun[key] = idempotencyBegun[key] ?? (hash, message)
-        case .finish(let key, let answer): idempotencyFinished[key] = answer
-        case .fate(let key, let fate): idempotencyFates[key] = fate
-        case .abandon(let key):
-            idempotencyBegun[key] = nil
-            idempotencyAbandoned.insert(key)
-        case nil: break
+        for change in set.idempotency {
+            switch change {
+            case .begin(let key, let hash, let message):
+                idempotencyBegun[key] = idempotencyBegun[key] ?? (hash, message)
+            case .finish(let key, let answer): idempotencyFinished[key] = answer
+            case .fate(let key, let fate): idempotencyFates[key] = fate
+            case .abandon(let key):
+                idempotencyBegun[key] = nil
+                idempotencyAbandoned.insert(key)
+            }
         }
         for job in set.jobs {
             let name = "\(job.kind.rawValue) \(job.key)"
@@ -269,4 +272,7 @@ struct DeviceChanges {
 extension MessageRow {
     /// Type of the row that stands for a message that could not be read yet.
     static let placeholderType = "undecryptable"
+
+    /// Whether this is an own message that is about to be sent.
+    var isIntent: Bool { fromMe && status == .pending }
 }

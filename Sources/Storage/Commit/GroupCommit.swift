@@ -34,6 +34,8 @@ package final class GroupCommit: CommitQueue {
         var isRunning = false
         var isClosed = false
         var watchesPatience = false
+        /// Devices whose sets go one at a time, because rows of a batch were refused: to find out which.
+        var alone: Set<Int64> = []
         /// Devices that may write no more under their epoch, and why.
         var stopped: [Int64: (epoch: Int64, error: CommitError)] = [:]
         var drained: [EventLoopPromise<Void>] = []
@@ -148,7 +150,8 @@ package final class GroupCommit: CommitQueue {
                 continue
             }
             let isFull = sets >= options.maximumSets || (size + entry.size > options.maximumBytes && sets > 0)
-            let mustWait = entry.changes.credentials != nil && devices[did] != nil
+            let isAlone = entry.changes.credentials != nil || state.value.alone.contains(did)
+            let mustWait = isAlone && devices[did] != nil
             if isFull || mustWait || blocked.contains(did) {
                 blocked.insert(did)
                 left.append(entry)
@@ -175,15 +178,17 @@ package final class GroupCommit: CommitQueue {
     }
 
     private func settle(_ outcome: CommitWorker.Outcome) {
-        let settled = state.value.inFlight.sorted { $0.key < $1.key }.map(\.value)
+        var settled = state.value.inFlight.sorted { $0.key < $1.key }.map(\.value)
         state.value.inFlight = [:]
         state.value.isRunning = false
+        let refused = takeRefused(&settled, outcome)
         bytes.withLockedValue { $0 -= settled.reduce(0) { $0 + $1.size } }
         stalled.withLockedValue { $0 = false }
         for (did, error) in outcome {
             guard let error, let epoch = settled.first(where: { $0.changes.did == did })?.changes.epoch else {
                 continue
             }
+            if case .rejected = error { continue }
             state.value.stopped[did] = (epoch, error)
         }
         for entry in settled {
@@ -193,12 +198,39 @@ package final class GroupCommit: CommitQueue {
                 entry.promise?.succeed()
             }
         }
+        for (entries, error) in refused { fail(entries, with: error) }
         failStopped()
         startIfIdle()
         if !state.value.isRunning && state.value.waiting.isEmpty {
             for promise in state.value.drained { promise.succeed() }
             state.value.drained = []
         }
+    }
+
+    /// Deals with devices whose rows were refused. Where one set was sent, it fails, and with it every later one of the
+    /// device, which may build upon it: returned to be failed after it. What the device submits from then on counts anew.
+    /// Where several were sent together, they go back to be sent one by one: one of them is to blame.
+    private func takeRefused(
+        _ settled: inout [Entry], _ outcome: CommitWorker.Outcome
+    ) -> [(entries: [Entry], error: CommitError)] {
+        var refused: [(entries: [Entry], error: CommitError)] = []
+        for (did, error) in outcome {
+            guard let error, case .rejected = error else { continue }
+            let sent = settled.filter { $0.changes.did == did }
+            if sent.count > 1 {
+                settled.removeAll { $0.changes.did == did }
+                state.value.waiting.insert(contentsOf: sent, at: 0)
+                state.value.alone.insert(did)
+            } else {
+                state.value.alone.remove(did)
+                refused.append((state.value.waiting.filter { $0.changes.did == did }, error))
+                state.value.waiting.removeAll { $0.changes.did == did }
+            }
+        }
+        for did in state.value.alone where !state.value.waiting.contains(where: { $0.changes.did == did }) {
+            state.value.alone.remove(did)
+        }
+        return refused
     }
 
     /// Fails what waits for devices that were stopped.

@@ -79,8 +79,8 @@ extension PostgresDeviceStore {
         try await first(did, LoadStatements.retry(.int(did), .texts(chats), .text(messageID))).map(Self.retry)
     }
 
-    package func unsettledSends(did: Int64) async throws -> [RetryRow] {
-        try await load(did, LoadStatements.unsettledSends(.int(did)))[0].map(Self.retry)
+    package func unsettledSends(did: Int64, limit: Int) async throws -> [RetryRow] {
+        try await load(did, LoadStatements.unsettledSends(.int(did), SQLValue(limit)))[0].map(Self.retry)
     }
 
     package func ephemeralSeconds(did: Int64, chat: String) async throws -> Int {

@@ -94,6 +94,16 @@ package struct PostgresDeviceStore: DeviceStore {
         return try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id))
     }
 
+    package func preKeys(did: Int64, ids: [UInt32]) async throws -> [UInt32: SecretBytes] {
+        if ids.isEmpty { return [:] }
+        var keys: [UInt32: SecretBytes] = [:]
+        for row in try await load(did, LoadStatements.preKeys(.int(did), .ints(ids.map(Int64.init))))[0] {
+            let id: UInt32 = try row["key_id"]
+            keys[id] = try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id))
+        }
+        return keys
+    }
+
     package func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow] {
         try await load(did, LoadStatements.preKeysToUpload(.int(did), SQLValue(limit)))[0].map { row in
             let id: UInt32 = try row["key_id"]

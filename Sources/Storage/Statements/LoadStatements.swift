@@ -53,6 +53,9 @@ enum LoadStatements {
     static let preKey = Statement(
         "load.prekey", "SELECT key_enc FROM sb.signal_prekeys WHERE did = $1 AND key_id = $2")
 
+    static let preKeys = Statement(
+        "load.prekeys", "SELECT key_id, key_enc FROM sb.signal_prekeys WHERE did = $1 AND key_id = ANY($2)")
+
     static let preKeysToUpload = Statement(
         "load.prekeys_to_upload",
         "SELECT key_id, key_enc FROM sb.signal_prekeys WHERE did = $1 AND NOT uploaded ORDER BY key_id LIMIT $2")
@@ -118,7 +121,7 @@ enum LoadStatements {
         SELECT r.chat, r.message_id, r.format, r.plaintext, r.send_by, r.inserted_at, i.key AS idempotency_key
         FROM sb.retry_buffer r LEFT JOIN sb.idempotency_keys i
           ON i.did = r.did AND i.message_id = r.message_id AND i.chat = r.chat AND i.state = 'running'
-        WHERE r.did = $1 AND r.send_by IS NOT NULL ORDER BY r.inserted_at
+        WHERE r.did = $1 AND r.send_by IS NOT NULL ORDER BY r.inserted_at LIMIT $2
         """)
 
     static let ephemeralSeconds = Statement(

@@ -19,6 +19,17 @@ enum MessageCommitStatements {
           AND m.type = 'undecryptable'
         """)
 
+    /// An own message that failed and is sent again under its id is pending again, with what it says now.
+    static let reviveMessages = Statement(
+        "commit.revive_messages",
+        """
+        UPDATE sb.messages m SET status = 0, type = u.type, body = u.body, content = u.content, quoted_id = u.quoted_id,
+          edited_at = NULL, deleted_at = NULL
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
+          AS u(did, chat, message_id, type, body, content, quoted_id)
+        WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me AND m.status = 9
+        """)
+
     /// A message that is stored already, under whatever time, stays as it is.
     static let insertMessages = Statement(
         "commit.insert_messages",
@@ -35,7 +46,8 @@ enum MessageCommitStatements {
         ON CONFLICT DO NOTHING
         """)
 
-    /// A status only rises; `failed` (9) replaces `pending` (0) alone.
+    /// A status only rises; `failed` (9) replaces `pending` (0) alone. Where an author is named, the stored sender must be
+    /// that person, by either address.
     static let updateMessages = Statement(
         "commit.update_messages",
         """
@@ -49,9 +61,11 @@ enum MessageCommitStatements {
           media = CASE WHEN u.deleted_at IS NOT NULL THEN NULL ELSE m.media END,
           edited_at = coalesce(u.edited_at, m.edited_at), deleted_at = coalesce(u.deleted_at, m.deleted_at)
         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::smallint[], $6::timestamptz[], $7::bigint[],
-          $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[])
-          AS u(did, chat, message_id, from_me, status, ts, server_id, deleted_at, edited_at, body, content)
+          $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[])
+          AS u(did, chat, message_id, from_me, status, ts, server_id, deleted_at, edited_at, body, content, author,
+            author_alt)
         WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me = u.from_me
+          AND (u.author IS NULL OR m.sender IN (u.author, u.author_alt) OR m.sender_alt IN (u.author, u.author_alt))
         """)
 
     static let upsertReceipts = Statement(

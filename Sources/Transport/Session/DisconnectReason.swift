@@ -48,37 +48,3 @@ package enum ConnectFailure: Error, Sendable, Equatable {
     /// The peer closed the connection before the handshake was done.
     case closed
 }
-
-extension DisconnectReason {
-    /// What to do about it.
-    package enum Reaction: Sendable, Equatable {
-        /// Connect again at once, without backoff.
-        case reconnectNow
-        /// Connect again on the backoff ladder, `minimumDelay` seconds from now at the earliest.
-        case reconnect(minimumDelay: Int)
-        /// Look for a newer client version, once; connect again with it, or stop until one is known.
-        case refreshVersion
-        /// The device is unlinked: stop and delete its keys.
-        case loggedOut
-        /// Stop for `expiresIn` seconds (nil: until somebody asks).
-        case temporaryBan(expiresIn: Int?)
-        /// Another connection of the same device took over: stop, do not fight.
-        case replaced
-        /// Stop until somebody asks.
-        case stop
-    }
-
-    package var reaction: Reaction {
-        switch self {
-        case .requested: .stop
-        case .failure(let failure): failure.reaction
-        case .streamError(let fault): fault.reaction
-        case .connectFailed(.invalidURL): .stop
-        case .connectFailed(.refused(let status)) where status == 429 || status == 503: .reconnect(minimumDelay: 30)
-        case .connectFailed, .streamEnded, .closedByPeer, .network, .undecryptableFrame, .protocolViolation,
-            .malformedStanzas, .silent, .outgoingOverflow:
-            .reconnect(minimumDelay: 0)
-        case .counterExhausted: .reconnectNow
-        }
-    }
-}

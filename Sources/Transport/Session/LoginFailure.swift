@@ -19,9 +19,9 @@ package struct LoginFailure: Sendable, Equatable {
         case other
     }
 
-    /// The `reason` attribute; 500 when missing.
+    /// The `reason` attribute, 0 when missing.
     package var reason: Int
-    /// The `code` attribute: of a ban, the violation, see ``banDescription``.
+    /// The `code` attribute: of a ban, the violation, see 01-transport, section 19.
     package var code: Int?
     /// Seconds until a temporary ban ends.
     package var expire: Int?
@@ -36,7 +36,7 @@ package struct LoginFailure: Sendable, Equatable {
 
     /// Reads a `<failure>` stanza.
     package init(_ stanza: Stanza) {
-        reason = stanza.int("reason") ?? 500
+        reason = stanza.int("reason") ?? 0
         code = stanza.int("code")
         expire = stanza.int("expire")
         message = stanza["message"]
@@ -60,30 +60,6 @@ package struct LoginFailure: Sendable, Equatable {
         case 501: .experimental
         case 503: .serviceUnavailable
         default: .other
-        }
-    }
-
-    package var reaction: DisconnectReason.Reaction {
-        switch kind {
-        case .loggedOut, .locked, .banned: .loggedOut
-        case .temporaryBan: .temporaryBan(expiresIn: expire)
-        case .clientOutdated: .refreshVersion
-        case .internalError: .reconnect(minimumDelay: 0)
-        case .serviceUnavailable: .reconnect(minimumDelay: 30)
-        case .generic, .badUserAgent, .experimental, .other: .stop
-        }
-    }
-
-    /// What a temporary ban is for, in a sentence; nil when this is none.
-    package var banDescription: String? {
-        guard kind == .temporaryBan else { return nil }
-        return switch code {
-        case 101: "too many messages to people who do not have you in their contacts"
-        case 102: "too many people blocked you"
-        case 103: "too many groups with people who do not have you in their contacts"
-        case 104: "the same message to too many people"
-        case 106: "too many messages to a broadcast list"
-        default: "a violation of the terms of service"
         }
     }
 }

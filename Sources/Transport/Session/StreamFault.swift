@@ -39,24 +39,4 @@ package enum StreamFault: Sendable, Equatable {
             }
         }
     }
-
-    package var reaction: DisconnectReason.Reaction {
-        switch self {
-        case .restartRequired: .reconnectNow
-        case .deviceRemoved, .forcedLogout: .loggedOut
-        case .other(code: 401, element: _): .loggedOut
-        case .replaced: .replaced
-        case .shuttingDown: .reconnect(minimumDelay: 30)
-        case .tooManyConnects: .reconnect(minimumDelay: 60)
-        case .missingAck, .notWellFormed, .other: .reconnect(minimumDelay: 0)
-        }
-    }
-
-    /// Whether requests that were waiting may be sent again on the next connection (01-transport, section 14.2).
-    package var permitsRetry: Bool {
-        switch self {
-        case .deviceRemoved, .forcedLogout, .replaced, .other(code: 401, element: _): false
-        default: true
-        }
-    }
 }

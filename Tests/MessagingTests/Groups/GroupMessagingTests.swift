@@ -34,6 +34,8 @@ struct GroupMessagingTests {
         #expect(one["addressing_mode"] == "lid")
         let copies = one.child("participants")?.children("to") ?? []
         #expect(Set(copies.compactMap { $0.jid("jid") }) == [first.jid, second.jid, Bench.lid.bare])
+        #expect(copies.allSatisfy { $0.child("enc")?["decrypt-fail"] == "hide" })
+        #expect(one.child("enc")?["decrypt-fail"] == nil)
         #expect(
             one["phash"] == ParticipantHash.version2([first.jid, second.jid, Bench.lid.bare, Bench.lid]))
         for device in [first, second] {
@@ -147,6 +149,7 @@ struct GroupMessagingTests {
         self.bench(members: [peer], on: bench)
         let result = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "one"))
         let fresh = FakeDevice(peer.jid)
+        bench.server.world.acknowledgesMessages = false
         bench.server.deliver(
             Stanza(
                 "receipt",
@@ -166,11 +169,40 @@ struct GroupMessagingTests {
         let message = try fresh.decrypt(enc, from: Bench.lid)
         #expect(message[string: "conversation"] == "one")
         try fresh.learnSenderKey(message, group: Self.group, from: Bench.lid)
+        // It holds our key once the server has the resend.
+        let address = SignalAddress(peer.jid).description
+        try await bench.server.settle()
+        #expect(!bench.device.marks.contains { $0.address == address })
+        bench.server.world.acknowledgesMessages = true
+        bench.server.deliver(
+            Stanza(
+                "ack", ["class": "message", "id": resend.attributes["id"], "from": .jid(Self.group), "t": "1767323060"])
+        )
+        try await bench.until("the mark") { bench.device.marks.contains { $0.address == address } }
         _ = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "two"))
         let two = try await bench.server.stanza("next") { $0.tag == "message" && $0.id != result.messageID }
         #expect(
             try fresh.decryptGroup(try #require(two.child("enc")), group: Self.group, from: Bench.lid)[
                 string: "conversation"] == "two")
+    }
+
+    @Test("dirty bits are cleaned for what is kept here, and the stored metadata of groups is not used after one")
+    func dirtyBits() async throws {
+        let bench = try await Bench.ready()
+        let peer = bench.contact()
+        self.bench(members: [peer], on: bench)
+        _ = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "one"))
+        bench.server.clearLog()
+        for type in ["syncd_app_state", "newsletter_metadata", "unheard_of", "groups"] {
+            bench.server.deliver(
+                Stanza(
+                    "ib", ["from": .jid(.serverJID)],
+                    children: [Stanza("dirty", ["type": .text(type), "timestamp": "1767323050"])]))
+        }
+        _ = try await bench.server.stanza("clean") { $0.child("clean") != nil }
+        _ = try await bench.session.sendText(TextMessage(chat: Self.group.description, text: "two"))
+        #expect(bench.server.sent.compactMap { $0.child("clean")?.type } == ["groups"])
+        #expect(bench.server.sent.contains { $0["xmlns"] == "w:g2" })
     }
 
     @Test("a group one is not in is refused")

@@ -119,6 +119,10 @@ struct PasskeyTests {
     func handoff() async throws {
         let (bench, oldSecret) = try await demanded()
         #expect(passkey(bench)?.options == Self.options)
+        try await bench.until("event and new secret are stored") {
+            !bench.events("connection.passkey_required").isEmpty
+                && bench.device.credentials?.advSecret != oldSecret
+        }
         #expect(
             bench.events("connection.passkey_required").first?.json.contains(#""public_key":{"challenge":"AAEC""#)
                 == true)

@@ -121,6 +121,26 @@ struct IncomingParsingTests {
     }
 
     @Test(
+        "a refused login means what its reason says, and ends the device without one",
+        arguments: [
+            (400, .end(.refused(code: 400, text: "generic"))),
+            (401, .end(.loggedOut(code: 401, text: "logged out", onConnect: true))),
+            (402, .end(.banned(code: 104, until: Timestamp(seconds: 1_767_323_105)))),
+            (403, .end(.loggedOut(code: 403, text: "main device gone", onConnect: true))), (405, .outdated),
+            (406, .end(.loggedOut(code: 406, text: "banned", onConnect: true))),
+            (409, .end(.refused(code: 409, text: "bad user agent"))),
+            (500, .retry(after: 0, reason: "server error 500")),
+            (501, .end(.refused(code: 501, text: "experimental"))),
+            (503, .retry(after: 30, reason: "service unavailable")),
+            (nil, .end(.refused(code: 0, text: "unknown error"))),
+        ] as [(Int?, StreamVerdict)])
+    func failures(reason: Int?, verdict: StreamVerdict) {
+        let failure = Stanza(
+            "failure", ["reason": reason.map(AttributeValue.int), "code": "104", "expire": "60"])
+        #expect(StreamVerdict(failure: failure, now: now) == verdict)
+    }
+
+    @Test(
         "the end of a stream means what its code says",
         arguments: [
             (Stanza("stream:error", ["code": "515"]), StreamVerdict.restart),

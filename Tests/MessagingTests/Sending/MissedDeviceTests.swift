@@ -51,6 +51,9 @@ struct MissedDeviceTests {
         #expect(message[string: "conversation"] == "two")
         try tablet.learnSenderKey(message, group: chat, from: Bench.lid)
         bench.server.world.ackExtra = [:]
+        try await bench.until("the ack of its copy is stored") {
+            bench.device.marks.contains { $0.address == SignalAddress(tablet.jid).description }
+        }
         _ = try await bench.session.sendText(TextMessage(chat: chat.description, text: "three"))
         let three = try await bench.server.stanza("the next") {
             $0.tag == "message" && $0.id != sent.messageID && $0.to == chat

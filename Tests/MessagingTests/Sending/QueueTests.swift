@@ -114,13 +114,105 @@ struct QueueTests {
         let refused = Task { try await bench.session.sendText(message) }
         try await bench.until("the intent") {
             bench.commits.submitted.contains { set in
-                if case .begin("key-2", _, _)? = set.idempotency { true } else { false }
+                if case .begin("key-2", _, _)? = set.idempotency.first { true } else { false }
             }
         }
         try await bench.releaseCommits(.failed(.unavailable))
         await #expect(throws: SessionError.storageUnavailable) { try await refused.value }
         #expect(messageIDs(bench).isEmpty)
-        #expect(bench.commits.submitted.contains { $0.idempotency == .abandon(key: "key-2") })
+        #expect(bench.commits.submitted.contains { $0.idempotency == [.abandon(key: "key-2")] })
+    }
+
+    @Test(
+        "a message that was accepted outlives a store that is away: it is sent when the store is back, and never failed"
+    )
+    func acceptedOutlivesStore() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        let silent = bench.contact("15550003333", lid: "444555666777888")
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.clearLog()
+        // Accepted, and built once its devices are known; what it was encrypted with is not stored.
+        bench.server.world.silent = [silent.jid.bare, .user("15550003333")]
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: silent.jid.description, text: "accepted", idempotency: idempotency("key-3")),
+            lifetime: 600)
+        _ = try await bench.server.stanza("question") { $0["xmlns"] == "usync" }
+        try await bench.holdCommits()
+        bench.server.world.silent = []
+        bench.server.answerRequests()
+        try await bench.until("it is built and waits for the store") {
+            await bench.session.isBuilt(queued.messageID)
+        }
+        bench.server.clearLog()
+        try await bench.releaseCommits(.failed(.unavailable))
+        let outcome = try #require(await queued.outcome(.seconds(60)))
+        #expect(try outcome.get().messageID == queued.messageID)
+        #expect(messageIDs(bench) == [queued.messageID])
+        #expect(bench.events("message.failed").isEmpty)
+        #expect(bench.device.messages.first { $0.messageID == queued.messageID }?.status == .sent)
+    }
+
+    @Test("a recipient of whom the server tells nothing holds up no other chat")
+    func silentRecipient() async throws {
+        let bench = try await Bench.ready { $0.timeouts.query = 8 }
+        _ = bench.contact()
+        let silent = bench.contact("15550003333", lid: "444555666777888")
+        bench.server.world.silent = [silent.jid.bare]
+        let first = try await bench.session.queueText(
+            TextMessage(chat: silent.jid.description, text: "first"), lifetime: 600)
+        let second = try await bench.session.queueText(
+            TextMessage(chat: silent.jid.description, text: "second"), lifetime: 600)
+        let other = try await bench.session.queueText(TextMessage(chat: "15550001111", text: "other"), lifetime: 600)
+        let outcome = try #require(await other.outcome(.seconds(60)))
+        #expect(try outcome.get().messageID == other.messageID)
+        #expect(messageIDs(bench) == [other.messageID])
+        bench.server.world.silent = []
+        for send in [first, second] {
+            let outcome = try #require(await send.outcome(.seconds(60)))
+            #expect(try outcome.get().messageID == send.messageID)
+        }
+        #expect(messageIDs(bench) == [other.messageID, first.messageID, second.messageID])
+    }
+
+    @Test("what one device may have queued is bounded in bytes")
+    func bounds() async throws {
+        let bench = try await offline()
+        await bench.session.hold(
+            PendingSend(
+                id: "LARGE", chat: "1@lid", shownChat: "1@lid", to: .lid("1"), order: 1,
+                sendBy: bench.clock.now().adding(seconds: 600),
+                plaintext: [UInt8](repeating: 0, count: DeviceSession.maximumQueuedBytes)))
+        await #expect(throws: SessionError.tooManyWaiting) {
+            try await bench.session.queueText(TextMessage(chat: "15550001111", text: "more"), lifetime: 600)
+        }
+    }
+
+    @Test("being unlinked fails what waits to be sent: in its row, by an event, and under its key")
+    func unlinked() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.world.acknowledgesMessages = false
+        let sending = Task {
+            try await bench.session.sendText(
+                TextMessage(chat: "15550001111", text: "unanswered", idempotency: idempotency("key-4")))
+        }
+        _ = try await bench.server.stanza("message") { $0.tag == "message" }
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "queued", idempotency: idempotency("key-5")), lifetime: 600)
+        bench.server.deliver(
+            Stanza("stream:error", ["code": "401"], children: [Stanza("conflict", ["type": "device_removed"])]))
+        await #expect(throws: SessionError.self) { try await sending.value }
+        let outcome = try #require(await queued.outcome(.seconds(60)))
+        #expect(throws: SessionError.self) { try outcome.get() }
+        try await bench.until("the rows") { bench.device.messages.count { $0.status == .failed } == 2 }
+        #expect(bench.events("message.failed").count == 2)
+        for key in ["key-4", "key-5"] {
+            #expect(bench.device.idempotency[key] == .finish(key: key, answer: StoredAnswer(code: 502, body: [])))
+        }
+        let erasing = try #require(bench.commits.submitted.first { $0.credentials == .erase })
+        #expect(erasing.idempotency.count == 2 && erasing.messageUpdates.count == 2)
     }
 
     @Test("a session that may no longer trust its lease writes to no socket, dials none and commits nothing")
@@ -156,4 +248,9 @@ private final class Holds: Sendable {
     private let box = NIOLockedValueBox(true)
     var value: Bool { box.withLockedValue { $0 } }
     func set(_ value: Bool) { box.withLockedValue { $0 = value } }
+}
+
+extension DeviceSession {
+    fileprivate func hold(_ send: PendingSend) { pendingSends[send.id] = send }
+    fileprivate func isBuilt(_ id: String) -> Bool { pendingSends[id]?.stanza != nil }
 }

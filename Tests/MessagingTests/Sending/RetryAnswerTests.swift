@@ -48,6 +48,57 @@ struct RetryAnswerTests {
         #expect(bench.events("identity.change").count == 1)
     }
 
+    @Test("a request is acked when its answer is on its way, not before")
+    func ackedAfterAnswer() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        // Another registration id: a bundle is fetched first.
+        bench.server.world.answersRequests = false
+        var request = retry(result.messageID, from: phone, count: 1)
+        request.content = .children([
+            Stanza("retry", ["count": "1", "id": .text(result.messageID), "t": "1767323045", "v": "1"]),
+            Stanza("registration", bytes: bigEndian(UInt32(77), 4)),
+        ])
+        bench.server.deliver(request)
+        _ = try await bench.server.stanza("the bundle is asked for") { $0["xmlns"] == "encrypt" }
+        try await bench.server.settle()
+        #expect(!bench.server.sent.contains { $0.tag == "ack" })
+        bench.server.answerRequests()
+        _ = try await bench.server.stanza("ack") { $0.tag == "ack" && $0["class"] == "receipt" }
+        let order = bench.server.sent.map(\.tag).filter { $0 == "message" || $0 == "ack" }
+        #expect(order == ["message", "ack"])
+    }
+
+    @Test("at most four resends are under way at a time; the others follow")
+    func parallel() async throws {
+        let bench = try await Bench.ready()
+        let devices = (UInt16(0)..<7).map { bench.contact(device: $0) }
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        bench.server.world.answersRequests = false
+        for device in devices {
+            var request = retry(result.messageID, from: device, count: 1)
+            request.content = .children([
+                Stanza("retry", ["count": "1", "id": .text(result.messageID), "t": "1767323045", "v": "1"]),
+                Stanza("registration", bytes: bigEndian(UInt32(77), 4)),
+            ])
+            bench.server.deliver(request)
+        }
+        try await bench.until("all are known, and four are being answered") {
+            await bench.session.retryJobs.count == 7
+                && bench.server.sent.count { $0["xmlns"] == "encrypt" } >= DeviceSession.parallelResends
+        }
+        try await bench.server.settle()
+        #expect(bench.server.sent.count { $0["xmlns"] == "encrypt" } == DeviceSession.parallelResends)
+        bench.server.answerRequests()
+        try await bench.until("all are answered") { bench.server.sent.count { $0.tag == "message" } == 7 }
+        try await bench.until("all are acked") {
+            bench.server.sent.count { $0.tag == "ack" && $0["class"] == "receipt" } == 7
+        }
+    }
+
     @Test("the fifth request and requests for unknown messages are acked and not answered")
     func limits() async throws {
         let bench = try await Bench.ready()

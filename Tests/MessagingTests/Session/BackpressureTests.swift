@@ -1,3 +1,5 @@
+import NIOConcurrencyHelpers
+import NIOCore
 import Signal
 import Testing
 import Transport
@@ -23,6 +25,24 @@ struct BackpressureTests {
         let receipts = bench.server.sent.filter { $0.tag == "receipt" }.compactMap(\.id)
         #expect(receipts == (0..<200).map { "B\($0)" })
         #expect(bench.device.messages.map(\.messageID) == (0..<200).map { "B\($0)" })
+    }
+
+    @Test(
+        "a loop whose queue is full stops the reading of its sockets until half of it is gone, then each wakes by itself"
+    )
+    func loopReading() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        bench.commits.othersBytes.withLockedValue { $0 = 9 << 20 }
+        bench.server.deliver(
+            bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("one"), to: Bench.lid)]))
+        try await bench.until("the socket is not read") { await !bench.server.isReading() }
+        bench.commits.othersBytes.withLockedValue { $0 = 5 << 20 }
+        await bench.session.updateReading()
+        #expect(await !bench.server.isReading())
+        bench.commits.othersBytes.withLockedValue { $0 = 0 }
+        try await bench.until("the socket is read again") { await bench.server.isReading() }
     }
 
     @Test("more than 64 sends waiting on one device are refused")
@@ -60,6 +80,47 @@ struct BackpressureTests {
             stanza.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc"))
         let message = try PreKeySignalMessage(parsing: try #require(enc.bytesContent)).message
         #expect(message.counter == 1)
+    }
+
+    @Test("while the socket is full messages wait and acks go on; then the messages leave in their order")
+    func writability() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.clearLog()
+        try await bench.eventLoop.submit { bench.server.connection?.setWritable(false) }.get()
+        var sends: [QueuedSend] = []
+        for number in 0..<5 {
+            sends.append(
+                try await bench.session.queueText(TextMessage(chat: "15550001111", text: "\(number)"), lifetime: 600))
+        }
+        bench.server.deliver(
+            bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("in"), to: Bench.lid)]))
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        try await bench.until("all are built") { await bench.session.heldFrames.count == 5 }
+        #expect(!bench.server.sent.contains { $0.tag == "message" })
+        try await bench.eventLoop.submit { bench.server.connection?.setWritable(true) }.get()
+        for send in sends { #expect(await send.outcome(.seconds(60)) != nil) }
+        #expect(bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id) == sends.map(\.messageID))
+    }
+
+    @Test("what a full socket held back when it broke goes out over the next one, each message once")
+    func heldAcrossReconnect() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.clearLog()
+        try await bench.eventLoop.submit { bench.server.connection?.setWritable(false) }.get()
+        var sends: [QueuedSend] = []
+        for number in 0..<3 {
+            sends.append(
+                try await bench.session.queueText(TextMessage(chat: "15550001111", text: "\(number)"), lifetime: 600))
+        }
+        try await bench.until("all are built") { await bench.session.heldFrames.count == 3 }
+        bench.server.drop()
+        for send in sends { #expect(await send.outcome(.seconds(60)) != nil) }
+        #expect(bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id) == sends.map(\.messageID))
     }
 }
 

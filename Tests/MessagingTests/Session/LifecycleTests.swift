@@ -140,6 +140,62 @@ struct LifecycleTests {
         #expect(bench.session.state.end == .unlinked)
     }
 
+    @Test("a logout that the server answers and closes the stream for in one read is the API's, and told once")
+    func logoutInOneRead() async throws {
+        let bench = try await Bench.ready()
+        bench.server.world.afterUnlink = [
+            Stanza("stream:error", ["code": "401"], children: [Stanza("conflict", ["type": "device_removed"])])
+        ]
+        try await bench.session.logout()
+        #expect(bench.session.state.end == .unlinked)
+        #expect(bench.events("connection.logged_out").map { $0.json.contains("\"initiated_by\":\"api\"") } == [true])
+        #expect(bench.device.credentials == nil)
+    }
+
+    @Test("the push name that the login brings is taken where none is known, and presence is shown under it")
+    func pushName() async throws {
+        let bench = Bench { $0.appearsOnline = true }
+        bench.pair()
+        bench.server.world.greeting = { _ in
+            [Stanza("success", ["t": "1767323045", "lid": .jid(Bench.lid), "display_name": "Dana"])]
+        }
+        try await bench.session.start()
+        let presence = try await bench.server.stanza("presence") { $0.tag == "presence" }
+        #expect(presence["name"] == "Dana" && presence.type == "available")
+        #expect(bench.session.state.pushName == "Dana" && bench.device.row.pushName == "Dana")
+        // Active receipts follow from it.
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        bench.server.deliver(
+            bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)]))
+        let receipt = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        #expect(receipt.type == nil)
+    }
+
+    @Test("a push name learnt while connected is shown at once", arguments: ["notification", "own copy"])
+    func pushNameLater(source: String) async throws {
+        let bench = try await Bench.ready()
+        #expect(!bench.server.sent.contains { $0.tag == "presence" })
+        if source == "notification" {
+            bench.server.deliver(
+                Stanza(
+                    "notification",
+                    ["id": "N1", "type": "account_sync", "from": .jid(Bench.pn.bare), "pushname": "Dana"]))
+        } else {
+            let phone = FakeDevice(Bench.lid.bare)
+            try phone.start(with: Bench.lid, bundle: try bench.bundle())
+            bench.server.deliver(
+                Stanza(
+                    "message",
+                    [
+                        "id": "M1", "from": .jid(Bench.lid.bare), "recipient": "222333444555666@lid",
+                        "t": "1767323050", "type": "text", "notify": "Dana",
+                    ], children: [try phone.encrypt(conversation("x"), to: Bench.lid)]))
+        }
+        let presence = try await bench.server.stanza("presence") { $0.tag == "presence" }
+        #expect(presence["name"] == "Dana" && presence.type == "unavailable")
+    }
+
     @Test("stopping writes clean images, so that the next start goes on where this one ended")
     func stops() async throws {
         let bench = try await Bench.ready()

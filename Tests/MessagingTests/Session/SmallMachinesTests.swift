@@ -80,22 +80,38 @@ struct SmallMachinesTests {
         #expect(gate.release(watermark: CommitTicket(1)) == [])
     }
 
-    @Test("missed stanzas are asked for in batches of 200 while more are due")
+    @Test("missed stanzas are asked for in batches of 200, each as the one before begins, while more are due")
     func offline() {
         var drain = OfflineDrain()
-        let isNothing = !drain.preview(count: 0)
-        #expect(isNothing && !drain.isDraining)
-        let asks = drain.preview(count: 401)
-        #expect(asks)
-        drain.requested()
-        var asked = 0
-        for _ in 0..<401 where drain.received() {
-            asked += 1
-            drain.requested()
+        drain.preview(count: 0)
+        #expect(!drain.isDraining && !drain.isDue)
+        drain.preview(count: 401)
+        var askedAt: [Int] = []
+        for number in 0..<401 {
+            while drain.isDue {
+                askedAt.append(number)
+                drain.requested()
+            }
+            drain.received()
         }
-        #expect(asked == 2)
+        #expect(askedAt == [0, 1, 201] && !drain.isDue)
         drain.finished()
         #expect(!drain.isDraining)
+
+        // Requests that are late are made up for.
+        drain.preview(count: .max)
+        drain.requested()
+        for _ in 0..<401 { drain.received() }
+        var late = 0
+        while drain.isDue {
+            late += 1
+            drain.requested()
+        }
+        #expect(late == 3)
+        drain.preview(count: 1)
+        drain.requested()
+        drain.received()
+        #expect(!drain.isDue)
     }
 
     @Test("prekeys: 812 for a new device, 50 below five, the server asked first within ten minutes")

@@ -32,6 +32,10 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         var acknowledgesMessages = true
         var ackExtra: StanzaAttributes = [:]
         var answersRequests = true
+        /// Questions about these people are not answered.
+        var silent: Set<JID> = []
+        /// Follows the answer to the request to remove the device, in the same read.
+        var afterUnlink: [Stanza] = []
         var refusesConnections = false
         /// Ref in the answer to companion_hello.
         var pairingRef = "ref-1"
@@ -99,7 +103,8 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
 
     fileprivate func received(_ stanza: Stanza, on connection: FakeConnection) {
         let ready = lock.withLock {
-            log.append(stanza)
+            // Pings come by the clock of the machine and are nothing that a test asked for.
+            if stanza["xmlns"] != "w:p" { log.append(stanza) }
             let ready = waiters.filter { $0.match(stanza) }
             waiters.removeAll { $0.match(stanza) }
             return ready
@@ -153,7 +158,10 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
             ]
             return [Stanza("ack", base.merging(world.ackExtra))]
         case "iq" where world.answersRequests && (stanza.type == "get" || stanza.type == "set"):
-            return [answer(stanza, world)]
+            let asked = stanza.child("usync", "list")?.children("user").compactMap { $0.jid("jid") } ?? []
+            if !world.silent.isDisjoint(with: asked) { return [] }
+            let unlinks = stanza.child("remove-companion-device") != nil
+            return [answer(stanza, world)] + (unlinks ? world.afterUnlink : [])
         default: return []
         }
     }
@@ -238,6 +246,7 @@ final class FakeConnection: SessionConnection, @unchecked Sendable {
     private var handler: (any SessionConnectionHandler)?
     private let eventLoop: any EventLoop
     private(set) var isReading = true
+    private(set) var isWritable = true
 
     init(server: FakeServer, handler: any SessionConnectionHandler, eventLoop: any EventLoop) {
         self.server = server
@@ -259,6 +268,12 @@ final class FakeConnection: SessionConnection, @unchecked Sendable {
     }
 
     func setReading(_ isOn: Bool) { isReading = isOn }
+
+    /// As the socket of the client fills up, or empties.
+    func setWritable(_ isOn: Bool) {
+        isWritable = isOn
+        handler?.writabilityChanged()
+    }
 
     func deliver(_ stanza: Stanza) { handler?.received(stanza) }
 

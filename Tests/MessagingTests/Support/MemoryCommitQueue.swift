@@ -26,7 +26,12 @@ final class MemoryCommitQueue: CommitQueue {
         self.eventLoop = eventLoop
     }
 
-    var pendingBytes: Int { waiting.withLockedValue { $0.reduce(0) { $0 + $1.changes.approximateSize } } }
+    /// Bytes that other devices of the loop have waiting.
+    let othersBytes = NIOLockedValueBox(0)
+    var pendingBytes: Int {
+        waiting.withLockedValue { $0.reduce(0) { $0 + $1.changes.approximateSize } }
+            + othersBytes.withLockedValue { $0 }
+    }
     /// Every set that was submitted, in order.
     var submitted: [ChangeSet] { log.withLockedValue { $0 } }
     var waitingCount: Int { waiting.withLockedValue { $0.count } }

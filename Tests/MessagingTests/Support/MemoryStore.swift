@@ -42,6 +42,9 @@ final class MemoryStore: DeviceStore {
     /// How often the timer of a chat was read.
     let timerReads = NIOLockedValueBox(0)
 
+    /// Awaited before a sender key is read.
+    let senderKeyLoads = NIOLockedValueBox<(@Sendable () async -> Void)?>(nil)
+
     func read<Result>(_ did: Int64, _ body: (Device) -> Result) -> Result {
         devices.withLockedValue { body($0[did] ?? Device()) }
     }
@@ -72,7 +75,8 @@ final class MemoryStore: DeviceStore {
     }
 
     func senderKey(did: Int64, group: String, sender: String) async throws -> StoredSenderKey? {
-        try load(did) { $0.senderKeys[group]?[sender] }
+        await senderKeyLoads.withLockedValue { $0 }?()
+        return try load(did) { $0.senderKeys[group]?[sender] }
     }
 
     func senderKeys(did: Int64, sender: String) async throws -> [String: StoredSenderKey] {
@@ -88,6 +92,10 @@ final class MemoryStore: DeviceStore {
     }
 
     func preKey(did: Int64, id: UInt32) async throws -> SecretBytes? { try load(did) { $0.preKeys[id]?.privateKey } }
+
+    func preKeys(did: Int64, ids: [UInt32]) async throws -> [UInt32: SecretBytes] {
+        try load(did) { device in device.preKeys.filter { ids.contains($0.key) }.mapValues(\.privateKey) }
+    }
 
     func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow] {
         try load(did) { device in
@@ -108,7 +116,8 @@ final class MemoryStore: DeviceStore {
     }
 
     func userDevices(did: Int64, users: [String]) async throws -> [String: UserDeviceList] {
-        try load(did) { device in device.userDevices.filter { users.contains($0.key) } }
+        let users = Set(users)
+        return try load(did) { device in device.userDevices.filter { users.contains($0.key) } }
     }
 
     func privacyToken(did: Int64, user: String) async throws -> PrivacyTokenRow? {
@@ -136,9 +145,10 @@ final class MemoryStore: DeviceStore {
         }
     }
 
-    func unsettledSends(did: Int64) async throws -> [RetryRow] {
+    func unsettledSends(did: Int64, limit: Int) async throws -> [RetryRow] {
         try load(did) { device in
-            device.retries.values.filter { $0.sendBy != nil }.sorted { $0.insertedAt < $1.insertedAt }.map { row in
+            let rows = device.retries.values.filter { $0.sendBy != nil }.sorted { $0.insertedAt < $1.insertedAt }
+            return rows.prefix(limit).map { row in
                 var row = row
                 row.idempotencyKey =
                     device.idempotency.first { _, change in
@@ -177,7 +187,7 @@ extension MemoryStore.Device {
             var kept = MemoryStore.Device()
             kept.epoch = epoch
             (kept.messages, kept.receipts, kept.chats, kept.contacts) = (messages, receipts, chats, contacts)
-            (kept.row, kept.events, kept.eventKeys) = (row, events, eventKeys)
+            (kept.row, kept.events, kept.eventKeys, kept.idempotency) = (row, events, eventKeys, idempotency)
             self = kept
         case nil: break
         }
@@ -252,7 +262,8 @@ extension MemoryStore.Device {
                 $0.chat == row.chat && $0.messageID == row.messageID && $0.fromMe == row.fromMe
             }
             if let index {
-                if messages[index].type == "undecryptable" { messages[index] = row }
+                let isSentAgain = row.fromMe && row.status == .pending && messages[index].status == .failed
+                if messages[index].type == "undecryptable" || isSentAgain { messages[index] = row }
             } else {
                 messages.append(row)
             }
@@ -260,7 +271,7 @@ extension MemoryStore.Device {
         for update in changes.messageUpdates {
             for index in messages.indices
             where messages[index].chat == update.chat && messages[index].messageID == update.messageID
-                && messages[index].fromMe == update.fromMe
+                && messages[index].fromMe == update.fromMe && messages[index].isBy(update.author)
             {
                 messages[index].apply(update)
             }
@@ -285,11 +296,12 @@ extension MemoryStore.Device {
             merged.unreadIncrement += chat.markRead ? 0 : chats[chat.chat]?.unreadIncrement ?? 0
             chats[chat.chat] = merged
         }
-        switch changes.idempotency {
-        case .begin(let key, _, _): idempotency[key] = idempotency[key] ?? changes.idempotency
-        case .finish(let key, _), .fate(let key, _): idempotency[key] = changes.idempotency
-        case .abandon(let key): idempotency[key] = nil
-        case nil: break
+        for change in changes.idempotency {
+            switch change {
+            case .begin(let key, _, _): idempotency[key] = idempotency[key] ?? change
+            case .finish(let key, _), .fate(let key, _): idempotency[key] = change
+            case .abandon(let key): idempotency[key] = nil
+            }
         }
         for job in changes.jobs where !jobs.contains(where: { $0.kind == job.kind && $0.key == job.key }) {
             jobs.append(job)
@@ -298,6 +310,10 @@ extension MemoryStore.Device {
 }
 
 extension MessageRow {
+    fileprivate func isBy(_ author: [String]?) -> Bool {
+        author.map { $0.contains(sender) || senderAlternative.map($0.contains) ?? false } ?? true
+    }
+
     fileprivate mutating func apply(_ update: MessageUpdate) {
         if let status = update.status, status != .failed || self.status == .pending, status > self.status {
             self.status = status

@@ -29,6 +29,38 @@ struct DeviceListTests {
         return signed.bytes
     }
 
+    /// A `<user>` of a bundle answer, with proof of `account`.
+    private func bundle(_ device: FakeDevice, account: KeyPair) -> Stanza {
+        var details = ProtoWriter()
+        details.varint(1, 7)
+        let identity = device.identity.publicKey.raw
+        let signed = SignedDeviceIdentity(
+            details: details.bytes, accountSignatureKey: account.publicKey.raw,
+            accountSignature: account.privateKey.sign([6, 0] + details.bytes + identity),
+            deviceSignature: device.identity.privateKey.sign(
+                [6, 1] + details.bytes + identity + account.publicKey.raw))
+        var node = device.bundleNode()
+        node.content = .children(
+            node.childrenContent + [Stanza("device-identity", bytes: signed.serialized())])
+        return node
+    }
+
+    @Test("a companion's bundle counts when its account is the phone that is known, or that comes in the same answer")
+    func vouchedBundles() throws {
+        let (phone, companion) = (FakeDevice(user), FakeDevice(user.device(3)))
+        func accepted(_ nodes: [Stanza], known: KeyPair?) throws -> [JID] {
+            let answer = Stanza("iq", children: [Stanza("list", children: nodes)])
+            return try BundleQuery.bundles(of: answer) { _ in known?.publicKey }.keys.sorted { $0.device < $1.device }
+        }
+        let genuine = bundle(companion, account: phone.identity)
+        #expect(try accepted([genuine], known: nil) == [companion.jid])
+        #expect(try accepted([genuine], known: phone.identity) == [companion.jid])
+        #expect(try accepted([genuine], known: .generate()) == [])
+        // The person registered anew, which we did not know.
+        #expect(try accepted([phone.bundleNode(), genuine], known: .generate()) == [phone.jid, companion.jid])
+        #expect(try accepted([phone.bundleNode(), bundle(companion, account: .generate())], known: nil) == [phone.jid])
+    }
+
     @Test("companions without a key index are left out, the phone never is")
     func needsKeyIndex() {
         let result = UserDeviceList.filtered(

@@ -37,6 +37,45 @@ struct UserNotificationTests {
         #expect(bench.device.identities["222333444555666_1:0"] == renewed.identity.publicKey.raw)
     }
 
+    @Test("records of a number that are not stored yet move to its LID with the others")
+    func migrationFromMemory() async throws {
+        let bench = try await Bench.ready()
+        let phone = FakeDevice(.user("15550009999"))
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        func message(_ id: String, lid: String?) throws -> Stanza {
+            Stanza(
+                "message",
+                [
+                    "id": .text(id), "from": .jid(phone.jid), "t": "1767323050", "type": "text",
+                    "sender_lid": lid.map(AttributeValue.text),
+                ], children: [try phone.encrypt(conversation(id), to: Bench.lid)])
+        }
+        let (first, second) = (try message("M1", lid: nil), try message("M2", lid: "999888777666555@lid"))
+        try await bench.holdCommits()
+        bench.server.deliver(first)
+        try await bench.untilCommitWaits()
+        let waiting = bench.commits.waitingCount
+        bench.server.deliver(second)
+        try await bench.until("both are handled") { bench.commits.waitingCount > waiting + 1 }
+        try await bench.releaseCommits()
+        for id in ["M1", "M2"] {
+            _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == id && $0.type != "retry" }
+        }
+        #expect(bench.device.messages.compactMap(\.body) == ["M1", "M2"])
+        #expect(Set(bench.device.sessions.keys) == ["999888777666555_1:0"])
+    }
+
+    @Test("the devices of more people than memory holds are all found")
+    func manyPeople() async throws {
+        let bench = try await Bench.ready()
+        let people = (0..<2500).map { JID.lid("30000000000\(1000 + $0)") }
+        var world = bench.server.world
+        for person in people { world.devices[person] = [0] }
+        bench.server.world = world
+        let lists = try await bench.session.deviceLists(of: people)
+        #expect(lists.map(\.user) == people.map(\.description))
+    }
+
     @Test("a device that was added gets the next message without a query")
     func deviceAdded() async throws {
         let bench = try await Bench.ready()
