@@ -18,6 +18,7 @@ let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", packa
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioSOCKS = Target.Dependency.product(name: "NIOSOCKS", package: "swift-nio-extras")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
@@ -119,7 +120,8 @@ let package = Package(
             [
                 "Cryptography", "Messaging", "Database", "Storage", "AdminAuth", "Tenancy", "Webhooks", "CQREncode",
                 "CPNG", "CZlib", hummingbird, hummingbirdTLS, logging, metrics, nioCore, nioPosix, nioHTTP1,
-                nioHTTPTypes, nioSSL, nioConcurrency, asyncHTTPClient, serviceLifecycle,
+                nioHTTPTypes, nioHTTPTypesHTTP1, nioWebSocket, nioSSL, nioConcurrency, asyncHTTPClient,
+                serviceLifecycle,
             ]),
         library(
             "Sandbox",

@@ -255,7 +255,7 @@ class Tour:
 
 
 STORY = [
-    "sign_in", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "link_with_passkey",
+    "sign_in", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "replay", "link_with_passkey",
     "chat_as_phone", "operate", "revoke", "audit", "refused", "keyboard", "small_screen",
 ]
 

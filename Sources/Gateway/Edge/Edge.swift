@@ -7,22 +7,6 @@ import Logging
 import NIOCore
 import Tenancy
 
-/// What the server knows of a connection when a request comes in.
-struct EdgeContext: InitializableFromSource {
-    let remoteAddress: String
-    let logger: Logger
-
-    init(source: ApplicationRequestContextSource) {
-        remoteAddress = source.channel.remoteAddress?.ipAddress ?? ""
-        logger = source.logger
-    }
-
-    init(remoteAddress: String, logger: Logger) {
-        self.remoteAddress = remoteAddress
-        self.logger = logger
-    }
-}
-
 /// The outer shell of the API: request id, routing, authentication, limits, body, handler, envelope
 /// (10-rest-api, section 2.4, order of the middleware).
 struct Edge: HTTPResponder {
@@ -111,6 +95,9 @@ struct Edge: HTTPResponder {
             answer = try await handle(
                 route, parameters, request, query: query, client: client, requestID: requestID, logger: context.logger,
                 forwarded: forwarded, fields: &fields, identity: &identity)
+            if case .webSocket(let serve) = answer.content, let channel = context.channel {
+                guard await WebSocketUpgrader.expect(serve, on: channel) else { throw APIError.upgradeRequired }
+            }
         } catch {
             answer = failure(error, requestID: requestID, route: routeName)
         }
@@ -185,6 +172,7 @@ struct Edge: HTTPResponder {
             route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
             requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
             fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],
+            webSocket: try WebSocketHandshake(request.headers),
             logger: RequestLog.logger(accessLog, requestID: requestID, identity))
         return try await cached(call, ResponseCache.wish(request.headers)) {
             try await Deadline.run(deadline) { try await self.run(call, request, bytes, forwarded: forwarded) }
@@ -219,7 +207,8 @@ struct Edge: HTTPResponder {
             case .apiKey:
                 return .tenant(try authenticator.authenticateTenant(headers[.apiKey], client: client, now: now))
             case .device:
-                let caller = try authenticator.authenticateDevice(headers[.authorization], client: client, now: now)
+                let header = headers[.authorization] ?? WebSocketHandshake.authorization(in: headers)
+                let caller = try authenticator.authenticateDevice(header, client: client, now: now)
                 return .device(caller.device, caller.tenant)
             }
         } catch {
@@ -304,7 +293,7 @@ struct Edge: HTTPResponder {
             fields[.contentType] = contentType
             if request.method == .head { return Response(status: status, headers: fields) }
             return Response(status: status, headers: fields, body: Self.streamed(produce))
-        case .none:
+        case .none, .webSocket:
             fields[.contentType] = nil
             return Response(status: status, headers: fields)
         }

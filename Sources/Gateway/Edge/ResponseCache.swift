@@ -113,7 +113,7 @@ final class ResponseCache: Sendable {
         case .envelope(let message, let data):
             (Envelope.success(status: answer.status, message: message, data: data), "application/json")
         case .body(let bytes, let contentType): (bytes, contentType)
-        case .stream, .none: nil
+        case .stream, .webSocket, .none: nil
         }
     }
 }

@@ -66,6 +66,11 @@ extension APIError {
     static let methodNotAllowed = APIError(405, "http_method_not_allowed", "Method Not Allowed")
     static let requestTimeout = APIError(408, "http_timeout", "Request Timeout")
     static let bodyTooLarge = APIError(413, "http_body_too_large", "Request Entity Too Large")
+    static let upgradeRequired: APIError = {
+        var error = APIError(426, "upgrade_required", "Upgrade Required")
+        error.headers = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
+        return error
+    }()
     static let unsupportedMediaType = APIError(415, "http_unsupported_media_type", "Unsupported Media Type")
     static let headersTooLarge = APIError(431, "http_headers_too_large", "Request Header Fields Too Large")
     static let badRequest = APIError(400, "http_bad_request", "Bad Request")

@@ -10,6 +10,8 @@ struct Answer: Sendable {
         /// Written piece by piece; ends when the closure returns.
         case stream(
             contentType: String, @Sendable (_ send: @Sendable (ByteBuffer) async throws -> Void) async throws -> Void)
+        /// With status 101: the connection becomes a WebSocket, which the closure serves.
+        case webSocket(WebSocketHandler.Serve)
         case none
     }
 

@@ -74,6 +74,9 @@ extension ErrorCatalogue {
             "http_unsupported_media_type", 415, message: "Unsupported Media Type",
             "Bodies are `application/json`, `application/x-www-form-urlencoded` or `multipart/form-data`."),
         Entry(
+            "upgrade_required", 426, message: "Upgrade Required",
+            "The path is a WebSocket of version 13; the request asks for none, or for another version."),
+        Entry(
             "http_rate_limited", 429, message: "Rate limit exceeded",
             "Too many requests, sends or failed credentials. Wait for `Retry-After` seconds."),
         Entry(

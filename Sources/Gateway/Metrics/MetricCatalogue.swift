@@ -74,9 +74,7 @@ package enum MetricCatalogue {
             "switchboard_webhook_delivery_lag_seconds", .histogram,
             "Time from storing an event to its arrival at the endpoint."),
         MetricFamily(
-            "switchboard_webhook_queue_rows", .gauge, "Deliveries that wait, as this node's dispatcher last saw them."),
-        MetricFamily("switchboard_webhook_queue_oldest_seconds", .gauge, "Age of the oldest of them."),
-        MetricFamily("switchboard_webhook_switched_off", .gauge, "Webhooks that the gateway switched off."),
+            "switchboard_webhook_switched_off", .gauge, "Webhooks that the gateway switched off, of all nodes."),
         MetricFamily("switchboard_webhook_lanes", .gauge, "Webhooks that this node is delivering to."),
         MetricFamily(
             "switchboard_webhook_cancelled_total", .counter, "Deliveries cancelled because a device had too many."),

@@ -70,6 +70,7 @@ package actor MetricsPage {
         if let counts = try? await dependencies.webhooks.statistics() {
             set("switchboard_webhooks", Double(counts.activeWebhooks), [("state", "active")])
             set("switchboard_webhooks", Double(counts.webhooks - counts.activeWebhooks), [("state", "disabled")])
+            set("switchboard_webhook_switched_off", Double(counts.switchedOff))
             set("switchboard_outbox_pending", Double(counts.pending))
             set("switchboard_outbox_oldest_seconds", Double(counts.oldestPendingAge ?? 0))
             set("switchboard_outbox_dead", Double(counts.dead))

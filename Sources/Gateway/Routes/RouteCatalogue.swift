@@ -38,7 +38,7 @@ struct RouteCatalogue: Sendable {
             messageRoutes,
             messageActionRoutes,
             webhookRoutes,
-            webhookDeliveryRoutes,
+            webhookDeliveryRoutes, eventStreamRoutes,
             dashboardRoutes,
             sandboxRoutes,
             metricsRoutes,

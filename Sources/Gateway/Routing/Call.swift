@@ -26,6 +26,8 @@ struct Call: Sendable {
     let fingerprint: [UInt8]
     /// `Last-Event-ID`, which streams go on from.
     let lastEventID: String?
+    /// Set when the request asks for a WebSocket.
+    let webSocket: WebSocketHandshake?
     let logger: Logger
 
     /// The calling device. Only routes of the device tier may ask.

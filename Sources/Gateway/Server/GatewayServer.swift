@@ -11,6 +11,7 @@ import NIOSSL
 import ServiceLifecycle
 import Storage
 import Tenancy
+import Webhooks
 
 /// The HTTP side of a node: listener, routes and the authentication feed.
 ///
@@ -157,10 +158,11 @@ package actor GatewayServer {
     /// From now on readiness fails and every answer closes its connection, for load balancers and clients to notice.
     package func beginDraining() { drain.begin() }
 
-    /// Closes the listener; requests at work end first, for at most `patience`. What does not end then is left behind:
-    /// this returns some seconds later in any case.
+    /// Ends the streams and closes the listener; requests at work end first, for at most `patience`. What does not end then
+    /// is left behind: this returns some seconds later in any case.
     package func stop(patience: Duration = .seconds(10)) async {
         drain.begin()
+        dependencies.webhooks.streams.close()
         await services?.triggerGracefulShutdown()
         // A task of its own: a cancelled one could not wait.
         await Task { await finish(patience) }.value
@@ -213,7 +215,7 @@ package actor GatewayServer {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [
-                    connections.handler(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
+                    connections.handler(), WebSocketUpgrader(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
                     ParserErrorResponder(),
                 ], idleTimeout: .seconds(75),
                 httpDecoderConfiguration: .init(

@@ -31,9 +31,10 @@ package struct HousekeepingRepository: Sendable {
         try await asOwner { connection in _ = try await connection.query(HousekeepingStatements.createPartitions) }
     }
 
-    /// Removes rows past their retention: whole partitions where it can, else 5000 rows of a table at a time.
+    /// Removes rows past their retention and webhook secrets past their grace: whole partitions where it can, else 5000 rows of a table at a time.
     package func removeExpired() async throws {
         for statement in HousekeepingStatements.expired { try await exhaust(statement) }
+        _ = try await database.system.execute(WebhookStatements.eraseOldSecrets)
         let days = SQLValue(retention.deliveryDays)
         try await exhaust(HousekeepingStatements.clearBodies, [.seconds(retention.deliveredBodies)])
         _ = try await database.system.pipeline([

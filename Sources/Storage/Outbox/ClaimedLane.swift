@@ -134,13 +134,3 @@ package struct ReadyWebhook: Sendable, Hashable {
         self.tenantID = tenantID
     }
 }
-
-/// How full the outbox is.
-package struct OutboxDepth: Sendable, Equatable {
-    /// Rows that wait to be sent or sent again.
-    package let rows: Int64
-    /// Seconds since the oldest of them was made; nil when there is none.
-    package let oldestAge: Double?
-    /// Webhooks that were switched off because they failed or are gone.
-    package let switchedOff: Int64
-}

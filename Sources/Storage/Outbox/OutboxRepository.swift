@@ -92,13 +92,6 @@ package struct OutboxRepository: Sendable {
         _ = try await pool.execute(OutboxStatements.release, [.uuids(claims)])
     }
 
-    package func depth() async throws -> OutboxDepth {
-        guard let row = try await pool.query(OutboxStatements.depth).first else {
-            throw DatabaseError.decoding(column: "depth", reason: "no row")
-        }
-        return OutboxDepth(rows: try row[0], oldestAge: try row[1], switchedOff: try row[2])
-    }
-
     // MARK: Hints
 
     /// Channel on which nodes tell each other what is due.

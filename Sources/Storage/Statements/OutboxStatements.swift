@@ -137,15 +137,6 @@ enum OutboxStatements {
         "outbox.release",
         "UPDATE sb.webhooks SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ANY ($1::uuid[])")
 
-    /// Rows that wait, the age of the oldest, and how many webhooks are switched off for failing.
-    static let depth = Statement(
-        "outbox.depth",
-        """
-        SELECT count(*), extract(epoch FROM now() - min(created_at))::float8,
-          (SELECT count(*) FROM sb.webhooks WHERE NOT active AND disabled_reason IN ('failing', 'gone'))
-        FROM sb.webhook_deliveries WHERE state IN ('pending', 'retrying') AND NOT is_test
-        """)
-
     /// One row when there is another live node, else none.
     static let announce = Statement(
         "outbox.announce",

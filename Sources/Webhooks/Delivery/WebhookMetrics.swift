@@ -6,9 +6,6 @@ struct WebhookMetrics: Sendable {
     private let attempts: [String: Counter]
     private let latency = Metrics.Timer(label: "switchboard_webhook_attempt_seconds")
     private let lag = Metrics.Timer(label: "switchboard_webhook_delivery_lag_seconds")
-    private let rows = Gauge(label: "switchboard_webhook_queue_rows")
-    private let oldest = Gauge(label: "switchboard_webhook_queue_oldest_seconds")
-    private let switchedOff = Gauge(label: "switchboard_webhook_switched_off")
     private let lanes = Gauge(label: "switchboard_webhook_lanes")
     private let cancelled = Counter(label: "switchboard_webhook_cancelled_total")
     private let expired = Counter(label: "switchboard_webhook_expired_total")
@@ -24,12 +21,6 @@ struct WebhookMetrics: Sendable {
         attempts[result.state.rawValue]?.increment()
         latency.recordMilliseconds(result.durationMilliseconds)
         if result.state == .success { lag.recordSeconds(lagSeconds) }
-    }
-
-    func depth(_ depth: OutboxDepth) {
-        rows.record(depth.rows)
-        oldest.record(depth.oldestAge ?? 0)
-        switchedOff.record(depth.switchedOff)
     }
 
     func running(_ count: Int) { lanes.record(count) }

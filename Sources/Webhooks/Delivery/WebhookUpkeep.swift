@@ -2,7 +2,7 @@ import Logging
 import Storage
 
 /// What keeps delivery healthy beside the deliveries: endpoints that fail for days are switched off, backlogs are
-/// bounded, what nobody can deliver dies of age, and the gauges are read.
+/// bounded, and what nobody can deliver dies of age.
 struct WebhookUpkeep: Sendable {
     private let repository: OutboxRepository
     private let metrics: WebhookMetrics
@@ -29,26 +29,22 @@ struct WebhookUpkeep: Sendable {
     func run() async {
         var round = 0
         while !Task.isCancelled {
-            await step("depth") { metrics.depth(try await repository.depth()) }
-            if round % 4 == 0 {
-                await step("failing webhooks") {
-                    for webhook in try await repository.failing(for: configuration.disableAfter) {
-                        await disable(webhook, reason: "failing")
-                    }
-                }
-                await step("backlogs") {
-                    metrics.cancelled(
-                        try await repository.trimBacklogs(
-                            to: configuration.backlogLimit, lowValue: Self.lowValueEvents))
+            await step("failing webhooks") {
+                for webhook in try await repository.failing(for: configuration.disableAfter) {
+                    await disable(webhook, reason: "failing")
                 }
             }
-            if round % 40 == 0 {
+            await step("backlogs") {
+                metrics.cancelled(
+                    try await repository.trimBacklogs(to: configuration.backlogLimit, lowValue: Self.lowValueEvents))
+            }
+            if round % 10 == 0 {
                 await step("old deliveries") {
                     metrics.expired(try await repository.expire(olderThan: configuration.retry.maximumAge))
                 }
             }
             round += 1
-            try? await Task.sleep(for: .seconds(15))
+            try? await Task.sleep(for: .seconds(60))
         }
     }
 

@@ -6,7 +6,12 @@ import Synchronization
 /// stream that was cut goes on where it ended. Nothing waits in memory for a slow reader: it reads later.
 package final class EventStreams: Sendable {
     private let repository: WebhookRepository
-    private let waiting = Mutex<[Int64: [UUID: AsyncStream<Void>.Continuation]]>([:])
+    private let state = Mutex(State())
+
+    private struct State {
+        var waiting: [Int64: [UUID: AsyncStream<Void>.Continuation]] = [:]
+        var isClosed = false
+    }
 
     /// How long a device's events are stored for streams after one was open, in seconds.
     package static let keptSeconds: Int64 = 86_400
@@ -36,31 +41,40 @@ package final class EventStreams: Sendable {
     package func stored(_ hint: OutboxHint) { wake(hint.devices) }
 
     private func wake(_ devices: Set<Int64>) {
-        let woken = waiting.withLock { waiting in
-            waiting.isEmpty ? [] : devices.flatMap { waiting[$0].map { Array($0.values) } ?? [] }
+        let woken = state.withLock { state in
+            state.waiting.isEmpty ? [] : devices.flatMap { state.waiting[$0].map { Array($0.values) } ?? [] }
         }
         for continuation in woken { continuation.yield() }
     }
 
-    /// Hands the device's events to `body`, in order, until `body` throws or the task is cancelled.
+    /// Ends all streams, and every further one at once: the node stops.
+    package func close() {
+        let open = state.withLock { state in
+            state.isClosed = true
+            return state.waiting.values.flatMap(\.values)
+        }
+        for continuation in open { continuation.finish() }
+    }
+
+    /// Hands the device's events to `body`, in order, until ``close()``, until `check` or `body` throws, or until the task
+    /// is cancelled.
     ///
     /// - Parameters:
     ///   - patterns: names and `category.*`; empty for all but those that are sent on request only.
     ///   - pollInterval: how often the outbox is read without a hint, for events that other nodes stored.
+    ///   - check: asked before each look; what it throws ends the stream.
     ///   - idleInterval: how long nothing comes before ``Item/idle``.
     /// - Throws: ``StreamError/tooMany``, `DatabaseError`, or what `body` throws.
     package func run(
         tenant: Int64, did: Int64, from start: Start, patterns: [String] = [], pollInterval: Duration = .seconds(1),
-        idleInterval: Duration = .seconds(15), _ body: (Item) async throws -> Void
+        idleInterval: Duration = .seconds(15), check: () throws -> Void = {}, _ body: (Item) async throws -> Void
     ) async throws {
         let id = UUID()
         let (hints, hint) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let isAdmitted = waiting.withLock { waiting in
-            guard waiting[did, default: [:]].count < Self.perDevice else { return false }
-            waiting[did, default: [:]][id] = hint
-            return true
+        try state.withLock { state in
+            guard state.waiting[did, default: [:]].count < Self.perDevice else { throw StreamError.tooMany }
+            if state.isClosed { hint.finish() } else { state.waiting[did, default: [:]][id] = hint }
         }
-        guard isAdmitted else { throw StreamError.tooMany }
         let ticker = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: pollInterval)
@@ -70,9 +84,9 @@ package final class EventStreams: Sendable {
         defer {
             ticker.cancel()
             hint.finish()
-            waiting.withLock { waiting in
-                waiting[did]?[id] = nil
-                if waiting[did]?.isEmpty == true { waiting[did] = nil }
+            state.withLock { state in
+                state.waiting[did]?[id] = nil
+                if state.waiting[did]?.isEmpty == true { state.waiting[did] = nil }
             }
         }
         var position = try await position(start, tenant: tenant, did: did)
@@ -81,6 +95,7 @@ package final class EventStreams: Sendable {
         var heardAt = ContinuousClock.now
         hint.yield()
         for await _ in hints {
+            try check()
             while !Task.isCancelled {
                 let found = try await repository.events(after: position, tenant: tenant, did: did, limit: Self.batch)
                 for event in found {
@@ -113,4 +128,7 @@ package final class EventStreams: Sendable {
 package enum StreamError: Error, Equatable {
     /// The device has as many streams as it may.
     case tooMany
+    /// The token that opened the stream opens its device no more.
+    case revoked
+    case deviceDeleted
 }

@@ -1,6 +1,5 @@
 import AdminAuth
 import Foundation
-import NIOCore
 import Storage
 import Tenancy
 import Webhooks
@@ -8,7 +7,7 @@ import Webhooks
 extension RouteCatalogue {
     private static let parseError = "invalid request body"
 
-    /// What is done with deliveries: replays, secrets, numbers, whole events, streams (10-rest-api, section 23).
+    /// What is done with deliveries: replays, secrets, numbers, whole events (10-rest-api, section 23).
     var webhookDeliveryRoutes: [Route] {
         [
             Route(
@@ -43,13 +42,6 @@ extension RouteCatalogue {
             Route(
                 .get, "/webhook-events", .device, "Every event there is", answer: .data("success", .eventCatalogue),
                 handler: webhookEventCatalogue),
-            Route(
-                .get, "/webhook-events/stream", .device, "The device's events as server-sent events",
-                details: "The id of an event is its `event_id`; a stream that was cut goes on behind `Last-Event-ID`.",
-                query: [
-                    .init("events", "Names and prefixes, separated by commas; all when absent", example: "message.*"),
-                    .init("last_event_id", "Like the header Last-Event-ID"),
-                ], answer: .media("text/event-stream"), statuses: [200, 400], handler: streamEvents),
             Route(
                 .get, "/webhook-events/{event_id}", .device, "One event whole, with every attempt to deliver it",
                 answer: .data("success", .webhookEvent), statuses: [200, 404]
@@ -185,58 +177,32 @@ extension RouteCatalogue {
     }
 
     private static func time(_ text: String) -> Date? {
-        if let seconds = Double(text), seconds.isFinite { return Date(timeIntervalSince1970: seconds) }
-        return (try? Date(text, strategy: .iso8601))
+        if let seconds = Double(text) { return date(seconds) }
+        let found =
+            (try? Date(text, strategy: .iso8601))
             ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        return found.flatMap { date($0.timeIntervalSince1970) }
     }
 
     /// A time of the body, as text or a number of seconds.
     private static func time(_ body: BodyFields, _ name: String) throws -> Date? {
         guard body.contains(name) else { return nil }
-        if let number = try? body.number(name) { return Date(timeIntervalSince1970: number) }
-        guard let text = try body.string(name), !text.isEmpty else { return nil }
-        guard let date = time(text) else {
+        let found: Date?
+        if let number = try? body.number(name) {
+            found = date(number)
+        } else {
+            guard let text = try body.string(name), !text.isEmpty else { return nil }
+            found = time(text)
+        }
+        guard let found else {
             throw APIError.validation("\(name) must be an RFC 3339 time or unix seconds", field: name)
         }
-        return date
+        return found
     }
 
-    // MARK: Stream
-
-    @Sendable private func streamEvents(_ call: Call) async throws -> Answer {
-        let device = call.device
-        let patterns = try Self.patterns(call.query["events"])
-        let last = call.lastEventID ?? call.query["last_event_id"] ?? ""
-        let streams = dependencies.webhooks.streams
-        return Answer(
-            status: 200,
-            content: .stream(contentType: "text/event-stream") { send in
-                try await send(ByteBuffer(string: "retry: 2000\n\n"))
-                try await streams.run(
-                    tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last),
-                    patterns: patterns
-                ) { item in
-                    switch item {
-                    case .idle: try await send(ByteBuffer(string: ": \n\n"))
-                    case .event(let event):
-                        var piece = ByteBuffer(string: "id: \(event.id)\nevent: \(event.type)\ndata: ")
-                        piece.writeBytes(event.body ?? [])
-                        piece.writeStaticString("\n\n")
-                        try await send(piece)
-                    }
-                }
-            }
-        ).with("Cache-Control", "no-store").with("X-Accel-Buffering", "no")
-    }
-
-    /// Names and prefixes of a comma list. Throws 400 for what matches no event.
-    static func patterns(_ text: String?) throws -> [String] {
-        let patterns = (text ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { !$0.isEmpty && $0 != "*" }
-        if let unknown = patterns.first(where: { !WebhookEventCatalogue.accepts(pattern: $0) }) {
-            throw APIError(WebhookError.unknownEvent(unknown))
-        }
-        return patterns
+    /// Nil for seconds outside of the years 1970 to 9999.
+    private static func date(_ seconds: Double) -> Date? {
+        (0..<LogCursor.end).contains(seconds) ? Date(timeIntervalSince1970: seconds) : nil
     }
 }
 
@@ -245,6 +211,9 @@ struct LogCursor {
     let createdAt: Date
     let id: Int64
 
+    /// Unix seconds of the year 10000.
+    static let end = 253_402_300_800.0
+
     init(_ entry: DeliveryLogEntry) {
         createdAt = entry.createdAt
         id = entry.id
@@ -252,7 +221,9 @@ struct LogCursor {
 
     init?(_ text: String) {
         let parts = text.split(separator: ".")
-        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = Int64(parts[1]) else { return nil }
+        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = Int64(parts[1]),
+            (0..<Self.end).contains(Double(microseconds) / 1_000_000)
+        else { return nil }
         createdAt = Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
         self.id = id
     }

@@ -1,0 +1,126 @@
+import AdminAuth
+import Foundation
+import NIOCore
+import Storage
+import Webhooks
+
+extension RouteCatalogue {
+    private static let query: [Route.Parameter] = [
+        .init("events", "Names and prefixes, separated by commas; all when absent", example: "message.*"),
+        .init("last_event_id", "Like the header Last-Event-ID"),
+    ]
+
+    /// The device's events over connections that are held open (12-device-scoping-api, section 13). Both end when the token
+    /// is replaced or the device is deleted, and when the node stops; the client goes on where it was.
+    var eventStreamRoutes: [Route] {
+        [
+            Route(
+                .get, "/webhook-events/stream", .device, "The device's events as server-sent events",
+                details: "The id of an event is its `event_id`; a stream that was cut goes on behind `Last-Event-ID`.",
+                query: Self.query, answer: .media("text/event-stream"), statuses: [200, 400], handler: streamEvents),
+            Route(
+                .get, "/ws", .device, "The device's events on a WebSocket",
+                details: """
+                    Each text message is `{"code":"EVENT","message":NAME,"result":EVENT}`; `EVENT` is what webhooks get. \
+                    A client that cannot set headers offers the protocols `switchboard.events` and `bearer.TOKEN`.
+                    """,
+                query: Self.query, answer: .empty, errors: ["upgrade_required"], statuses: [101, 400],
+                handler: openSocket),
+        ]
+    }
+
+    @Sendable private func streamEvents(_ call: Call) async throws -> Answer {
+        let run = try stream(call)
+        return Answer(
+            status: 200,
+            content: .stream(contentType: "text/event-stream") { send in
+                try await send(ByteBuffer(string: "retry: 2000\n\n"))
+                try await run { item in
+                    switch item {
+                    case .idle: try await send(ByteBuffer(string: ": \n\n"))
+                    case .event(let event):
+                        var piece = ByteBuffer(string: "id: \(event.id)\nevent: \(event.type)\ndata: ")
+                        piece.writeBytes(event.body ?? [])
+                        piece.writeStaticString("\n\n")
+                        try await send(piece)
+                    }
+                }
+            }
+        ).with("Cache-Control", "no-store").with("X-Accel-Buffering", "no")
+    }
+
+    @Sendable private func openSocket(_ call: Call) async throws -> Answer {
+        guard let handshake = call.webSocket else { throw APIError.upgradeRequired }
+        let run = try stream(call)
+        var answer = Answer(
+            status: 101,
+            content: .webSocket { socket in
+                do {
+                    try await run { item in
+                        guard case .event(let event) = item else { return }
+                        try await socket.send(Self.frame(event))
+                    }
+                } catch let error as StreamError {
+                    throw WebSocketEnd(error)
+                }
+            }
+        ).with("Upgrade", "websocket").with("Connection", "Upgrade").with("Sec-WebSocket-Accept", handshake.accept)
+        if let name = handshake.subprotocol { answer = answer.with("Sec-WebSocket-Protocol", name) }
+        return answer
+    }
+
+    private static func frame(_ event: StoredEvent) -> ByteBuffer {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("code", "EVENT")
+            writer.member("message", event.type)
+            writer.key("result")
+            if let body = event.body { writer.raw(body) } else { writer.null() }
+        }
+        return writer.buffer
+    }
+
+    private typealias Stream =
+        @Sendable (_ body: (EventStreams.Item) async throws -> Void) async throws -> Void
+
+    /// What both kinds of stream run. Throws 400 for names that are no events.
+    private func stream(_ call: Call) throws -> Stream {
+        let device = call.device
+        let patterns = try Self.patterns(call.query["events"])
+        let last = call.lastEventID ?? call.query["last_event_id"] ?? ""
+        let (streams, directory) = (dependencies.webhooks.streams, dependencies.directory)
+        return { body in
+            try await streams.run(
+                tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last), patterns: patterns,
+                check: { try directory.checkStream(of: device) }, body)
+        }
+    }
+
+    /// Names and prefixes of a comma list. Throws 400 for what matches no event.
+    static func patterns(_ text: String?) throws -> [String] {
+        let patterns = (text ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty && $0 != "*" }
+        if let unknown = patterns.first(where: { !WebhookEventCatalogue.accepts(pattern: $0) }) {
+            throw APIError(WebhookError.unknownEvent(unknown))
+        }
+        return patterns
+    }
+}
+
+extension AuthDirectory {
+    /// Throws ``StreamError`` when the token that a stream was opened with opens its device no more.
+    fileprivate func checkStream(of device: KnownDevice) throws {
+        guard let (known, tenant) = self.device(device.deviceID) else { throw StreamError.deviceDeleted }
+        guard known.tokenVersion == device.tokenVersion, tenant?.isActive == true else { throw StreamError.revoked }
+    }
+}
+
+extension WebSocketEnd {
+    fileprivate init(_ error: StreamError) {
+        switch error {
+        case .tooMany: self = .tryAgainLater
+        case .revoked: self = .tokenRevoked
+        case .deviceDeleted: self = .deviceDeleted
+        }
+    }
+}
