@@ -25,12 +25,14 @@ extension DeviceSession {
         draft.changes.events.append(event)
         let ticket = submit(draft, isInbound: true)
         let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
+        // The answer that is on its way acks this one too.
+        if retryJobs.contains(key) { return }
         let answered = answeredRetries[key] ?? 0
-        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, !retryJobs.contains(key),
-            retryJobs.count < Self.waitingResends
+        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, retryJobs.count < Self.waitingResends
         else { return send(Acknowledgement.ack(stanza), after: ticket) }
         answeredRetries[key] = answered + 1
         retryJobs.insert(key)
+        let number = linkNumber
         Task {
             await takeResendTurn()
             defer {
@@ -42,7 +44,11 @@ extension DeviceSession {
                 SessionMetrics.count(.retryAnswered)
             } catch {
                 logger.info("retry not answered", metadata: ["message": "\(request.messageID)", "error": "\(error)"])
-                if (error as? SessionError)?.allowsRepetition == true { return }
+                if let error = error as? SessionError, error.allowsRepetition {
+                    answeredRetries[key] = answered
+                    if error.isNoFaultOfStanza { handlingPutOff(number: number) }
+                    return
+                }
             }
             send(Acknowledgement.ack(stanza), after: tickets.newest)
         }

@@ -60,7 +60,6 @@ extension DeviceSession {
     ) {
         if isInbound { inboundSettled() }
         tickets.settled(ticket)
-        defer { resumeSettleWaiters() }
         switch result {
         case .success:
             apply()
@@ -72,24 +71,15 @@ extension DeviceSession {
         }
     }
 
-    /// Waits until the outcome of every submission up to `ticket` is known, whatever it is.
-    private func settlement(of ticket: CommitTicket) async {
-        if ticket <= tickets.settledThrough { return }
-        await withCheckedContinuation { settleWaiters.append((ticket, $0)) }
-    }
-
-    private func resumeSettleWaiters() {
-        guard !settleWaiters.isEmpty else { return }
-        let due = settleWaiters.filter { $0.ticket <= tickets.settledThrough }
-        settleWaiters.removeAll { $0.ticket <= tickets.settledThrough }
-        for waiter in due { waiter.continuation.resume() }
-    }
-
     /// After records were dropped with images on their way to the store: what is read before those have settled may be
     /// older than what the store will hold.
-    func awaitLoadBarrier() async {
+    ///
+    /// A queue whose store was away tells so and keeps the sets: an empty one behind them says when they are through. Throws
+    /// `SessionError.storageUnavailable`.
+    func awaitLoadBarrier() async throws {
         guard let barrier = loadBarrier else { return }
-        await settlement(of: barrier)
+        let behind = ChangeSet(did: configuration.did, epoch: configuration.epoch)
+        do { try await commits.submit(behind).get() } catch { throw SessionError.storageUnavailable }
         if loadBarrier == barrier { loadBarrier = nil }
     }
 
@@ -126,7 +116,7 @@ extension DeviceSession {
 
     /// Drops every cached record: the next use loads what is stored.
     func forgetUncommitted() {
-        if tickets.settledThrough < tickets.newest { loadBarrier = tickets.newest }
+        loadBarrier = tickets.newest
         forgetCount += 1
         _ = gate.removeAll()
         sessions.removeAll()

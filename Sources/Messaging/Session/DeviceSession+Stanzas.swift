@@ -68,6 +68,7 @@ extension DeviceSession {
             // Its connection is gone, and the records it used may be: it comes again.
             guard number == linkNumber else { return }
             logger.error("handling a stanza failed", metadata: ["tag": "\(stanza.tag)", "error": "\(error)"])
+            if (error as? SessionError)?.isNoFaultOfStanza == true { return handlingPutOff(number: number) }
             handlingFailed(stanza, key: key)
         }
     }
@@ -78,6 +79,12 @@ extension DeviceSession {
         if lane.failed(key) {
             return refuse(stanza)
         }
+        handlingPutOff(number: linkNumber)
+    }
+
+    /// What came over link `number` could not be handled now and is not acked: it comes again with the next connection.
+    func handlingPutOff(number: UInt64) {
+        guard number == linkNumber else { return }
         forgetUncommitted()
         loseConnection(.ladder(minimum: 1), reason: "a stanza could not be handled")
     }
@@ -232,6 +239,17 @@ extension DeviceSession {
         let timestamp = node["timestamp"]
         Task {
             _ = try? await query { LoginStanzas.cleanDirtyBits(id: $0, type: type, timestamp: timestamp) }
+        }
+    }
+}
+
+extension SessionError {
+    /// Whether store or connection were away: that says nothing against the stanza, which may be handled a moment later and
+    /// is never refused for it.
+    var isNoFaultOfStanza: Bool {
+        switch self {
+        case .storageUnavailable, .notConnected, .disconnected, .stopping: true
+        default: false
         }
     }
 }

@@ -58,7 +58,6 @@ package actor DeviceSession: DeviceClient {
     /// Messages that may leave and wait for the socket to take more.
     var heldFrames: [OutgoingFrame] = []
     var commitWaiters: [(ticket: CommitTicket, promise: EventLoopPromise<Void>)] = []
-    var settleWaiters: [(ticket: CommitTicket, continuation: CheckedContinuation<Void, Never>)] = []
     var loadBarrier: CommitTicket?
     /// Rises whenever uncommitted records are dropped: what was loaded before must not be used any more.
     var forgetCount: UInt64 = 0

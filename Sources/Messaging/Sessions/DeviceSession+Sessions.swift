@@ -10,7 +10,7 @@ extension DeviceSession {
         for _ in 0..<8 {
             let missing = sessions.missing(addresses)
             guard !missing.isEmpty else { return }
-            await awaitLoadBarrier()
+            try await awaitLoadBarrier()
             let departures = sessions.departures
             let texts = missing.map(\.description)
             let rows = try await load { try await store.sessions(did: did, addresses: texts) }
@@ -25,7 +25,7 @@ extension DeviceSession {
     func loadSenderKey(_ name: SenderKeyName) async throws {
         for _ in 0..<8 {
             guard !senderKeys.isLoaded(name) else { return }
-            await awaitLoadBarrier()
+            try await awaitLoadBarrier()
             let departures = senderKeys.departures
             let row = try await load {
                 try await store.senderKey(did: did, group: name.group, sender: name.sender.description)

@@ -94,4 +94,54 @@ struct CrashTests {
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
         #expect(bench.events("message.received").count == 1)
     }
+
+    @Test("a message is never refused for a store that is away, however often it comes meanwhile")
+    func storeAway() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let stanza = bench.message(
+            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        for _ in 0..<4 {
+            bench.failLoads(.unavailable("away"))
+            bench.server.deliver(stanza)
+            try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
+            bench.failLoads(nil)
+            try await bench.session.reconnect()
+        }
+        #expect(!bench.server.sent.contains { $0.tag == "ack" && $0["class"] == "message" })
+        bench.server.deliver(stanza)
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        #expect(bench.device.messages.map(\.body) == ["hello"])
+    }
+
+    @Test("after the store was away, records are read only when what was queued before has been applied")
+    func readsBehindTheQueue() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let stanza = bench.message(
+            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        try await bench.holdCommits()
+        bench.server.deliver(stanza)
+        try await bench.untilCommitWaits()
+        // The session of the message waits in the queue, and memory has forgotten it.
+        try await bench.tellStoreAway()
+        #expect(bench.session.state.phase == .waiting)
+        let reconnected = Task { try await bench.session.reconnect() }
+        try await bench.until("the connection is there") { bench.session.state.phase == .ready }
+        let queued = bench.commits.waitingCount
+        let chat = phone.jid.description
+        let sent = Task { try await bench.session.sendText(TextMessage(chat: chat, text: "answer")) }
+        try await bench.until("the send waits for the store") { bench.commits.waitingCount > queued }
+        try await bench.releaseCommits()
+        try await reconnected.value
+        _ = try await sent.value
+        let frame = try #require(bench.server.sent.last { $0.tag == "message" })
+        let enc = try #require(
+            frame.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc"))
+        // In the phone's own session, not in a new one that would have replaced it.
+        #expect(enc.type == "msg")
+        #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == "answer")
+    }
 }

@@ -112,6 +112,27 @@ struct RetryAnswerTests {
         #expect(!bench.server.sent.contains { $0.tag == "message" })
     }
 
+    @Test("a request is acked behind its answer: when the store is away for the answer, it comes again and is answered")
+    func ackedBehindTheAnswer() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        // Sessions are in memory, the kept plaintext is not.
+        bench.failLoads(.unavailable("away"))
+        bench.server.deliver(retry(result.messageID, from: phone, count: 1))
+        try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
+        bench.failLoads(nil)
+        #expect(!bench.server.sent.contains { $0.tag == "ack" && $0["class"] == "receipt" })
+        try await bench.session.reconnect()
+        bench.server.deliver(retry(result.messageID, from: phone, count: 1))
+        _ = try await bench.server.stanza("ack") { $0.tag == "ack" && $0["class"] == "receipt" && $0.type == "retry" }
+        let sent = bench.server.sent
+        let answer = try #require(sent.firstIndex { $0.tag == "message" && $0.id == result.messageID })
+        let ack = try #require(sent.firstIndex { $0.tag == "ack" && $0.type == "retry" })
+        #expect(answer < ack)
+    }
+
     @Test(
         "what becomes of the session follows the table",
         arguments: [

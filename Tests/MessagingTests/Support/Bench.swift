@@ -79,6 +79,11 @@ final class Bench: @unchecked Sendable {
         try await eventLoop.submit { self.commits.release(outcome) }.get()
     }
 
+    /// What waits is told that the store is away, and still waits to be applied.
+    func tellStoreAway() async throws {
+        try await eventLoop.submit { self.commits.tellAway() }.get()
+    }
+
     /// Every load fails with `error`, until nil.
     func failLoads(_ error: StoreError?) { store.loadFailure.withLockedValue { $0 = error } }
 

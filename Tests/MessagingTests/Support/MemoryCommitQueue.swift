@@ -57,6 +57,16 @@ final class MemoryCommitQueue: CommitQueue {
         settle(count: count, outcome)
     }
 
+    /// Tells that the store is away, as a real queue does once its patience has run out: the sets stay, in their order.
+    func tellAway() {
+        let told = waiting.withLockedValue { waiting in
+            let told = waiting.map(\.promise)
+            for index in waiting.indices { waiting[index].promise = eventLoop.makePromise(of: Void.self) }
+            return told
+        }
+        for promise in told { promise.fail(CommitError.unavailable) }
+    }
+
     private func settle(count: Int, _ outcome: Outcome) {
         let batch = waiting.withLockedValue { waiting in
             let batch = Array(waiting.prefix(count))
