@@ -1,0 +1,52 @@
+/// Deliberate mistakes, one at a time, each of which the simulation must find (16-performance-durability, section 1.12).
+enum ChaosFault: String, CaseIterable, Sendable {
+    /// A frame leaves though the commit it waited for failed.
+    case releaseOnFailedCommit
+    /// A group message waits for its group key only, not for the copies that carry the key.
+    case skipMaximum
+    /// A clean image is written and the reservation is used on.
+    case cleanWriteKeepsLease
+    /// What a receive stores holds the chain as it stands, not as it is parked.
+    case liveInReceiveImage
+    /// A new chain passes for covered because the one before it was.
+    case inheritBound
+    /// Deleting a record lets go what waits for its commit.
+    case tombstoneReleases
+    /// Sets that are put into one batch lose the rows of all but the newest.
+    case dropEarlierSets
+    /// A prekey's row goes before the session it made is stored.
+    case preKeyOneBatchEarly
+    /// The store applies images in whatever order they come.
+    case applyLowerRevision
+    /// After the store was away, records are read while sets that are still queued may change them.
+    case loadBeforeQueued
+    /// A record that was read long ago is taken though a newer one was written and left memory since.
+    case adoptStaleLoad
+    /// A retry receipt is acknowledged before its answer has left.
+    case ackRetryEarly
+}
+
+/// What an oracle found.
+struct ChaosFinding: Error, CustomStringConvertible {
+    let oracle: String
+    let detail: String
+    var description: String { "\(oracle): \(detail)" }
+}
+
+/// A small seeded generator (SplitMix64): same seed, same run.
+struct Dice: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
+    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+}
