@@ -12,6 +12,11 @@ extension World {
         if !digest.isEmpty, let earlier = sent.entry(device, id), earlier.digest == digest {
             return ack(of: message, t: earlier.t, error: earlier.error, phash: earlier.phash)
         }
+        let reused = positions.reused(in: message, by: device)
+        if !reused.isEmpty {
+            counters.reusedPositions += reused.count
+            violation("position", "used twice: \(reused.joined(separator: ", "))", device: device)
+        }
         var outcome = RelayOutcome(t: messageTime())
         do throws(RelayRefusal) {
             if let code = fault.error { throw RelayRefusal(code) }

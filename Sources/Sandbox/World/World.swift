@@ -45,6 +45,7 @@ package final class World {
 
     var turn = Turn()
     var sent = SentMemory()
+    var positions = PositionWatch()
     var answers = AnswerMemory()
     var watchers = DeviceListWatchers()
     var rates = RateLimiter()
@@ -139,6 +140,8 @@ package final class WorldCounters {
     package internal(set) var messagesRelayed = 0
     package internal(set) var copiesQueued = 0
     package internal(set) var violations = 0
+    /// Chain positions that a device used for two ciphertexts.
+    package internal(set) var reusedPositions = 0
     package internal(set) var unknownIQs = 0
     package internal(set) var queueOverflows = 0
     package internal(set) var mediaUploads = 0

@@ -63,6 +63,7 @@ extension World {
         line("messages_relayed_total", counters.messagesRelayed)
         line("copies_queued_total", counters.copiesQueued)
         line("violations_total", counters.violations)
+        line("reused_positions_total", counters.reusedPositions)
         line("unknown_iqs_total", counters.unknownIQs)
         line("queue_overflows_total", counters.queueOverflows)
         line("media_uploads_total", counters.mediaUploads)

@@ -127,7 +127,8 @@ extension World {
                 "frames_received": .number(counters.framesReceived), "frames_sent": .number(counters.framesSent),
                 "bytes_received": .number(counters.bytesReceived), "bytes_sent": .number(counters.bytesSent),
                 "messages_relayed": .number(counters.messagesRelayed), "copies_queued": .number(counters.copiesQueued),
-                "violations": .number(counters.violations), "unknown_iqs": .number(counters.unknownIQs),
+                "violations": .number(counters.violations),
+                "reused_positions": .number(counters.reusedPositions), "unknown_iqs": .number(counters.unknownIQs),
                 "queue_overflows": .number(counters.queueOverflows),
             ],
         ]
