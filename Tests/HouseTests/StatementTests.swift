@@ -18,15 +18,17 @@ struct StatementTests {
         ],
         "housekeeping by age, which asks for no content": [
             "housekeeping.messages_default", "housekeeping.message_receipts", "housekeeping.message_reactions",
-            "housekeeping.keep_events", "housekeeping.keep_deliveries", "auth.expire", "usage.expire",
+            "housekeeping.keep_events", "housekeeping.keep_deliveries", "usage.expire",
         ],
         "the table that answers who a caller is, in every node's memory": [
             "auth.devices", "auth.changed_devices", "auth.changed_tenants", "auth.last_id", "usage.last_hour",
         ],
         "the dispatcher, who delivers for all": [
-            "outbox.claim", "outbox.finish", "outbox.release", "outbox.next_due", "webhooks.disable_failing",
+            "outbox.claim_lanes", "outbox.runs", "outbox.finish_lanes", "outbox.release", "outbox.ready",
+            "outbox.depth",
+            "outbox.failing", "webhooks.erase_old_secrets",
         ],
-        "the operator's numbers": ["system.statistics", "webhooks.statistics"],
+        "the operator's numbers": ["system.statistics", "deliveries.statistics", "deliveries.by_tenant"],
         "a number for a row to come, or whether row-level security is on": [
             "webhooks.next_id", "storage.row_security",
         ],

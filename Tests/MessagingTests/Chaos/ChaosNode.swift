@@ -96,4 +96,6 @@ struct ChaosInbound {
     let peer: Int
     let type: CiphertextType
     let bytes: [UInt8]
+    /// Written in a session that the peer began anew.
+    let isReborn: Bool
 }

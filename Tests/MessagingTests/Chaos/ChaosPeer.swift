@@ -15,6 +15,9 @@ struct ChaosPeer {
     private var used: Set<UInt32> = []
     private var record = SessionRecord()
     private var groups: [String: SenderKeyRecord] = [:]
+    /// Base keys of every session that a message of the device started here, also of those that were lost.
+    private var met: Set<PublicKey> = []
+    private var reborn: Set<PublicKey> = []
     /// Ids of messages it has read, in order.
     private(set) var read: Set<String> = []
 
@@ -47,6 +50,10 @@ struct ChaosPeer {
 
     var hasSession: Bool { record.hasCurrent }
 
+    /// Whether it writes in a session that it had lost and began anew from an old message, while the device went on: the
+    /// device cannot read that, and has to ask.
+    var isReborn: Bool { record.baseKey.map(reborn.contains) ?? false }
+
     mutating func start(_ bundle: PreKeyBundle) throws {
         try SessionBuilder.process(
             bundle: bundle, record: &record, identity: identity, registrationID: 77, random: random)
@@ -72,6 +79,7 @@ struct ChaosPeer {
                     signedPreKey: signedPreKey.keyPair,
                     oneTimePreKey: message.preKeyID.flatMap { id in preKeys.first { $0.id == id }?.keyPair },
                     random: random)
+                if result.startedSession, !met.insert(message.baseKey).inserted { reborn.insert(message.baseKey) }
                 if let id = result.usedPreKeyID { preKeys.removeAll { $0.id == id } }
                 plaintext = result.plaintext
             }

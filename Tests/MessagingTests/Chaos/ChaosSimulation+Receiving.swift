@@ -10,7 +10,8 @@ extension ChaosSimulation {
         if anew || !peers[peer].hasSession { try peers[peer].start(ownBundle()) }
         let id = known ?? newID()
         let ciphertext = try peers[peer].encrypt(Array(id.utf8))
-        let item = ChaosInbound(id: id, peer: peer, type: ciphertext.type, bytes: ciphertext.bytes)
+        let item = ChaosInbound(
+            id: id, peer: peer, type: ciphertext.type, bytes: ciphertext.bytes, isReborn: peers[peer].isReborn)
         inbound.append(item)
         seenInbound.append(item)
         if offered.count < 2 {
@@ -39,7 +40,7 @@ extension ChaosSimulation {
             if case .duplicateMessage = error { return try acknowledge(item, after: node.tickets.newest) }
             if store.events[item.id] != nil { return try acknowledge(item, after: node.tickets.newest) }
             // So many sessions came after that the oldest left the archive: then the peer is asked, and makes a new one.
-            if starts[item.peer] > SignalLimits.archivedStates { return try again(item) }
+            if item.isReborn || starts[item.peer] > SignalLimits.archivedStates { return try again(item) }
             throw ChaosFinding(oracle: "O8", detail: "\(item.id) of peer \(item.peer) cannot be read: \(error)")
         }
         if fault == .liveInReceiveImage { putLiveChain(of: address, in: &draft) }
