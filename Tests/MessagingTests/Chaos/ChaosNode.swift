@@ -17,8 +17,8 @@ struct ChaosNode {
     var receipts: [UInt64: SignalDraft] = [:]
     var usedPreKeys: Set<UInt32> = []
     var isFenced = false
-    /// What is read must wait until everything queued up to here is through.
-    var loadBarrier: CommitTicket?
+    /// What is read must wait until everything queued is through.
+    var mustWaitForQueue = false
     /// One above the last counter that this process encrypted at, by ratchet key.
     var encrypted: [PublicKey: UInt32] = [:]
     /// Devices that hold the own group keys.
@@ -73,7 +73,7 @@ struct ChaosNode {
         sessions.removeAll()
         senderKeys.removeAll()
         usedPreKeys = []
-        loadBarrier = tickets.newest
+        mustWaitForQueue = true
     }
 }
 

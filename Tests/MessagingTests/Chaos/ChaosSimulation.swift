@@ -99,12 +99,16 @@ struct ChaosSimulation {
 
     /// The barrier of `DeviceSession.awaitLoadBarrier`.
     private mutating func awaitQueue() throws {
-        guard let barrier = node.loadBarrier, fault != .loadBeforeQueued else { return }
-        node.loadBarrier = nil
+        guard node.mustWaitForQueue, fault != .loadBeforeQueued else { return }
+        node.mustWaitForQueue = false
+        // The session, whose connection was given up, has written that down: a set behind those that were given up.
+        var draft = node.makeDraft()
+        draft.changes.events.append(
+            DeviceEvent(
+                type: "connection.reconnecting", dedupeKey: "away \(node.number) \(node.tickets.next.number)", data: [],
+                at: now))
+        node.submit(draft)
         try flush()
-        guard !node.isFenced else { return }
-        node.tickets.done(barrier)
-        try publish(node.gate.release(watermark: node.tickets.watermark))
     }
 
     mutating func load(_ address: SignalAddress) throws {
