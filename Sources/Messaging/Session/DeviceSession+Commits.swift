@@ -95,7 +95,10 @@ extension DeviceSession {
     private func commitFailed(_ error: CommitError, ticket: CommitTicket, stanza: String?) {
         // It failed with an earlier one, whose failure was dealt with.
         if case .rejected = error, ticket <= refusedThrough { return }
-        logger.error("commit failed", metadata: ["error": "\(error)"])
+        // A device that was deleted or moved is fenced off: nothing is wrong.
+        logger.log(
+            level: error == .fenced || error == .closed ? .info : .error, "commit failed",
+            metadata: ["error": "\(error)"])
         for waiter in commitWaiters { waiter.promise.fail(error) }
         commitWaiters = []
         forgetUncommitted()

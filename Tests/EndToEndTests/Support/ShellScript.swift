@@ -44,7 +44,8 @@ enum ShellScript {
         status: Int32, output: String
     ) {
         let process = Process()
-        process.executableURL = URL(filePath: "/bin/bash")
+        // A session of its own: what the script leaves in the background can be ended with it.
+        process.executableURL = URL(filePath: "/usr/bin/setsid")
         let workplace = FileManager.default.temporaryDirectory.appending(path: "switchboard-docs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: workplace) }
@@ -55,7 +56,7 @@ enum ShellScript {
                 at: workplace.appending(path: name), withDestinationURL: original)
         }
         process.currentDirectoryURL = workplace
-        process.arguments = ["-c", script]
+        process.arguments = ["/bin/bash", "-c", script]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         let file = workplace.appending(path: "script-output")
         _ = FileManager.default.createFile(atPath: file.path, contents: nil)
@@ -63,7 +64,7 @@ enum ShellScript {
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
-        defer { process.terminate() }
+        defer { kill(-process.processIdentifier, SIGKILL) }
         // The script says itself how it ended: what it left in the background would keep `isRunning` true.
         do {
             return try await eventually("the end of the script", within: .seconds(120)) {
