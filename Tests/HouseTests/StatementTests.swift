@@ -25,7 +25,6 @@ struct StatementTests {
         ],
         "the dispatcher, who delivers for all": [
             "outbox.claim_lanes", "outbox.runs", "outbox.finish_lanes", "outbox.release", "outbox.ready",
-            "outbox.depth",
             "outbox.failing", "webhooks.erase_old_secrets",
         ],
         "the operator's numbers": ["system.statistics", "deliveries.statistics", "deliveries.by_tenant"],

@@ -119,14 +119,14 @@ package struct OutgoingStanza: Sendable {
         return Stanza("message", attributes.merging(extra), children: children)
     }
 
-    /// Copies of a group key always ask to fail silently (04, section 8.5); they have no media type.
+    /// Copies of a group key have no media type.
     private func enc(type: String, _ ciphertext: [UInt8], isKeyCopy: Bool) -> Stanza {
         Stanza(
             "enc",
             [
                 "v": "2", "type": .text(type),
                 "mediatype": isKeyCopy ? nil : traits.mediaType.map(AttributeValue.text),
-                "decrypt-fail": traits.hidesDecryptFailure || isKeyCopy ? "hide" : nil,
+                "decrypt-fail": traits.hidesDecryptFailure ? "hide" : nil,
             ], bytes: ciphertext)
     }
 
