@@ -2,9 +2,6 @@ import NIOCore
 import Transport
 
 extension DeviceSession {
-    /// Seconds within which a lost connection must be logged in again for its requests to be repeated.
-    private static let repetitionSeconds: Int64 = 5
-
     /// Sends a request and returns its answer, checked for an error. When the connection is lost it goes out once more, with
     /// the same id, if the session is logged in again soon (01-transport, section 14), unless `repeats` is false.
     ///
@@ -51,7 +48,7 @@ extension DeviceSession {
     func suspendQueries() {
         for (id, pending) in queries where pending.repetition == nil { failQuery(id, .disconnected) }
         guard !queries.isEmpty else { return }
-        schedule(.repetition, seconds: Self.repetitionSeconds) { $0.failQueries(.disconnected) }
+        schedule(.repetition, seconds: configuration.timeouts.repetition) { $0.failQueries(.disconnected) }
     }
 
     /// Logged in again: what waits goes out once more.

@@ -66,6 +66,8 @@ package struct DeviceSessionConfiguration: Sendable {
 package struct SessionTimeouts: Sendable, Equatable {
     /// Answer to an IQ.
     package var query: Int64 = 75
+    /// Login after a lost connection, for the requests that wait to be repeated on the next.
+    package var repetition: Int64 = 5
     /// Server ack of a message, for the caller; the row waits on.
     package var send: Int64 = 75
     /// How long an unacknowledged send is repeated after reconnects.

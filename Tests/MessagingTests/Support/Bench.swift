@@ -39,6 +39,7 @@ final class Bench: @unchecked Sendable {
         // Nothing here is about these running out; the machine may be busy.
         configuration.timeouts.pairDevice = 60
         configuration.timeouts.reconnect = 60
+        configuration.timeouts.repetition = 60
         adjust(&configuration)
         session = DeviceSession(
             configuration: configuration, store: store, commits: commits, connector: server, host: host,
