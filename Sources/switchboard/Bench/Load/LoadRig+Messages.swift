@@ -37,7 +37,7 @@ extension LoadRig {
         for device in devices {
             let caller = api.with("Authorization", "Bearer \(device.token)")
             for old in try await caller.call("GET", "/webhooks")["data"]["webhooks"].items {
-                _ = try await caller.call("DELETE", "/webhooks/\(try old["id"].text)")
+                _ = try await caller.call("DELETE", "/webhooks/\(Int64(old["id"].number))")
             }
             _ = try await caller.call("POST", "/webhooks", #"{"url": "\#(url)", "events": ["message.received"]}"#)
         }
