@@ -117,4 +117,18 @@ struct QueryTests {
             await pool.shutdown()
         }
     }
+
+    @Test("times that no timestamp holds are its infinities", arguments: [(-1e300, "-infinity"), (1e300, "infinity")])
+    func timesBeyond(seconds: Double, text: String) async throws {
+        try await PostgresFixture.withDatabase { database in
+            let pool = database.pool(size: 1)
+            let row = try await pool.query(
+                Statement("test.beyond", "SELECT $1::timestamptz::text"),
+                [.timestamp(Date(timeIntervalSince1970: seconds))]
+            ).first
+            let stored: String = try #require(row)[0]
+            #expect(stored == text)
+            await pool.shutdown()
+        }
+    }
 }

@@ -64,10 +64,12 @@ enum PostgresTimestamp {
     /// Seconds from Foundation's reference date (2001-01-01) back to PostgreSQL's epoch (2000-01-01): 366 days.
     private static let offset = 31_622_400.0
 
+    /// The infinities for distant dates, and for what no timestamp holds.
     static func microseconds(_ date: Foundation.Date) -> Int64 {
         if date == .distantPast { return .min }
         if date == .distantFuture { return .max }
-        return Int64(((date.timeIntervalSinceReferenceDate + offset) * 1_000_000).rounded())
+        let value = ((date.timeIntervalSinceReferenceDate + offset) * 1_000_000).rounded()
+        return Int64(exactly: value) ?? (value < 0 ? .min : .max)
     }
 
     /// Microseconds from 1970-01-01 to PostgreSQL's epoch: 10,957 days.
