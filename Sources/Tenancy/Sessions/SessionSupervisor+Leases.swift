@@ -27,9 +27,7 @@ extension SessionSupervisor {
 
     func renewLoop(_ advertiseURL: String) async {
         var balancedAt = ContinuousClock.now
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(configuration.renewInterval))
-            if Task.isCancelled { break }
+        await every(configuration.renewInterval) {
             await renew(advertiseURL)
             reviveDead()
             hint()
@@ -45,20 +43,21 @@ extension SessionSupervisor {
     /// Closes every socket within a second after the leases ran out. Asks nobody: the database may be what is frozen, or
     /// this process was.
     func fenceLoop() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(configuration.watchInterval))
-            if Task.isCancelled { break }
+        await every(configuration.watchInterval) {
             if !validity.isValid { await dropAll(because: "its lease could not be renewed in time") }
         }
     }
 
     /// Notices within a second that another node's devices became free.
     func watchLoop() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(configuration.watchInterval))
-            if Task.isCancelled { break }
+        await every(configuration.watchInterval) {
             if (try? await leases.hasRunOut()) == true { hint() }
         }
+    }
+
+    /// Runs `body` each `seconds` until the task is cancelled.
+    private func every(_ seconds: Double, _ body: () async -> Void) async {
+        while (try? await Task.sleep(for: .seconds(seconds))) != nil, !Task.isCancelled { await body() }
     }
 
     /// Renews all leases once. Lost ones end their session at once; when none could be renewed for too long, all end.

@@ -86,8 +86,9 @@ extension SessionSupervisor {
         if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
             return lease
         }
-        if let owner = try await owner(did: did) { throw SessionDirectoryError.elsewhere(owner) }
-        if case .unknownDevice = try await leases.owner(did: did) { throw SessionDirectoryError.unknownDevice }
+        let (owner, exists) = try await lookUp(did)
+        if let owner { throw SessionDirectoryError.elsewhere(owner) }
+        if !exists { throw SessionDirectoryError.unknownDevice }
         throw SessionDirectoryError.unavailable(retryAfter: 5)
     }
 

@@ -145,16 +145,22 @@ package final class SessionSupervisor: SessionDirectory {
 
     package func owner(did: Int64) async throws -> DeviceOwner? {
         if let owner = state.withLock({ Self.known(did, &$0) }) { return owner }
-        guard case .node(let node, let url, let expiresIn) = try await leases.owner(did: did),
-            node != configuration.nodeID
-        else { return nil }
+        return try await lookUp(did).owner
+    }
+
+    /// Asks the database who runs a device, and remembers another node for a moment.
+    func lookUp(_ did: Int64) async throws -> (owner: DeviceOwner?, exists: Bool) {
+        let found = try await leases.owner(did: did)
+        guard case .node(let node, let url, let expiresIn) = found, node != configuration.nodeID else {
+            return (nil, found != .unknownDevice)
+        }
         let owner = DeviceOwner(did: did, nodeID: node, url: url, expiresIn: expiresIn)
         let life = min(Self.ownerLife, expiresIn)
         state.withLock { state in
             if state.owners.count >= Self.maximumOwners { state.owners.removeAll(keepingCapacity: true) }
             state.owners[did] = (owner, .now + .seconds(life))
         }
-        return owner
+        return (owner, true)
     }
 
     package func forgetOwner(did: Int64) { state.withLock { _ = $0.owners.removeValue(forKey: did) } }

@@ -63,7 +63,8 @@ struct Node {
             storesMessages: configuration.messages.isStoreEnabled,
             storesContent: configuration.messages.content == .full, optInEvents: WebhookEventCatalogue.optIn,
             storesEvents: configuration.webhooks.isEnabled)
-        let validity = LeaseValidity(limit: SessionSupervisor.Configuration(configuration, nodeID: nodeID).selfFence)
+        let supervision = SessionSupervisor.Configuration(configuration, nodeID: nodeID)
+        let validity = LeaseValidity(limit: supervision.selfFence)
         let factory = DeviceSessionFactory(
             database: database, sealing: envelope, store: PostgresDeviceStore(database, envelope: envelope),
             connector: AdmittingConnector(
@@ -84,7 +85,7 @@ struct Node {
         }
         let supervisor = SessionSupervisor(
             leases: LeaseRepository(pool: database.leases), factory: factory,
-            configuration: .init(configuration, nodeID: nodeID), validity: validity, logger: logger)
+            configuration: supervision, validity: validity, logger: logger)
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher,
             sender: WebhookSender(client: webhookClient, timeout: delivery.timeout, version: delivery.version),

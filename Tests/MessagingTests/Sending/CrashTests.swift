@@ -59,11 +59,7 @@ struct CrashTests {
 
     @Test("a message whose commit was lost with the process is delivered again and stored once")
     func receivedBeforeCommit() async throws {
-        let bench = try await Bench.ready()
-        let phone = bench.contact()
-        try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message(
-            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        let (bench, _, stanza) = try await Self.firstMessage()
         try await bench.holdCommits()
         bench.server.deliver(stanza)
         try await bench.untilCommitWaits()
@@ -79,11 +75,7 @@ struct CrashTests {
 
     @Test("after a commit that failed, memory forgets what the store does not have: the redelivery decrypts")
     func failedCommitInTheSameProcess() async throws {
-        let bench = try await Bench.ready()
-        let phone = bench.contact()
-        try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message(
-            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        let (bench, _, stanza) = try await Self.firstMessage()
         try await bench.holdCommits()
         bench.server.deliver(stanza)
         try await bench.untilCommitWaits()
@@ -97,11 +89,7 @@ struct CrashTests {
 
     @Test("a message is never refused for a store that is away, however often it comes meanwhile")
     func storeAway() async throws {
-        let bench = try await Bench.ready()
-        let phone = bench.contact()
-        try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message(
-            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        let (bench, _, stanza) = try await Self.firstMessage()
         for _ in 0..<4 {
             bench.failLoads(.unavailable("away"))
             bench.server.deliver(stanza)
@@ -117,11 +105,7 @@ struct CrashTests {
 
     @Test("after the store was away, records are read only when what was queued before has been applied")
     func readsBehindTheQueue() async throws {
-        let bench = try await Bench.ready()
-        let phone = bench.contact()
-        try phone.start(with: Bench.lid, bundle: try bench.bundle())
-        let stanza = bench.message(
-            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        let (bench, phone, stanza) = try await Self.firstMessage()
         try await bench.holdCommits()
         bench.server.deliver(stanza)
         try await bench.untilCommitWaits()
@@ -143,5 +127,15 @@ struct CrashTests {
         // In the phone's own session, not in a new one that would have replaced it.
         #expect(enc.type == "msg")
         #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == "answer")
+    }
+
+    /// A ready session, and the first message of somebody who writes to it.
+    private static func firstMessage() async throws -> (bench: Bench, phone: FakeDevice, stanza: Stanza) {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let stanza = bench.message(
+            "M1", from: phone, encs: [try phone.encrypt(conversation("hello"), to: Bench.lid)])
+        return (bench, phone, stanza)
     }
 }
