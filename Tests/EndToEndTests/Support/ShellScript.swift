@@ -44,8 +44,7 @@ enum ShellScript {
         status: Int32, output: String
     ) {
         let process = Process()
-        // A session of its own: what the script leaves in the background can be ended with it.
-        process.executableURL = URL(filePath: "/usr/bin/setsid")
+        process.executableURL = URL(filePath: "/bin/bash")
         let workplace = FileManager.default.temporaryDirectory.appending(path: "switchboard-docs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: workplace) }
@@ -56,7 +55,7 @@ enum ShellScript {
                 at: workplace.appending(path: name), withDestinationURL: original)
         }
         process.currentDirectoryURL = workplace
-        process.arguments = ["/bin/bash", "-c", script]
+        process.arguments = ["-c", script]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         let file = workplace.appending(path: "script-output")
         _ = FileManager.default.createFile(atPath: file.path, contents: nil)
@@ -64,6 +63,7 @@ enum ShellScript {
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
+        // It leads a process group of its own, in which also is what it leaves in the background.
         defer { kill(-process.processIdentifier, SIGKILL) }
         // The script says itself how it ended: what it left in the background would keep `isRunning` true.
         do {
