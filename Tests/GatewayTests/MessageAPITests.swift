@@ -184,10 +184,47 @@ struct MessageAPITests {
             #expect(try await ids("/chats/15550001111/messages?since=1767225603&until=1767225604") == ["M4", "M3"])
             #expect(try await ids("/chats/15550001111/messages?type=image").isEmpty)
             #expect(try await ids("/chats/15550009999/messages").isEmpty)
+            for cursor in ["before", "after"] {
+                let refused = try await api.device(device, "GET", "/chats/15550001111/messages?\(cursor)=nope")
+                #expect(refused.status == 400 && refused["data", "field"] as? String == cursor)
+            }
             let stranger = try await api.device(of: try await api.tenant(name: "B"))
             let list =
                 try await api.device(stranger, "GET", "/chats/15550001111/messages")["data", "messages"] as? [Any]
             #expect(list?.isEmpty == true)
+        }
+    }
+
+    @Test(
+        "messages of one second are paged in the order in which they came, in both directions, none twice and none left out"
+    )
+    func oneSecond() async throws {
+        try await GatewayFixture.run { api in
+            let device = try await api.device(of: try await api.tenant())
+            // Ids that sort otherwise than they came.
+            let ids = (1...9).map { "\(($0 * 5) % 11)A\($0)" }
+            for id in ids {
+                try await api.script(
+                    """
+                    INSERT INTO sb.messages (tenant_id, did, chat, message_id, from_me, ts, sender, type, body, status)
+                    VALUES (\(device.tenantID), \(device.did), '15550001111@s.whatsapp.net', '\(id)', false,
+                      timestamptz '2026-01-01', '15550001111@s.whatsapp.net', 'text', 'x', 3);
+                    """)
+            }
+            func all(_ order: String, _ parameter: String, _ next: String) async throws -> [String] {
+                var found: [String] = []
+                var cursor = ""
+                repeat {
+                    let page = try await api.device(
+                        device, "GET", "/chats/15550001111/messages?limit=2&order=\(order)&\(parameter)=\(cursor)")
+                    let list = try #require(page["data", "messages"] as? [[String: Any]])
+                    found += list.compactMap { $0["message_id"] as? String }
+                    cursor = try #require(page["data", next] as? String)
+                } while !cursor.isEmpty && found.count < 50
+                return found
+            }
+            #expect(try await all("desc", "before", "next_before") == ids.reversed())
+            #expect(try await all("asc", "after", "next_after") == ids)
         }
     }
 }

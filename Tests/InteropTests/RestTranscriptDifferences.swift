@@ -112,7 +112,7 @@ enum RestDifferences {
             .added("data.timestamp", "number"), .added("data.chat_jid", "text")),
         on(
             ["GET /chats/{}/messages"], in: ["valid", "device not logged in to WhatsApp"], by: "13 (41)",
-            .added("data.next_before", "text")),
+            .added("data.next_before", "text"), .added("data.next_after", "text")),
     ]
 
     private static let unknownWebhook: [Change] = [

@@ -17,7 +17,7 @@ struct MessageRepositoryTests {
                 try await fixture.storage.scalar("SELECT date_trunc('second', now())", as: Timestamp.self)
             ).seconds
             // Three a second, two seconds per ten days, the oldest long before the first partition.
-            let ids = (0..<30).map { "M\(10 + $0)" }
+            let ids = (0..<30).map { "\(($0 * 7) % 31)M\($0)" }
             try await fixture.submit(
                 ChangeSet(lease) { set in
                     set.messages = ids.enumerated().map { index, id in

@@ -55,7 +55,7 @@ extension CommitBatch {
             let did = SQLValue.int(device.did)
             for (hash, timestamp) in device.handled { handled.append(did, .bytes(hash), .int(timestamp)) }
             guard options.storesMessages else { continue }
-            for row in device.messages.values {
+            for row in device.messages {
                 if row.type != MessageRow.placeholderType && !row.fromMe {
                     readable.append(did, .text(row.chat), .text(row.messageID), .bool(row.fromMe))
                 }

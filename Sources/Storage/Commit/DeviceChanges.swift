@@ -84,7 +84,9 @@ struct DeviceChanges {
     private(set) var groups: [String: GroupCacheRow] = [:]
 
     private(set) var handled: [[UInt8]: Int64] = [:]
-    private(set) var messages: [MessageKey: MessageRow] = [:]
+    /// In the order in which they came; a placeholder keeps its place when the readable message follows it.
+    private(set) var messages: [MessageRow] = []
+    private var messagePlaces: [MessageKey: Int] = [:]
     /// Applied in rounds: the first of every message, then the second of those that have one.
     private(set) var messageUpdates: [MessageKey: [MessageUpdate]] = [:]
     private(set) var receipts: [ReceiptKey: ReceiptTimes] = [:]
@@ -205,7 +207,12 @@ struct DeviceChanges {
         for row in set.handledCiphertexts { handled[row.hash] = row.serverTimestamp }
         for row in set.messages {
             let key = MessageKey(chat: row.chat, messageID: row.messageID, fromMe: row.fromMe)
-            if messages[key].map({ $0.type == MessageRow.placeholderType }) ?? true { messages[key] = row }
+            if let place = messagePlaces[key] {
+                if messages[place].type == MessageRow.placeholderType { messages[place] = row }
+            } else {
+                messagePlaces[key] = messages.count
+                messages.append(row)
+            }
             // Sent again under its id: what became of it before is history.
             if row.isIntent { messageUpdates[key]?.removeAll { $0.status == .failed } }
         }

@@ -66,6 +66,13 @@ package struct MessageRepository: Sendable {
         return try await withReactions(scope, rows)
     }
 
+    /// Which of `ids` are messages of a chat.
+    package func known(_ scope: DeviceScope, ids: [String], chats: [String]) async throws -> Set<String> {
+        let rows = try await database.query(
+            .device(scope), MessageStatements.known, [.int(scope.did), .texts(chats), .texts(ids)])
+        return Set(try rows.map { try $0["message_id"] as String })
+    }
+
     /// A message by its id, under any of the chat's names or in any chat when `chats` is nil. An own message comes first
     /// where both directions have the id.
     package func message(_ scope: DeviceScope, id: String, chats: [String]? = nil) async throws -> StoredMessage? {

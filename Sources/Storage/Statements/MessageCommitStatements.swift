@@ -30,20 +30,23 @@ enum MessageCommitStatements {
         WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me AND m.status = 9
         """)
 
-    /// A message that is stored already, under whatever time, stays as it is.
+    /// A message that is stored already, under whatever time, stays as it is. Those of one batch are stored in its order,
+    /// which `arrival` keeps.
     static let insertMessages = Statement(
         "commit.insert_messages",
         """
         INSERT INTO sb.messages (did, tenant_id, chat, message_id, from_me, ts, sender, sender_alt, push_name, server_id,
           type, body, content, media, quoted_id, status, origin)
-        SELECT u.* FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[],
+        SELECT u.did, u.tenant_id, u.chat, u.message_id, u.from_me, u.ts, u.sender, u.sender_alt, u.push_name, u.server_id,
+          u.type, u.body, u.content, u.media, u.quoted_id, u.status, u.origin
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[],
           $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bytea[], $14::jsonb[],
-          $15::text[], $16::smallint[], $17::smallint[])
+          $15::text[], $16::smallint[], $17::smallint[]) WITH ORDINALITY
           AS u(did, tenant_id, chat, message_id, from_me, ts, sender, sender_alt, push_name, server_id, type, body, content,
-            media, quoted_id, status, origin)
+            media, quoted_id, status, origin, place)
         WHERE NOT EXISTS (SELECT 1 FROM sb.messages m WHERE m.did = u.did AND m.message_id = u.message_id
           AND m.chat = u.chat AND m.from_me = u.from_me)
-        ON CONFLICT DO NOTHING
+        ORDER BY u.place ON CONFLICT DO NOTHING
         """)
 
     /// A status only rises; `failed` (9) replaces `pending` (0) alone. Where an author is named, the stored sender must be

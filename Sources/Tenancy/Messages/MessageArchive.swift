@@ -8,6 +8,12 @@ package struct ArchivedMessage: Sendable {
     package let senderAlternative: String?
 }
 
+/// A page was asked for before or after a message that the chat does not have.
+package struct UnknownCursor: Error {
+    /// `before` or `after`.
+    package let field: String
+}
+
 /// The stored messages of devices, as their customers read them. Needs no connection to WhatsApp.
 package struct MessageArchive: Sendable {
     private let messages: MessageRepository
@@ -21,10 +27,18 @@ package struct MessageArchive: Sendable {
     /// A page of the chat `chat`, which is stored under its phone number or its LID.
     ///
     /// - Parameter query: Its `chats` are filled in here.
+    /// - Throws: `UnknownCursor` when `before` or `after` names no stored message of the chat.
     package func page(_ scope: DeviceScope, chat: String, _ query: MessageQuery) async throws -> [ArchivedMessage] {
         var query = query
         let names = try await addresses.alternatives(scope, of: [chat])
         query.chats = [chat] + names.values
+        let cursors = [("before", query.before), ("after", query.after)].compactMap { field, id in
+            id.map { (field, $0) }
+        }
+        if !cursors.isEmpty {
+            let known = try await messages.known(scope, ids: cursors.map(\.1), chats: query.chats)
+            for (field, id) in cursors where !known.contains(id) { throw UnknownCursor(field: field) }
+        }
         let found = try await messages.messages(scope, query)
         let senders = Set(found.filter { $0.row.senderAlternative == nil }.map(\.row.sender))
         let alternatives = try await addresses.alternatives(scope, of: senders)

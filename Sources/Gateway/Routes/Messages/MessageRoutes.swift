@@ -29,8 +29,10 @@ extension RouteCatalogue {
                 .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
                 query: [
                     .init("limit", .integer, "1 to 200, 50 without it", example: 50),
-                    .init("before", "Only messages older than this one, by its id"),
-                    .init("after", "Only messages newer than this one, by its id"),
+                    .init("before", "Only messages older than this one, by its id: `next_before` of the last page"),
+                    .init(
+                        "after",
+                        "Only messages newer than this one, by its id; with `order=asc`, `next_after` of the last page"),
                     .init("since", .time, "Unix seconds"), .init("until", .time, "Unix seconds"),
                     .init("type", "Kind of message", example: "text"),
                     .init("order", "Oldest or newest first; desc without it", values: ["asc", "desc"]),
@@ -135,14 +137,23 @@ extension RouteCatalogue {
         let limit = query.integer("limit", default: 50, in: 1...200)
         let before = query["before"] ?? ""
         let after = query["after"] ?? ""
-        let messages = try await dependencies.messages.page(
-            call.device.scope, chat: chat,
-            MessageQuery(
-                chats: [], before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after,
-                since: query["since"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
-                until: query["until"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
-                type: query["type"].flatMap { $0.isEmpty ? nil : $0 },
-                order: query["order"]?.lowercased() == "asc" ? .oldestFirst : .newestFirst, limit: limit))
+        let order: MessageQuery.Order = query["order"]?.lowercased() == "asc" ? .oldestFirst : .newestFirst
+        let messages: [ArchivedMessage]
+        do {
+            messages = try await dependencies.messages.page(
+                call.device.scope, chat: chat,
+                MessageQuery(
+                    chats: [], before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after,
+                    since: query["since"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
+                    until: query["until"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
+                    type: query["type"].flatMap { $0.isEmpty ? nil : $0 }, order: order, limit: limit))
+        } catch let unknown as UnknownCursor {
+            throw APIError.validation(
+                "\(unknown.field) is the id of no stored message of this chat; take a message_id of this list",
+                field: unknown.field)
+        }
+        // A page that is not full is the last one.
+        let last = messages.count == limit ? messages.last?.message.row.messageID ?? "" : ""
         return .ok("Success get chat messages") { writer in
             writer.object { writer in
                 writer.member("chat_jid", chat)
@@ -153,7 +164,8 @@ extension RouteCatalogue {
                 writer.array { writer in
                     for message in messages { writer.message(message, chat: chat) }
                 }
-                writer.member("next_before", messages.count == limit ? messages.last?.message.row.messageID ?? "" : "")
+                writer.member("next_before", order == .newestFirst ? last : "")
+                writer.member("next_after", order == .oldestFirst ? last : "")
             }
         }
     }

@@ -28,5 +28,6 @@ extension Schema {
     static let storedMessages = Schema.object(
         .init("chat_jid", .jid), .init("limit", .integer.example(50)), .init("before", .string.example("")),
         .init("after", .string.example("")), .init("messages", .list(of: storedMessage)),
-        .init("next_before", .string.example(""), "`before` of the next page; empty at the end"))
+        .init("next_before", .string.example(""), "`before` of the next page; empty at the end"),
+        .init("next_after", .string.example(""), "With `order=asc`: `after` of the next page; empty at the end"))
 }
