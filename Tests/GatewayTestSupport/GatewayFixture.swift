@@ -161,6 +161,37 @@ package struct GatewayFixture: Sendable {
         return session
     }
 
+    /// A digest of the rows of every table, as superuser: of one device and tenant, or of all.
+    package func rowDigests(did: Int64? = nil, tenant: Int64? = nil) async throws -> [String: String] {
+        let connection = try await DedicatedConnection.open(test.configuration())
+        let tables = try await connection.query(
+            Statement(
+                "test.tables",
+                """
+                SELECT c.relname::text,
+                  coalesce(bool_or(a.attname = 'did'), false), coalesce(bool_or(a.attname = 'tenant_id'), false)
+                FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+                WHERE c.relnamespace = 'sb'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                GROUP BY 1
+                """))
+        var parts: [String] = []
+        for row in tables {
+            let (name, hasDevice, hasTenant): (String, Bool, Bool) = (try row[0], try row[1], try row[2])
+            var condition = "true"
+            if let did, let tenant {
+                guard hasDevice || hasTenant else { continue }
+                condition = hasDevice ? "did = \(did)" : "tenant_id = \(tenant)"
+            }
+            parts.append(
+                "SELECT '\(name)', md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM sb.\(name) t WHERE \(condition)"
+            )
+        }
+        let sql = parts.joined(separator: " UNION ALL ")
+        let rows = try await connection.query(Statement("test.digests", sql))
+        await connection.close()
+        return Dictionary(try rows.map { (try $0[0] as String, try $0[1] as String) }) { first, _ in first }
+    }
+
     /// Runs SQL as superuser.
     package func script(_ sql: String) async throws {
         let connection = try await DedicatedConnection.open(test.configuration())
