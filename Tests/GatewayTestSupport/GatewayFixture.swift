@@ -179,11 +179,14 @@ package struct GatewayFixture: Sendable {
             let (name, hasDevice, hasTenant): (String, Bool, Bool) = (try row[0], try row[1], try row[2])
             var condition = "true"
             if let did, let tenant {
-                guard hasDevice || hasTenant else { continue }
-                condition = hasDevice ? "did = \(did)" : "tenant_id = \(tenant)"
+                guard hasDevice || hasTenant || name == "tenants" else { continue }
+                condition = hasDevice ? "did = \(did)" : hasTenant ? "tenant_id = \(tenant)" : "id = \(tenant)"
             }
             parts.append(
-                "SELECT '\(name)', md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM sb.\(name) t WHERE \(condition)"
+                """
+                SELECT '\(name)', md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), ''))
+                FROM sb.\(name) t WHERE \(condition)
+                """
             )
         }
         let sql = parts.joined(separator: " UNION ALL ")
