@@ -37,9 +37,11 @@ async function failure(response) {
     response.headers.get("X-Request-ID"));
 }
 
+/** The envelope; of a list also `next`, the cursor of the page that follows. */
 async function answer(response) {
   if (!response.ok) throw await failure(response);
-  return response.status === 204 ? {} : response.json();
+  if (response.status === 204) return {};
+  return { ...await response.json(), next: response.headers.get("X-Next-Cursor") || "" };
 }
 
 function caller(credentials) {

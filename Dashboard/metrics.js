@@ -20,6 +20,9 @@ export function sum(samples, name, wanted = {}) {
   return found.length ? found.reduce((total, sample) => total + sample.value, 0) : NaN;
 }
 
+/** The label of the first sample of `name`. */
+export const label = (samples, name, wanted) => samples.get(name)?.[0]?.labels[wanted];
+
 /** Cumulative buckets of a histogram, all label sets together: [{bound, count}]. */
 export function buckets(samples, name) {
   const byBound = new Map();

@@ -29,13 +29,12 @@ function phoneScanner(code) {
   return node;
 }
 
-function qrPart(caller, linked) {
+function qrPart(caller, linked, passkey) {
   const frame = h("div", { class: "qr" }, "Getting a code …");
   const bar = h("i", {}), left = h("p", { class: "small quiet num", "aria-live": "off" });
   const told = h("p", { class: "failure", role: "alert" });
   const again = button("New code", () => { run(true); });
-  const passkey = passkeyPart(caller);
-  let code = null, expires = 0, total = 1, abort = null;
+  let code = null, expires = 0, total = 1, abort = null, isRunning = false;
 
   const tick = setInterval(() => {
     if (frame.isConnected === false && code !== null) return stop();
@@ -53,6 +52,7 @@ function qrPart(caller, linked) {
   function over(text) {
     code = null;
     frame.replaceChildren(text);
+    again.textContent = passkey.isOpen() ? "Start over" : "New code";
     again.hidden = false;
   }
 
@@ -69,7 +69,7 @@ function qrPart(caller, linked) {
   const handlers = {
     qr: shown,
     paired() { over(h("span", { class: "done" }, "✓ Linked")); again.hidden = true; linked(); },
-    failed(data) { over("No code"); told.textContent = data.error; },
+    failed(data) { passkey.set({ status: "none" }); over("No code"); told.textContent = data.error; },
     scanned_without_multidevice() { told.textContent = "That phone has no multi-device support: update WhatsApp on it."; },
     passkey: passkey.set,
   };
@@ -80,15 +80,21 @@ function qrPart(caller, linked) {
     const { signal } = abort;
     told.textContent = "";
     frame.replaceChildren("Getting a code …");
+    isRunning = true;
     try {
       if (restart) await caller.post("/devices/me/login", { output: "json", restart: true }, signal);
       for await (const { event, data } of caller.events("/devices/me/login/stream", signal)) handlers[event]?.(data);
-      if (!signal.aborted && code) over("The codes ran out");
+      if (!signal.aborted && code) over(passkey.isOpen() ? "Waiting for the passkey" : "The codes ran out");
+      if (!signal.aborted && passkey.isOpen()) passkey.follow();
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       if (error.code === "already_paired") return linked();
-      over("No code");
-      told.textContent = explain(error);
+      const isPasskey = error.code === "passkey_required";
+      if (isPasskey) await passkey.follow();
+      over(isPasskey ? "Waiting for the passkey" : "No code");
+      told.textContent = isPasskey ? "" : explain(error);
+    } finally {
+      if (!signal.aborted) isRunning = false;
     }
   }
   run(false);
@@ -105,15 +111,14 @@ function qrPart(caller, linked) {
         ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
-      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey.node));
-  return { node, stop };
+      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told));
+  return { node, stop, resume() { if (!isRunning) run(false); } };
 }
 
-function codePart(caller) {
+function codePart(caller, passkey) {
   const answer = h("div", { class: "stack", hidden: true });
-  const passkey = passkeyPart(caller);
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
-  let isAsking = false;
+  let expires = 0;
   const ask = form({ class: "inline" }, [
     field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
   ], async values => {
@@ -124,29 +129,36 @@ function codePart(caller) {
       h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
       h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`),
     );
-    if (!isAsking) every(3, passkey.node, passkey.ask);
-    isAsking = true;
-    return undefined;
+    expires = Date.now() + data.timeout * 1000;
+    return passkey.follow();
   });
   const steps = h("ol", { class: "steps" },
     h("li", {}, "On the phone: Settings, Linked devices, Link a device."),
     h("li", {}, "Choose “Link with phone number instead”."),
     h("li", {}, "Type the code."));
-  return { node: h("div", { class: "stack" }, ask, answer, steps, passkey.node), stop() {} };
+  return {
+    node: h("div", { class: "stack" }, ask, answer, steps), stop() {}, resume() { answer.hidden = true; },
+    isWaiting: () => Date.now() < expires,
+  };
 }
 
 /** The panel; `linked` is called once the device is paired. */
 export function linkPanel(caller, linked) {
   const body = h("div", { class: "body" });
-  let part = null;
-  const kinds = [["QR code", () => qrPart(caller, linked)], ["Pairing code", () => codePart(caller)]];
+  let part = null, follow = () => {};
+  // One for both ways: the step outlives a change of the tab, and a reload of the page.
+  const passkey = passkeyPart(caller, () => { linked(); part?.resume(); });
+  passkey.follow = () => follow();
+  const kinds = [["QR code", () => qrPart(caller, linked, passkey)], ["Pairing code", () => codePart(caller, passkey)]];
   const tabs = kinds.map(([name], index) => h("button", { type: "button", onclick: () => choose(index) }, name));
   function choose(index) {
     part?.stop();
     part = kinds[index][1]();
     tabs.forEach((tab, place) => tab.setAttribute("aria-pressed", String(place === index)));
-    body.replaceChildren(part.node);
+    body.replaceChildren(part.node, passkey.node);
   }
   choose(0);
+  // A customer's requests count against the hour: often only while somebody waits for the answer.
+  follow = every(() => (passkey.isOpen() || part.isWaiting?.() ? 3 : 30), passkey.node, passkey.ask);
   return panel("Link a device", [h("div", { class: "segments", role: "group", "aria-label": "How to link" }, tabs)], body);
 }

@@ -26,11 +26,15 @@ const sandboxAssertion = challenge => {
   } };
 };
 
-/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
-export function passkeyPart(caller) {
+/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say, and `over`
+    is called when an exchange that was open is no more. The gateway keeps the exchange: whoever comes back finds it here. */
+export function passkeyPart(caller, over) {
   const node = h("div", { hidden: true });
-  let shown = "";
+  let shown = "", isOpen = false;
   function set(state) {
+    const wasOpen = isOpen;
+    isOpen = state.status !== "none";
+    if (wasOpen && !isOpen) over();
     // Built anew only when something changed: somebody may be typing.
     const now = JSON.stringify([state.status, state.response_sent, state.confirmed, state.error, state.challenge]);
     if (now === shown) return;
@@ -39,7 +43,7 @@ export function passkeyPart(caller) {
     node.replaceChildren(part(caller, state, ask));
   }
   const ask = async () => set((await caller.get("/devices/me/passkey")).data);
-  return { node, set, ask };
+  return { node, set, ask, isOpen: () => isOpen };
 }
 
 function part(caller, state, ask) {

@@ -138,6 +138,38 @@ export function facts(pairs) {
     .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
+/** Steps through a long list: `query()` is what to ask for, `took(answer)` takes the answer, `reset()` begins anew. */
+export function pager(refresh, size = 100) {
+  const passed = [];
+  let cursor = "", next = "";
+  const turn = action => button(action === "older" ? "Older" : "Newer", async () => {
+    if (action === "older") passed.push(cursor);
+    cursor = action === "older" ? next : passed.pop() ?? "";
+    await refresh();
+  }, { class: "tiny" });
+  const newer = turn("newer"), older = turn("older"), place = h("span", { class: "small quiet", "aria-live": "polite" });
+  const node = h("div", { class: "row pager", hidden: true }, newer, place, older);
+  return {
+    node,
+    query: () => `limit=${size}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+    took(answer) {
+      next = answer.next;
+      node.hidden = !next && !passed.length;
+      older.disabled = !next;
+      newer.disabled = !passed.length;
+      place.textContent = `page ${passed.length + 1}`;
+    },
+    reset() { passed.length = 0; cursor = ""; },
+  };
+}
+
+/** A field that searches: `changed` runs once typing rests. */
+export function searchField(label, placeholder, changed) {
+  let timer = 0;
+  const oninput = () => { clearTimeout(timer); timer = setTimeout(changed, 250); };
+  return input("search", { type: "search", placeholder, "aria-label": label, oninput });
+}
+
 /** Runs `task` now and every `seconds` while the page is visible and `node` is in it. */
 export function every(seconds, node, task) {
   let isFirst = true, timer = 0;

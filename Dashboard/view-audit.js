@@ -1,8 +1,8 @@
 // The audit log: what operators and customers did.
 
 import { admin } from "./api.js";
-import { ago, h } from "./dom.js";
-import { badge, every, panel, table } from "./parts.js";
+import { ago, h, show } from "./dom.js";
+import { badge, every, pager, panel, table } from "./parts.js";
 
 /** What an entry is about. */
 function subject(entry) {
@@ -12,7 +12,8 @@ function subject(entry) {
 
 export function auditView() {
   const place = h("div", {});
-  let entries = [], showsAll = false;
+  let entries = [], showsAll = false, turn = 0, refresh = () => {};
+  const pages = pager(() => refresh(), 200);
   const all = h("input", { type: "checkbox", onchange: event => { showsAll = event.target.checked; draw(); } });
   function draw() {
     // Every request of the operator is a line too, those of this page among them: shown first is what changed something,
@@ -21,7 +22,7 @@ export function auditView() {
     const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
       && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
     const rows = entries.filter(entry => showsAll || !isNoise(entry));
-    place.replaceChildren(table("Audit log", [
+    show(place, table("Audit log", [
       { title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" },
     ],
       rows.map(entry => [
@@ -35,7 +36,14 @@ export function auditView() {
       ]), "Nothing was recorded yet."));
   }
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Audit log")),
-    panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place));
-  every(15, view, async () => { entries = (await admin.get("/admin/audit?limit=500")).data; draw(); });
+    panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place, pages.node));
+  refresh = every(15, view, async () => {
+    const mine = ++turn;
+    const page = await admin.get(`/admin/audit?${pages.query()}`);
+    if (mine !== turn) return;
+    pages.took(page);
+    entries = page.data;
+    draw();
+  });
   return view;
 }

@@ -37,7 +37,7 @@ function operatorView(id) {
   const view = h("div", {}, head, h("div", { class: "columns" }, panel("State", null, about), timeline.node));
   const refresh = every(5, view, async () => {
     const [{ data }, { data: live }] = await Promise.all([
-      admin.get(`/admin/devices?q=${id}`), admin.get("/admin/devices/status?limit=1000"),
+      admin.get(`/admin/devices?q=${id}`), admin.get(`/admin/devices/status?q=${id}`),
     ]);
     const found = data.devices.find(device => device.device_id === id);
     if (!found) return show(head, heading("No such device", null, null));

@@ -2,8 +2,8 @@
 
 import { admin, customer } from "./api.js";
 import { deviceState } from "./device-state.js";
-import { ago, h, shortJID } from "./dom.js";
-import { button, dialog, every, field, form, input, panel, showOnce, table } from "./parts.js";
+import { ago, h, shortJID, show } from "./dom.js";
+import { button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
 
 const columns = [{ title: "Device" }, { title: "Number" }, { title: "State" }, { title: "Last active" }];
@@ -37,45 +37,45 @@ const number = device => (device.whatsmeow_jid ? h(
   "span", { class: "num" }, shortJID(device.whatsmeow_jid),
 ) : h("span", { class: "quiet" }, "–"));
 
-async function ofOperator() {
-  const [{ data: { devices } }, { data: live }] = await Promise.all([
-    admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000"),
-  ]);
-  const states = new Map(live.devices.map(device => [device.device_id, device]));
-  return devices.map(device => ({ ...device, ...states.get(device.device_id) }));
+const kinds = [["", "All"], ["active", "Linked"], ["disconnected", "Offline"], ["pending", "Not linked"], ["logged_out", "Logged out"]];
+
+/** Both lists go by the same order, so that a page of one is the same page of the other. */
+async function ofOperator(query) {
+  const [page, live] = await Promise.all([admin.get(`/admin/devices?${query}`), admin.get(`/admin/devices/status?${query}`)]);
+  const states = new Map(live.data.devices.map(device => [device.device_id, device]));
+  return { next: page.next, data: page.data.devices.map(device => ({ ...device, ...states.get(device.device_id) })) };
 }
 
 export function devicesView() {
   const isOperator = session.isOperator();
   const place = h("div", {});
-  const search = input(
-    "search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() },
-  );
-  const kinds = isOperator ? ["all", "online", "not online"] : ["all"];
-  const kind = h("select", { "aria-label": "Which devices", onchange: () => draw() }, kinds.map(text => h("option", {}, text)));
-  let devices = null;
-  function draw() {
-    if (!devices) return;
-    const wanted = search.value.trim().toLowerCase();
-    const rows = devices.filter(device => kind.value === "all" || (kind.value === "online") === Boolean(device.is_logged_in))
-      .filter(device => [
-        device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id,
-      ].join(" ").toLowerCase().includes(wanted))
-      .map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
-        ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
+  let turn = 0, refresh = () => {};
+  const pages = pager(() => refresh());
+  const anew = () => { pages.reset(); refresh(); };
+  const search = searchField("Find a device", "Name, number, id", anew);
+  const kind = h("select", { "aria-label": "Which devices", onchange: anew }, kinds.map(([value, text]) => h("option", { value }, text)));
+  function draw(devices) {
+    const isNarrowed = search.value.trim() !== "" || kind.value !== "";
+    const rows = devices.map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
+      ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
     const none = isOperator ? "No devices yet: customers make them with their API key." : "No devices yet. A device is one linked WhatsApp account.";
-    place.replaceChildren(table(
-      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none,
+    show(place, table(
+      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, isNarrowed ? "No device matches." : none,
     ));
   }
   const tools = isOperator
     ? button("Reconnect all", async () => { await admin.post("/admin/devices/reconnect?async=true"); })
     : button("New device", create, { class: "primary" });
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Devices"), tools),
-    panel(isOperator ? "All tenants" : "Your devices", isOperator ? [search, kind] : [search], place));
-  every(isOperator ? 6 : 20, view, async () => {
-    devices = isOperator ? await ofOperator() : (await customer.get("/devices")).data;
-    draw();
+    panel(isOperator ? "All tenants" : "Your devices", isOperator ? [search, kind] : [search], place, pages.node));
+  refresh = every(isOperator ? 6 : 20, view, async () => {
+    const mine = ++turn;
+    const query = `${pages.query()}&q=${encodeURIComponent(search.value.trim())}${kind.value ? `&status=${kind.value}` : ""}`;
+    const page = await (isOperator ? ofOperator(query) : customer.get(`/devices?${query}`));
+    // What was typed meanwhile asks again.
+    if (mine !== turn) return;
+    pages.took(page);
+    draw(page.data);
   });
   return view;
 }

@@ -9,14 +9,15 @@ import { badge, every, panel, table } from "./parts.js";
 const perSecond = value => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
 let previous = new Map();
 
-/** Takes one reading of everything the charts show. */
+/** Takes one reading of everything the charts show. Behind a balancer each answer may come from another node: what is a
+    node's own is kept apart under its id. */
 function take(health, samples) {
-  record("memory", parseBytes(health.memory_alloc));
-  record("database", health.db_latency_ms);
+  record(`${health.node_id} memory`, parseBytes(health.memory_alloc));
+  record(`${health.node_id} database`, health.db_latency_ms);
+  record(`${health.node_id} sessions`, health.whatsapp_clients);
   record("queue", health.outbox_pending);
-  record("oldest", health.outbox_oldest_seconds);
-  record("sessions", health.whatsapp_clients);
-  if (!samples) return;
+  const node = samples && metrics.label(samples, "switchboard_node_info", "node_id");
+  if (!node) return;
   for (const [series, name, labels] of [
     ["sent", "switchboard_messages_sent_total", {}], [
       "received", "switchboard_messages_received_total", {},
@@ -24,7 +25,7 @@ function take(health, samples) {
     ["delivered", "switchboard_webhook_attempts_total", { outcome: "success" }],
   ]) {
     const total = metrics.sum(samples, name, labels);
-    if (Number.isFinite(total)) recordRate(series, total);
+    if (Number.isFinite(total)) recordRate(`${node} ${series}`, total);
   }
   for (const [series, name] of [
     ["ack", "switchboard_message_send_duration_seconds"], ["http", "switchboard_http_request_duration_seconds"],
@@ -32,9 +33,10 @@ function take(health, samples) {
   ]) {
     const now = metrics.buckets(samples, name);
     if (now.length) {
-      record(`${series} p50`, metrics.quantile(0.5, now, previous.get(name)) * 1000);
-      record(`${series} p95`, metrics.quantile(0.95, now, previous.get(name)) * 1000);
-      previous.set(name, now);
+      const before = previous.get(`${node} ${name}`);
+      record(`${node} ${series} p50`, metrics.quantile(0.5, now, before) * 1000);
+      record(`${node} ${series} p95`, metrics.quantile(0.95, now, before) * 1000);
+      previous.set(`${node} ${name}`, now);
     }
   }
 }
@@ -54,31 +56,36 @@ function figures(stats, health) {
     figure("Up", span(health.uptime_seconds), `version ${health.version}`));
 }
 
-function charts() {
-  const has = name => Number.isFinite(latest(name));
+function charts(node) {
+  const has = name => Number.isFinite(latest(`${node} ${name}`));
+  const line = (name, label) => ({ name: `${node} ${name}`, label });
+  const quantiles = (title, name) => (has(`${name} p50`)
+    ? chart(title, [line(`${name} p50`, "p50"), line(`${name} p95`, "p95")], milliseconds) : null);
   return [
-    has("sent") || has("received") ? chart(
-      "Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond,
-    ) : null,
-    has("ack p50") ? chart(
-      "Send to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds,
-    ) : null,
-    has("http p50") ? chart(
-      "API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds,
-    ) : null,
+    has("sent") || has("received")
+      ? chart("Messages", [line("sent", "sent"), line("received", "received")], perSecond) : null,
+    quantiles("Send to WhatsApp's answer", "ack"), quantiles("API latency", "http"),
     chart("Webhook queue", [{ name: "queue", label: "waiting" }], count),
-    has("delivered") ? chart("Webhooks delivered", [{ name: "delivered", label: "delivered" }], perSecond) : null,
-    has("lag p50") ? chart(
-      "From event to webhook", [{ name: "lag p50", label: "p50" }, { name: "lag p95", label: "p95" }], milliseconds,
-    ) : null,
-    chart("Database latency", [{ name: "database", label: "round trip" }], milliseconds),
-    has("commit p50") ? chart(
-      "Group commit", [{ name: "commit p50", label: "p50" }, { name: "commit p95", label: "p95" }], milliseconds,
-    ) : null,
-    chart("Memory", [{ name: "memory", label: "resident" }], bytes),
-    chart("Sessions of this node", [{ name: "sessions", label: "sessions" }], count),
-    has("requests") ? chart("API requests", [{ name: "requests", label: "requests" }], perSecond) : null,
+    has("delivered") ? chart("Webhooks delivered", [line("delivered", "delivered")], perSecond) : null,
+    quantiles("From event to webhook", "lag"), chart("Database latency", [line("database", "round trip")], milliseconds),
+    quantiles("Group commit", "commit"), chart("Memory", [line("memory", "resident")], bytes),
+    chart("Sessions of this node", [line("sessions", "sessions")], count),
+    has("requests") ? chart("API requests", [line("requests", "requests")], perSecond) : null,
   ];
+}
+
+/** Which node the charts are of, once more than one has answered. */
+function nodeChoice(redraw) {
+  const select = h("select", { "aria-label": "Node of the charts", onchange: redraw });
+  select.hidden = true;
+  return {
+    select,
+    seen(id, nodes) {
+      if (![...select.options].some(option => option.value === id)) select.append(h("option", { value: id }, id));
+      for (const option of select.options) option.text = nodes.find(node => node.node_id === option.value)?.name || option.value;
+      select.hidden = select.options.length < 2;
+    },
+  };
 }
 
 function nodesTable(nodes) {
@@ -98,7 +105,8 @@ function nodesTable(nodes) {
 
 export function overviewView() {
   const state = h("div", {}), numbers = h("div", {}), pictures = h("div", { class: "cards" }), cluster = h("div", {}), deliveries = h("div", { class: "body" });
-  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), state),
+  const node = nodeChoice(() => show(pictures, charts(node.select.value)));
+  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), h("div", { class: "row" }, node.select, state)),
     h(
       "div", { class: "stack" }, numbers, pictures,
       h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries)),
@@ -109,7 +117,8 @@ export function overviewView() {
     take(health, text && metrics.parse(text));
     show(state, health.status === "ok" ? badge("healthy", "good") : badge(health.database, "bad"));
     show(numbers, figures(stats, health));
-    show(pictures, charts());
+    node.seen(health.node_id, nodes);
+    show(pictures, charts(node.select.value));
     show(cluster, nodesTable(nodes));
     const share = hooks.total_deliveries ? `${hooks.success_rate.toFixed(1)} %` : "–";
     show(deliveries, h("dl", { class: "facts" },

@@ -2,7 +2,7 @@
 
 import { admin } from "./api.js";
 import { ago, count, h, show } from "./dom.js";
-import { button, confirmed, dialog, every, facts, field, form, panel, table, toast } from "./parts.js";
+import { button, confirmed, dialog, every, facts, field, form, pager, panel, table, toast } from "./parts.js";
 import * as session from "./session.js";
 import { deviceState } from "./device-state.js";
 import { askKey, openCustomer, showKey, tenantBody, tenantFields, tenantState } from "./view-tenants.js";
@@ -51,7 +51,7 @@ async function disable(tenant) {
 }
 
 async function remove(tenant) {
-  const text = `${count(tenant.devices.length)} devices are unlinked and deleted with their messages and webhooks. This cannot be undone.`;
+  const text = `${count(tenant.device_count)} devices are unlinked and deleted with their messages and webhooks. This cannot be undone.`;
   if (!(await confirmed(`Delete ${tenant.customer_name}?`, text, "Delete tenant and devices"))) return;
   await admin.remove(`/admin/api-keys/${tenant.id}`);
   session.keys.delete(tenant.id);
@@ -60,14 +60,20 @@ async function remove(tenant) {
 }
 
 export function tenantView(id) {
-  const head = h("div", { class: "head" }), body = h("div", { class: "stack" });
-  const view = h("div", {}, head, body);
+  const head = h("div", { class: "head" }), about = h("div", { class: "body" }), list = h("div", {});
+  const pages = pager(() => refresh());
+  const view = h("div", {}, head, h(
+    "div", { class: "stack" }, panel("Account", null, about), panel("Devices", null, list, pages.node),
+  ));
   let refresh = () => {};
   const then = action => async () => { await action(); await refresh(); };
   async function load() {
     const path = `/admin/api-keys/${encodeURIComponent(id)}`;
-    const [{ data: tenant }, { data: states }] = await Promise.all([admin.get(path), admin.get(`${path}/devices/status`)]);
+    const query = pages.query();
+    const [{ data: tenant }, devices, { data: states }] = await Promise.all([
+      admin.get(path), admin.get(`${path}/devices?${query}`), admin.get(`${path}/devices/status?${query}`)]);
     const live = new Map(states.map(state => [state.device_id, state]));
+    pages.took(devices);
     show(head,
       h("div", { class: "lead" }, h("p", { class: "crumb" }, h("a", { href: "#/tenants" }, "Tenants")),
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
@@ -78,26 +84,20 @@ export function tenantView(id) {
         button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
         button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
         button("Delete", () => remove(tenant), { class: "danger" })));
-    show(body,
-      panel("Account", null, h("div", { class: "body" }, facts([
+    show(about, facts([
+      ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email],
+      ["Phone", tenant.customer_phone], ["Devices", `${count(tenant.device_count)} of ${count(tenant.max_devices)}`],
+      ["Requests per hour", count(tenant.rate_limit_per_hour)], ["Since", ago(tenant.created_at)],
+      ["Changed", ago(tenant.updated_at)],
+    ]));
+    show(list, table("Devices of this tenant", [{ title: "Device" }, { title: "State" }, { title: "Last active" }],
+      devices.data.map(device => [
         [
-          "API key", h("code", {}, tenant.api_key_masked),
-        ], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
-        [
-          "Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`,
-        ], ["Requests per hour", count(tenant.rate_limit_per_hour)],
-        ["Since", ago(tenant.created_at)], ["Changed", ago(tenant.updated_at)],
-      ]))),
-      panel("Devices", null, table("Devices of this tenant", [
-        { title: "Device" }, { title: "State" }, { title: "Last active" },
-      ],
-        tenant.devices.map(device => [
-          [
-            h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
-            h("span", { class: "sub mono" }, device.device_id),
-          ],
-          deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
-        ]), "No devices yet: the customer makes them with the API key.")));
+          h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
+          h("span", { class: "sub mono" }, device.device_id),
+        ],
+        deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
+      ]), "No devices yet: the customer makes them with the API key."));
   }
   refresh = every(6, view, load);
   return view;

@@ -1,8 +1,8 @@
 // The operator's list of tenants: each is one API key with its quota.
 
 import { admin } from "./api.js";
-import { count, h } from "./dom.js";
-import { badge, button, dialog, every, field, form, input, panel, showOnce, table } from "./parts.js";
+import { count, h, show } from "./dom.js";
+import { badge, button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
 
 /** Fields of a tenant, filled from `tenant` when there is one. */
@@ -89,20 +89,16 @@ function meter(used, allowed) {
 
 export function tenantsView() {
   const place = h("div", {});
-  let refresh = () => {};
+  let turn = 0, refresh = () => {};
   const fresh = button("New tenant", async () => { if (await create()) refresh(); }, { class: "primary" });
-  const search = input(
-    "search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() },
-  );
-  let tenants = [];
-  function draw() {
-    const wanted = search.value.trim().toLowerCase();
-    const rows = tenants.filter(tenant => `${tenant.customer_name} ${tenant.customer_email} ${tenant.api_key_masked} ${tenant.id}`.toLowerCase().includes(wanted));
-    place.replaceChildren(table("Tenants", [
+  const pages = pager(() => refresh());
+  const search = searchField("Find a tenant", "Find a tenant", () => { pages.reset(); refresh(); });
+  function draw(tenants) {
+    show(place, table("Tenants", [
       { title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true },
       { title: "State" },
     ],
-      rows.map(tenant => [
+      tenants.map(tenant => [
         [
           h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name),
           h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`),
@@ -110,11 +106,17 @@ export function tenantsView() {
         h(
           "code", { class: "nowrap" }, tenant.api_key_masked,
         ), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
-      ]), tenants.length ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
+      ]), search.value.trim() ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
   }
   const view = h("div", {},
     h("div", { class: "head" }, h("h1", {}, "Tenants"), fresh),
-    panel("API keys", [search], place));
-  refresh = every(10, view, async () => { tenants = (await admin.get("/admin/api-keys")).data; draw(); });
+    panel("API keys", [search], place, pages.node));
+  refresh = every(10, view, async () => {
+    const mine = ++turn;
+    const page = await admin.get(`/admin/api-keys?${pages.query()}&q=${encodeURIComponent(search.value.trim())}`);
+    if (mine !== turn) return;
+    pages.took(page);
+    draw(page.data);
+  });
   return view;
 }

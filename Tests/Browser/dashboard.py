@@ -108,6 +108,8 @@ class Tour:
 
     def link_with_passkey(self):
         self.navigate("Devices")
+        row = self.page.get_by_role("row").filter(has_text="Ada bot")
+        expect(row.get_by_text("online")).to_be_visible()
         self.make_device("Cleo bot")
         expect(self.page.get_by_role("img", name="QR code")).to_be_visible()
         self.page.get_by_label("Phone of the sandbox").select_option("12025550102")
@@ -115,8 +117,38 @@ class Tour:
         answer = self.button("Answer with the sandbox's passkey")
         expect(answer).to_be_visible()
         self.look("05-passkey")
+        # The step is the gateway's: it is there again after another view, and in the other tab.
+        self.navigate("Phones")
+        self.navigate("Devices")
+        self.page.get_by_role("link", name="Cleo bot").click()
+        expect(answer).to_be_visible()
+        self.button("Pairing code").click()
+        expect(answer).to_be_visible()
+        self.compare_codes()
         answer.click()
         expect(self.page.locator(".head .badge", has_text="online")).to_be_visible()
+
+    def compare_codes(self):
+        """What is shown when codes are to be compared, which the sandbox asks for only after minutes: the answers are played."""
+        sent = []
+        step = {"status": "awaiting_confirmation", "challenge": {}, "code": "ABCD-1234", "skip_handoff_ux": False,
+                "response_sent": True, "confirmed": False, "error": ""}
+
+        def play(route):
+            if route.request.method == "POST":
+                sent.append(route.request.url)
+                step["confirmed"] = True
+            data = step if route.request.method == "GET" else {}
+            route.fulfill(json={"status": True, "code": 200, "message": "Passkey pairing status", "data": data})
+
+        self.page.route("**/devices/me/passkey", play)
+        self.page.route("**/devices/me/passkey/confirm", play)
+        expect(self.page.get_by_text("ABCD-1234")).to_be_visible()
+        self.look("05-passkey-compare")
+        self.button("They are the same").click()
+        expect(self.page.get_by_text("Waiting for the phone.")).to_be_visible()
+        assert len(sent) == 1, f"confirmed {len(sent)} times"
+        self.page.unroute_all()
 
     def link(self):
         expect(self.page.get_by_role("img", name="QR code")).to_be_visible()
@@ -173,6 +205,10 @@ class Tour:
         row = self.page.get_by_role("row").filter(has_text="Ada bot")
         expect(row.get_by_text("online")).to_be_visible()
         self.look("07-devices")
+        self.page.get_by_label("Find a device").fill("no such device")
+        expect(self.page.get_by_text("No device matches.")).to_be_visible()
+        self.page.get_by_label("Find a device").fill("")
+        expect(row.get_by_text("online")).to_be_visible()
         row.get_by_role("link", name="Ada bot").click()
         for event in ("linked", "connected"):
             expect(self.page.locator(".timeline li").filter(has_text=event).first).to_be_visible()

@@ -5,21 +5,23 @@ import Testing
 /// What `deploy/` says holds against the program.
 @Suite("Deployment files")
 struct DeployTests {
+    private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
     private func text(_ name: String) throws -> String {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return try String(contentsOf: root.appending(path: name), encoding: .utf8)
+        try String(contentsOf: root.appending(path: name), encoding: .utf8)
     }
 
     @Test(
         "every setting that a deployment file names exists",
         arguments: [
-            "deploy/compose.yaml", "deploy/kubernetes/switchboard.yaml", "deploy/systemd/switchboard.service",
+            "deploy/compose.yaml", "deploy/compose.sandbox.yaml", "deploy/kubernetes/switchboard.yaml",
+            "deploy/systemd/switchboard.service",
             "deploy/Dockerfile",
         ])
     func settings(file: String) throws {
         let known = Set(SettingTable.all.map(\.name))
-        let foreign = ["POSTGRES_", "POD_", "HOST_"]
+        let foreign = ["POSTGRES_", "POD_", "HOST_", "CMD"]
         let names =
             switch file.split(separator: ".").last {
             case "yaml": try text(file).matches(of: /(?m)(?:^ *-? *\{?name: |^ +)([A-Z][A-Z0-9_]{2,})\b/).map { $0.1 }
@@ -53,10 +55,35 @@ struct DeployTests {
         let owned = try #require(docker.range(of: "install -d -o 10001 -g 10001 -m 0750 /data\n"))
         let user = try #require(docker.range(of: "\nUSER 10001\n"))
         #expect(owned.upperBound < user.lowerBound)
-        #expect(try text("deploy/compose.yaml").contains("sandbox:/data"))
+        #expect(try text("deploy/compose.sandbox.yaml").contains("sandbox:/data"))
         let families = try #require(
             try text("deploy/systemd/switchboard.service").firstMatch(of: /RestrictAddressFamilies=(.*)/)?.1)
         #expect(Set(families.split(separator: " ")) == ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
+    }
+
+    @Test("the image is made of what a clone has: nothing it copies is ignored by git or left out of its context")
+    func copied() throws {
+        let ignored = try [".gitignore", "deploy/Dockerfile.dockerignore"].flatMap {
+            try text($0).split(separator: "\n").map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "/")) }
+        }
+        let lines = try text("deploy/Dockerfile").split(separator: "\n").filter { $0.hasPrefix("COPY ") }
+        let sources = lines.filter { !$0.contains("--from=") }.flatMap {
+            $0.split(separator: " ").dropFirst().dropLast()
+        }
+        #expect(sources.count > 3)
+        for source in sources {
+            #expect(!ignored.contains(String(source)), "\(source)")
+            #expect(FileManager.default.fileExists(atPath: root.appending(path: String(source)).path), "\(source)")
+        }
+    }
+
+    @Test("with the sandbox in WhatsApp's place, the gateway waits for it and every setting of .env reaches it")
+    func compose() throws {
+        let sandbox = try text("deploy/compose.sandbox.yaml")
+        for part in ["sandbox: {condition: service_healthy}", "healthcheck:", "WHATSAPP_NOISE_ROOT_KEY: "] {
+            #expect(sandbox.contains(part), "\(part)")
+        }
+        #expect(try text("deploy/compose.yaml").contains("    env_file: .env\n"))
     }
 
     @Test("the image installs the libraries that the program is linked against")

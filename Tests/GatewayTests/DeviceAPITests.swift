@@ -237,6 +237,32 @@ struct DeviceAPITests {
         }
     }
 
+    @Test("a key's list shows the live state of its devices, and why one is held")
+    func liveList() async throws {
+        try await GatewayFixture.run { api in
+            let tenant = try await api.tenant()
+            let online = try await api.device(of: tenant, name: "Online")
+            let held = try await api.device(of: tenant, name: "Held")
+            try await api.pair(online)
+            try await api.script(
+                """
+                UPDATE sb.devices SET jid = '15557770001:3@s.whatsapp.net', status = 'disconnected', desired = 'held',
+                  held_reason = 'stream_replaced' WHERE did = \(held.did)
+                """)
+            let answer = try await api.call("GET", "/devices", ["X-API-Key": tenant.key])
+            let rows = try #require(answer["data"] as? [[String: Any]])
+            #expect(rows.map { $0["device_name"] as? String } == ["Held", "Online"])
+            #expect(rows.map { $0["is_logged_in"] as? Bool } == [false, true])
+            #expect(rows[0]["held_reason"] as? String == "stream_replaced" && rows[1]["held_reason"] == nil)
+            #expect(rows[1]["error"] == nil && rows[0]["error"] != nil)
+            let found = try await api.call("GET", "/devices?q=onl", ["X-API-Key": tenant.key])
+            #expect((found["data"] as? [[String: Any]])?.count == 1)
+            let narrowed = try await api.admin("GET", "/admin/devices/status?status=disconnected&q=\(held.id)")
+            let names = (narrowed["data", "devices"] as? [[String: Any]])?.map { $0["device_name"] as? String }
+            #expect(names == ["Held"])
+        }
+    }
+
     @Test("a tenant's hourly limit answers 429 with the three headers")
     func hourlyLimit() async throws {
         try await GatewayFixture.run { api in

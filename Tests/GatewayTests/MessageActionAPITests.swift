@@ -51,10 +51,20 @@ struct MessageActionAPITests {
             for _ in 0..<3 { _ = try await api.tenant() }
             let admin = ["X-Admin-Secret": GatewayFixture.adminSecret]
             let first = try await api.gateway.send("GET", "/admin/api-keys?limit=2&x=a%20b", headers: admin)
-            #expect(first.headers["x-next-cursor"] == "o2")
-            #expect(first.headers["link"] == #"<?x=a%20b&limit=2&cursor=o2>; rel="next""#)
-            let second = try await api.gateway.send("GET", "/admin/api-keys?limit=2&cursor=o2", headers: admin)
+            let cursor = try #require(first.headers["x-next-cursor"])
+            #expect(first.headers["link"] == "<?x=a%20b&limit=2&cursor=\(cursor)>; rel=\"next\"")
+            // What is made meanwhile comes before the first page and moves nothing.
+            _ = try await api.tenant(name: "Late Ltd")
+            let second = try await api.admin("GET", "/admin/api-keys?limit=2&cursor=\(cursor)")
             #expect(second.status == 200 && second.headers["x-next-cursor"] == nil)
+            let rest = try #require(second["data"] as? [[String: Any]])
+            #expect(rest.map { $0["customer_name"] as? String } == ["Harbour Ltd"])
+            let found = try await api.admin("GET", "/admin/api-keys?q=LATE")
+            #expect((found["data"] as? [[String: Any]])?.count == 1)
+            for wrong in ["o2", "1.", ".1", "1.2.3", "x", "99999999999999999999.1"] {
+                let answer = try await api.admin("GET", "/admin/api-keys?cursor=\(wrong)")
+                #expect(answer.status == 400 && answer["data", "field"] as? String == "cursor", "\(wrong)")
+            }
         }
     }
 }

@@ -1,6 +1,10 @@
+import AsyncHTTPClient
 import Foundation
 import GatewayTestSupport
 import Metrics
+import NIOCore
+import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import Gateway
@@ -103,6 +107,28 @@ struct MetricsTests {
         #expect(try String(contentsOf: path, encoding: .utf8) == MetricCatalogue.markdown)
     }
 
+    @Test("metrics on a listener of their own need no secret, and nothing else is there")
+    func listener() async throws {
+        let settings = [
+            "SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1", "METRICS_ADDRESS": "127.0.0.1:0",
+        ]
+        try await GatewayFixture.run(settings: settings) { api in
+            let server = GatewayServer(api.dependencies, configuration: api.configuration)
+            let port = try await server.start()
+            let own = try await eventually("the metrics' port") { await server.metricsPort }
+            func get(_ port: Int, _ path: String) async throws -> (Int, String) {
+                let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+                let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+                return (Int(answer.status.code), String(buffer: try await answer.body.collect(upTo: 1 << 20)))
+            }
+            let (status, text) = try await get(own, "/metrics")
+            #expect(status == 200 && text.contains("switchboard_up 1"))
+            #expect(try await get(own, "/admin/stats").0 == 404)
+            #expect(try await get(port, "/metrics").0 == 401)
+            await server.stop(patience: .seconds(2))
+        }
+    }
+
     @Test("/metrics asks for the admin secret and shows requests by route pattern")
     func endpoint() async throws {
         try await GatewayFixture.run { fixture in
@@ -124,6 +150,14 @@ struct MetricsTests {
             #expect(!text.contains("Not described."))
             let line = /(#.*|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+)/
             for one in text.split(separator: "\n") { #expect(one.wholeMatch(of: line) != nil, "\(one)") }
+        }
+        // A listener of its own is beside this one, not in its place.
+        try await GatewayFixture.run(settings: ["METRICS_ADDRESS": "127.0.0.1:0"]) { fixture in
+            let answer = try await fixture.gateway.send(
+                "GET", "/metrics", headers: ["X-Admin-Secret": GatewayFixture.adminSecret])
+            let text = String(decoding: answer.body, as: UTF8.self)
+            let node = "\(fixture.dependencies.node.id)".lowercased()
+            #expect(text.contains(#"switchboard_node_info{node_id="\#(node)"} 1"#))
         }
         try await GatewayFixture.run(settings: ["METRICS_ENABLED": "false"]) { fixture in
             let answer = try await fixture.gateway.send(

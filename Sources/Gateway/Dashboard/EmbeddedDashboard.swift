@@ -72,9 +72,11 @@ async function failure(response) {
     response.headers.get("X-Request-ID"));
 }
 
+/** The envelope; of a list also `next`, the cursor of the page that follows. */
 async function answer(response) {
   if (!response.ok) throw await failure(response);
-  return response.status === 204 ? {} : response.json();
+  if (response.status === 204) return {};
+  return { ...await response.json(), next: response.headers.get("X-Next-Cursor") || "" };
 }
 
 function caller(credentials) {
@@ -646,6 +648,9 @@ export function sum(samples, name, wanted = {}) {
   return found.length ? found.reduce((total, sample) => total + sample.value, 0) : NaN;
 }
 
+/** The label of the first sample of `name`. */
+export const label = (samples, name, wanted) => samples.get(name)?.[0]?.labels[wanted];
+
 /** Cumulative buckets of a histogram, all label sets together: [{bound, count}]. */
 export function buckets(samples, name) {
   const byBound = new Map();
@@ -705,13 +710,12 @@ function phoneScanner(code) {
   return node;
 }
 
-function qrPart(caller, linked) {
+function qrPart(caller, linked, passkey) {
   const frame = h("div", { class: "qr" }, "Getting a code …");
   const bar = h("i", {}), left = h("p", { class: "small quiet num", "aria-live": "off" });
   const told = h("p", { class: "failure", role: "alert" });
   const again = button("New code", () => { run(true); });
-  const passkey = passkeyPart(caller);
-  let code = null, expires = 0, total = 1, abort = null;
+  let code = null, expires = 0, total = 1, abort = null, isRunning = false;
 
   const tick = setInterval(() => {
     if (frame.isConnected === false && code !== null) return stop();
@@ -729,6 +733,7 @@ function qrPart(caller, linked) {
   function over(text) {
     code = null;
     frame.replaceChildren(text);
+    again.textContent = passkey.isOpen() ? "Start over" : "New code";
     again.hidden = false;
   }
 
@@ -745,7 +750,7 @@ function qrPart(caller, linked) {
   const handlers = {
     qr: shown,
     paired() { over(h("span", { class: "done" }, "✓ Linked")); again.hidden = true; linked(); },
-    failed(data) { over("No code"); told.textContent = data.error; },
+    failed(data) { passkey.set({ status: "none" }); over("No code"); told.textContent = data.error; },
     scanned_without_multidevice() { told.textContent = "That phone has no multi-device support: update WhatsApp on it."; },
     passkey: passkey.set,
   };
@@ -756,15 +761,21 @@ function qrPart(caller, linked) {
     const { signal } = abort;
     told.textContent = "";
     frame.replaceChildren("Getting a code …");
+    isRunning = true;
     try {
       if (restart) await caller.post("/devices/me/login", { output: "json", restart: true }, signal);
       for await (const { event, data } of caller.events("/devices/me/login/stream", signal)) handlers[event]?.(data);
-      if (!signal.aborted && code) over("The codes ran out");
+      if (!signal.aborted && code) over(passkey.isOpen() ? "Waiting for the passkey" : "The codes ran out");
+      if (!signal.aborted && passkey.isOpen()) passkey.follow();
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       if (error.code === "already_paired") return linked();
-      over("No code");
-      told.textContent = explain(error);
+      const isPasskey = error.code === "passkey_required";
+      if (isPasskey) await passkey.follow();
+      over(isPasskey ? "Waiting for the passkey" : "No code");
+      told.textContent = isPasskey ? "" : explain(error);
+    } finally {
+      if (!signal.aborted) isRunning = false;
     }
   }
   run(false);
@@ -781,15 +792,14 @@ function qrPart(caller, linked) {
         ),
         h("li", {}, "Point the camera at the code. It renews itself.")),
       h("p", { class: "small quiet" }, "If the phone then asks for a passkey, the step appears here."),
-      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told, passkey.node));
-  return { node, stop };
+      session.hasSandbox && session.hasOperator() ? phoneScanner(() => code) : null, told));
+  return { node, stop, resume() { if (!isRunning) run(false); } };
 }
 
-function codePart(caller) {
+function codePart(caller, passkey) {
   const answer = h("div", { class: "stack", hidden: true });
-  const passkey = passkeyPart(caller);
   const phone = input("phone", { required: true, inputmode: "tel", placeholder: "+1 202 555 0100" });
-  let isAsking = false;
+  let expires = 0;
   const ask = form({ class: "inline" }, [
     field("Phone number", phone, "international"), h("button", { type: "submit", class: "primary" }, "Get code"),
   ], async values => {
@@ -800,30 +810,37 @@ function codePart(caller) {
       h("p", { class: "paircode", "aria-label": `Pairing code ${[...data.pair_code].join(" ")}` }, data.pair_code),
       h("p", { class: "small quiet" }, `Valid for ${data.timeout} s.`),
     );
-    if (!isAsking) every(3, passkey.node, passkey.ask);
-    isAsking = true;
-    return undefined;
+    expires = Date.now() + data.timeout * 1000;
+    return passkey.follow();
   });
   const steps = h("ol", { class: "steps" },
     h("li", {}, "On the phone: Settings, Linked devices, Link a device."),
     h("li", {}, "Choose “Link with phone number instead”."),
     h("li", {}, "Type the code."));
-  return { node: h("div", { class: "stack" }, ask, answer, steps, passkey.node), stop() {} };
+  return {
+    node: h("div", { class: "stack" }, ask, answer, steps), stop() {}, resume() { answer.hidden = true; },
+    isWaiting: () => Date.now() < expires,
+  };
 }
 
 /** The panel; `linked` is called once the device is paired. */
 export function linkPanel(caller, linked) {
   const body = h("div", { class: "body" });
-  let part = null;
-  const kinds = [["QR code", () => qrPart(caller, linked)], ["Pairing code", () => codePart(caller)]];
+  let part = null, follow = () => {};
+  // One for both ways: the step outlives a change of the tab, and a reload of the page.
+  const passkey = passkeyPart(caller, () => { linked(); part?.resume(); });
+  passkey.follow = () => follow();
+  const kinds = [["QR code", () => qrPart(caller, linked, passkey)], ["Pairing code", () => codePart(caller, passkey)]];
   const tabs = kinds.map(([name], index) => h("button", { type: "button", onclick: () => choose(index) }, name));
   function choose(index) {
     part?.stop();
     part = kinds[index][1]();
     tabs.forEach((tab, place) => tab.setAttribute("aria-pressed", String(place === index)));
-    body.replaceChildren(part.node);
+    body.replaceChildren(part.node, passkey.node);
   }
   choose(0);
+  // A customer's requests count against the hour: often only while somebody waits for the answer.
+  follow = every(() => (passkey.isOpen() || part.isWaiting?.() ? 3 : 30), passkey.node, passkey.ask);
   return panel("Link a device", [h("div", { class: "segments", role: "group", "aria-label": "How to link" }, tabs)], body);
 }
 
@@ -858,11 +875,15 @@ const sandboxAssertion = challenge => {
   } };
 };
 
-/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say. */
-export function passkeyPart(caller) {
+/** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say, and `over`
+    is called when an exchange that was open is no more. The gateway keeps the exchange: whoever comes back finds it here. */
+export function passkeyPart(caller, over) {
   const node = h("div", { hidden: true });
-  let shown = "";
+  let shown = "", isOpen = false;
   function set(state) {
+    const wasOpen = isOpen;
+    isOpen = state.status !== "none";
+    if (wasOpen && !isOpen) over();
     // Built anew only when something changed: somebody may be typing.
     const now = JSON.stringify([state.status, state.response_sent, state.confirmed, state.error, state.challenge]);
     if (now === shown) return;
@@ -871,7 +892,7 @@ export function passkeyPart(caller) {
     node.replaceChildren(part(caller, state, ask));
   }
   const ask = async () => set((await caller.get("/devices/me/passkey")).data);
-  return { node, set, ask };
+  return { node, set, ask, isOpen: () => isOpen };
 }
 
 function part(caller, state, ask) {
@@ -1281,6 +1302,7 @@ dialog .row.end { justify-content: flex-end; }
 #toasts { position: fixed; right: 1rem; bottom: 1rem; display: grid; gap: .5rem; z-index: 20; max-width: min(26rem, calc(100vw - 2rem)); }
 .toast { background: var(--text); color: var(--back); padding: .6rem .9rem; border-radius: 8px; font-size: .875rem; box-shadow: 0 6px 24px rgb(0 0 0 / 22%); overflow-wrap: anywhere; }
 .toast.bad { background: var(--bad); color: var(--panel); }
+.pager { justify-content: flex-end; padding: .55rem 1rem; border-top: 1px solid var(--line); }
 
 """###
 
@@ -1425,6 +1447,38 @@ export function facts(pairs) {
     .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
+/** Steps through a long list: `query()` is what to ask for, `took(answer)` takes the answer, `reset()` begins anew. */
+export function pager(refresh, size = 100) {
+  const passed = [];
+  let cursor = "", next = "";
+  const turn = action => button(action === "older" ? "Older" : "Newer", async () => {
+    if (action === "older") passed.push(cursor);
+    cursor = action === "older" ? next : passed.pop() ?? "";
+    await refresh();
+  }, { class: "tiny" });
+  const newer = turn("newer"), older = turn("older"), place = h("span", { class: "small quiet", "aria-live": "polite" });
+  const node = h("div", { class: "row pager", hidden: true }, newer, place, older);
+  return {
+    node,
+    query: () => `limit=${size}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+    took(answer) {
+      next = answer.next;
+      node.hidden = !next && !passed.length;
+      older.disabled = !next;
+      newer.disabled = !passed.length;
+      place.textContent = `page ${passed.length + 1}`;
+    },
+    reset() { passed.length = 0; cursor = ""; },
+  };
+}
+
+/** A field that searches: `changed` runs once typing rests. */
+export function searchField(label, placeholder, changed) {
+  let timer = 0;
+  const oninput = () => { clearTimeout(timer); timer = setTimeout(changed, 250); };
+  return input("search", { type: "search", placeholder, "aria-label": label, oninput });
+}
+
 /** Runs `task` now and every `seconds` while the page is visible and `node` is in it. */
 export function every(seconds, node, task) {
   let isFirst = true, timer = 0;
@@ -1503,8 +1557,8 @@ export const series = state.series;
 // The audit log: what operators and customers did.
 
 import { admin } from "./api.js";
-import { ago, h } from "./dom.js";
-import { badge, every, panel, table } from "./parts.js";
+import { ago, h, show } from "./dom.js";
+import { badge, every, pager, panel, table } from "./parts.js";
 
 /** What an entry is about. */
 function subject(entry) {
@@ -1514,7 +1568,8 @@ function subject(entry) {
 
 export function auditView() {
   const place = h("div", {});
-  let entries = [], showsAll = false;
+  let entries = [], showsAll = false, turn = 0, refresh = () => {};
+  const pages = pager(() => refresh(), 200);
   const all = h("input", { type: "checkbox", onchange: event => { showsAll = event.target.checked; draw(); } });
   function draw() {
     // Every request of the operator is a line too, those of this page among them: shown first is what changed something,
@@ -1523,7 +1578,7 @@ export function auditView() {
     const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
       && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
     const rows = entries.filter(entry => showsAll || !isNoise(entry));
-    place.replaceChildren(table("Audit log", [
+    show(place, table("Audit log", [
       { title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" },
     ],
       rows.map(entry => [
@@ -1537,8 +1592,15 @@ export function auditView() {
       ]), "Nothing was recorded yet."));
   }
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Audit log")),
-    panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place));
-  every(15, view, async () => { entries = (await admin.get("/admin/audit?limit=500")).data; draw(); });
+    panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place, pages.node));
+  refresh = every(15, view, async () => {
+    const mine = ++turn;
+    const page = await admin.get(`/admin/audit?${pages.query()}`);
+    if (mine !== turn) return;
+    pages.took(page);
+    entries = page.data;
+    draw();
+  });
   return view;
 }
 
@@ -1584,7 +1646,7 @@ function operatorView(id) {
   const view = h("div", {}, head, h("div", { class: "columns" }, panel("State", null, about), timeline.node));
   const refresh = every(5, view, async () => {
     const [{ data }, { data: live }] = await Promise.all([
-      admin.get(`/admin/devices?q=${id}`), admin.get("/admin/devices/status?limit=1000"),
+      admin.get(`/admin/devices?q=${id}`), admin.get(`/admin/devices/status?q=${id}`),
     ]);
     const found = data.devices.find(device => device.device_id === id);
     if (!found) return show(head, heading("No such device", null, null));
@@ -1681,8 +1743,8 @@ function customerView(id) {
 
 import { admin, customer } from "./api.js";
 import { deviceState } from "./device-state.js";
-import { ago, h, shortJID } from "./dom.js";
-import { button, dialog, every, field, form, input, panel, showOnce, table } from "./parts.js";
+import { ago, h, shortJID, show } from "./dom.js";
+import { button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
 
 const columns = [{ title: "Device" }, { title: "Number" }, { title: "State" }, { title: "Last active" }];
@@ -1716,45 +1778,45 @@ const number = device => (device.whatsmeow_jid ? h(
   "span", { class: "num" }, shortJID(device.whatsmeow_jid),
 ) : h("span", { class: "quiet" }, "–"));
 
-async function ofOperator() {
-  const [{ data: { devices } }, { data: live }] = await Promise.all([
-    admin.get("/admin/devices?limit=1000"), admin.get("/admin/devices/status?limit=1000"),
-  ]);
-  const states = new Map(live.devices.map(device => [device.device_id, device]));
-  return devices.map(device => ({ ...device, ...states.get(device.device_id) }));
+const kinds = [["", "All"], ["active", "Linked"], ["disconnected", "Offline"], ["pending", "Not linked"], ["logged_out", "Logged out"]];
+
+/** Both lists go by the same order, so that a page of one is the same page of the other. */
+async function ofOperator(query) {
+  const [page, live] = await Promise.all([admin.get(`/admin/devices?${query}`), admin.get(`/admin/devices/status?${query}`)]);
+  const states = new Map(live.data.devices.map(device => [device.device_id, device]));
+  return { next: page.next, data: page.data.devices.map(device => ({ ...device, ...states.get(device.device_id) })) };
 }
 
 export function devicesView() {
   const isOperator = session.isOperator();
   const place = h("div", {});
-  const search = input(
-    "search", { type: "search", placeholder: "Name, number, id", "aria-label": "Find a device", oninput: () => draw() },
-  );
-  const kinds = isOperator ? ["all", "online", "not online"] : ["all"];
-  const kind = h("select", { "aria-label": "Which devices", onchange: () => draw() }, kinds.map(text => h("option", {}, text)));
-  let devices = null;
-  function draw() {
-    if (!devices) return;
-    const wanted = search.value.trim().toLowerCase();
-    const rows = devices.filter(device => kind.value === "all" || (kind.value === "online") === Boolean(device.is_logged_in))
-      .filter(device => [
-        device.device_name, device.whatsmeow_jid, device.customer_name, device.device_id, device.external_id,
-      ].join(" ").toLowerCase().includes(wanted))
-      .map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
-        ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
+  let turn = 0, refresh = () => {};
+  const pages = pager(() => refresh());
+  const anew = () => { pages.reset(); refresh(); };
+  const search = searchField("Find a device", "Name, number, id", anew);
+  const kind = h("select", { "aria-label": "Which devices", onchange: anew }, kinds.map(([value, text]) => h("option", { value }, text)));
+  function draw(devices) {
+    const isNarrowed = search.value.trim() !== "" || kind.value !== "";
+    const rows = devices.map(device => [name(device), number(device), deviceState(device), ago(device.last_active_at),
+      ...(isOperator ? [h("a", { href: `#/tenants/${device.api_key_id}` }, device.customer_name)] : [])]);
     const none = isOperator ? "No devices yet: customers make them with their API key." : "No devices yet. A device is one linked WhatsApp account.";
-    place.replaceChildren(table(
-      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, devices.length ? "No device matches." : none,
+    show(place, table(
+      "Devices", isOperator ? [...columns, { title: "Tenant" }] : columns, rows, isNarrowed ? "No device matches." : none,
     ));
   }
   const tools = isOperator
     ? button("Reconnect all", async () => { await admin.post("/admin/devices/reconnect?async=true"); })
     : button("New device", create, { class: "primary" });
   const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Devices"), tools),
-    panel(isOperator ? "All tenants" : "Your devices", isOperator ? [search, kind] : [search], place));
-  every(isOperator ? 6 : 20, view, async () => {
-    devices = isOperator ? await ofOperator() : (await customer.get("/devices")).data;
-    draw();
+    panel(isOperator ? "All tenants" : "Your devices", isOperator ? [search, kind] : [search], place, pages.node));
+  refresh = every(isOperator ? 6 : 20, view, async () => {
+    const mine = ++turn;
+    const query = `${pages.query()}&q=${encodeURIComponent(search.value.trim())}${kind.value ? `&status=${kind.value}` : ""}`;
+    const page = await (isOperator ? ofOperator(query) : customer.get(`/devices?${query}`));
+    // What was typed meanwhile asks again.
+    if (mine !== turn) return;
+    pages.took(page);
+    draw(page.data);
   });
   return view;
 }
@@ -1773,14 +1835,15 @@ import { badge, every, panel, table } from "./parts.js";
 const perSecond = value => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
 let previous = new Map();
 
-/** Takes one reading of everything the charts show. */
+/** Takes one reading of everything the charts show. Behind a balancer each answer may come from another node: what is a
+    node's own is kept apart under its id. */
 function take(health, samples) {
-  record("memory", parseBytes(health.memory_alloc));
-  record("database", health.db_latency_ms);
+  record(`${health.node_id} memory`, parseBytes(health.memory_alloc));
+  record(`${health.node_id} database`, health.db_latency_ms);
+  record(`${health.node_id} sessions`, health.whatsapp_clients);
   record("queue", health.outbox_pending);
-  record("oldest", health.outbox_oldest_seconds);
-  record("sessions", health.whatsapp_clients);
-  if (!samples) return;
+  const node = samples && metrics.label(samples, "switchboard_node_info", "node_id");
+  if (!node) return;
   for (const [series, name, labels] of [
     ["sent", "switchboard_messages_sent_total", {}], [
       "received", "switchboard_messages_received_total", {},
@@ -1788,7 +1851,7 @@ function take(health, samples) {
     ["delivered", "switchboard_webhook_attempts_total", { outcome: "success" }],
   ]) {
     const total = metrics.sum(samples, name, labels);
-    if (Number.isFinite(total)) recordRate(series, total);
+    if (Number.isFinite(total)) recordRate(`${node} ${series}`, total);
   }
   for (const [series, name] of [
     ["ack", "switchboard_message_send_duration_seconds"], ["http", "switchboard_http_request_duration_seconds"],
@@ -1796,9 +1859,10 @@ function take(health, samples) {
   ]) {
     const now = metrics.buckets(samples, name);
     if (now.length) {
-      record(`${series} p50`, metrics.quantile(0.5, now, previous.get(name)) * 1000);
-      record(`${series} p95`, metrics.quantile(0.95, now, previous.get(name)) * 1000);
-      previous.set(name, now);
+      const before = previous.get(`${node} ${name}`);
+      record(`${node} ${series} p50`, metrics.quantile(0.5, now, before) * 1000);
+      record(`${node} ${series} p95`, metrics.quantile(0.95, now, before) * 1000);
+      previous.set(`${node} ${name}`, now);
     }
   }
 }
@@ -1818,31 +1882,36 @@ function figures(stats, health) {
     figure("Up", span(health.uptime_seconds), `version ${health.version}`));
 }
 
-function charts() {
-  const has = name => Number.isFinite(latest(name));
+function charts(node) {
+  const has = name => Number.isFinite(latest(`${node} ${name}`));
+  const line = (name, label) => ({ name: `${node} ${name}`, label });
+  const quantiles = (title, name) => (has(`${name} p50`)
+    ? chart(title, [line(`${name} p50`, "p50"), line(`${name} p95`, "p95")], milliseconds) : null);
   return [
-    has("sent") || has("received") ? chart(
-      "Messages", [{ name: "sent", label: "sent" }, { name: "received", label: "received" }], perSecond,
-    ) : null,
-    has("ack p50") ? chart(
-      "Send to WhatsApp's answer", [{ name: "ack p50", label: "p50" }, { name: "ack p95", label: "p95" }], milliseconds,
-    ) : null,
-    has("http p50") ? chart(
-      "API latency", [{ name: "http p50", label: "p50" }, { name: "http p95", label: "p95" }], milliseconds,
-    ) : null,
+    has("sent") || has("received")
+      ? chart("Messages", [line("sent", "sent"), line("received", "received")], perSecond) : null,
+    quantiles("Send to WhatsApp's answer", "ack"), quantiles("API latency", "http"),
     chart("Webhook queue", [{ name: "queue", label: "waiting" }], count),
-    has("delivered") ? chart("Webhooks delivered", [{ name: "delivered", label: "delivered" }], perSecond) : null,
-    has("lag p50") ? chart(
-      "From event to webhook", [{ name: "lag p50", label: "p50" }, { name: "lag p95", label: "p95" }], milliseconds,
-    ) : null,
-    chart("Database latency", [{ name: "database", label: "round trip" }], milliseconds),
-    has("commit p50") ? chart(
-      "Group commit", [{ name: "commit p50", label: "p50" }, { name: "commit p95", label: "p95" }], milliseconds,
-    ) : null,
-    chart("Memory", [{ name: "memory", label: "resident" }], bytes),
-    chart("Sessions of this node", [{ name: "sessions", label: "sessions" }], count),
-    has("requests") ? chart("API requests", [{ name: "requests", label: "requests" }], perSecond) : null,
+    has("delivered") ? chart("Webhooks delivered", [line("delivered", "delivered")], perSecond) : null,
+    quantiles("From event to webhook", "lag"), chart("Database latency", [line("database", "round trip")], milliseconds),
+    quantiles("Group commit", "commit"), chart("Memory", [line("memory", "resident")], bytes),
+    chart("Sessions of this node", [line("sessions", "sessions")], count),
+    has("requests") ? chart("API requests", [line("requests", "requests")], perSecond) : null,
   ];
+}
+
+/** Which node the charts are of, once more than one has answered. */
+function nodeChoice(redraw) {
+  const select = h("select", { "aria-label": "Node of the charts", onchange: redraw });
+  select.hidden = true;
+  return {
+    select,
+    seen(id, nodes) {
+      if (![...select.options].some(option => option.value === id)) select.append(h("option", { value: id }, id));
+      for (const option of select.options) option.text = nodes.find(node => node.node_id === option.value)?.name || option.value;
+      select.hidden = select.options.length < 2;
+    },
+  };
 }
 
 function nodesTable(nodes) {
@@ -1862,7 +1931,8 @@ function nodesTable(nodes) {
 
 export function overviewView() {
   const state = h("div", {}), numbers = h("div", {}), pictures = h("div", { class: "cards" }), cluster = h("div", {}), deliveries = h("div", { class: "body" });
-  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), state),
+  const node = nodeChoice(() => show(pictures, charts(node.select.value)));
+  const view = h("div", {}, h("div", { class: "head" }, h("h1", {}, "Overview"), h("div", { class: "row" }, node.select, state)),
     h(
       "div", { class: "stack" }, numbers, pictures,
       h("div", { class: "columns" }, panel("Nodes", null, cluster), panel("Webhook deliveries", null, deliveries)),
@@ -1873,7 +1943,8 @@ export function overviewView() {
     take(health, text && metrics.parse(text));
     show(state, health.status === "ok" ? badge("healthy", "good") : badge(health.database, "bad"));
     show(numbers, figures(stats, health));
-    show(pictures, charts());
+    node.seen(health.node_id, nodes);
+    show(pictures, charts(node.select.value));
     show(cluster, nodesTable(nodes));
     const share = hooks.total_deliveries ? `${hooks.success_rate.toFixed(1)} %` : "–";
     show(deliveries, h("dl", { class: "facts" },
@@ -2121,7 +2192,7 @@ export function signInView(entered) {
 
 import { admin } from "./api.js";
 import { ago, count, h, show } from "./dom.js";
-import { button, confirmed, dialog, every, facts, field, form, panel, table, toast } from "./parts.js";
+import { button, confirmed, dialog, every, facts, field, form, pager, panel, table, toast } from "./parts.js";
 import * as session from "./session.js";
 import { deviceState } from "./device-state.js";
 import { askKey, openCustomer, showKey, tenantBody, tenantFields, tenantState } from "./view-tenants.js";
@@ -2170,7 +2241,7 @@ async function disable(tenant) {
 }
 
 async function remove(tenant) {
-  const text = `${count(tenant.devices.length)} devices are unlinked and deleted with their messages and webhooks. This cannot be undone.`;
+  const text = `${count(tenant.device_count)} devices are unlinked and deleted with their messages and webhooks. This cannot be undone.`;
   if (!(await confirmed(`Delete ${tenant.customer_name}?`, text, "Delete tenant and devices"))) return;
   await admin.remove(`/admin/api-keys/${tenant.id}`);
   session.keys.delete(tenant.id);
@@ -2179,14 +2250,20 @@ async function remove(tenant) {
 }
 
 export function tenantView(id) {
-  const head = h("div", { class: "head" }), body = h("div", { class: "stack" });
-  const view = h("div", {}, head, body);
+  const head = h("div", { class: "head" }), about = h("div", { class: "body" }), list = h("div", {});
+  const pages = pager(() => refresh());
+  const view = h("div", {}, head, h(
+    "div", { class: "stack" }, panel("Account", null, about), panel("Devices", null, list, pages.node),
+  ));
   let refresh = () => {};
   const then = action => async () => { await action(); await refresh(); };
   async function load() {
     const path = `/admin/api-keys/${encodeURIComponent(id)}`;
-    const [{ data: tenant }, { data: states }] = await Promise.all([admin.get(path), admin.get(`${path}/devices/status`)]);
+    const query = pages.query();
+    const [{ data: tenant }, devices, { data: states }] = await Promise.all([
+      admin.get(path), admin.get(`${path}/devices?${query}`), admin.get(`${path}/devices/status?${query}`)]);
     const live = new Map(states.map(state => [state.device_id, state]));
+    pages.took(devices);
     show(head,
       h("div", { class: "lead" }, h("p", { class: "crumb" }, h("a", { href: "#/tenants" }, "Tenants")),
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
@@ -2197,26 +2274,20 @@ export function tenantView(id) {
         button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
         button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
         button("Delete", () => remove(tenant), { class: "danger" })));
-    show(body,
-      panel("Account", null, h("div", { class: "body" }, facts([
+    show(about, facts([
+      ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email],
+      ["Phone", tenant.customer_phone], ["Devices", `${count(tenant.device_count)} of ${count(tenant.max_devices)}`],
+      ["Requests per hour", count(tenant.rate_limit_per_hour)], ["Since", ago(tenant.created_at)],
+      ["Changed", ago(tenant.updated_at)],
+    ]));
+    show(list, table("Devices of this tenant", [{ title: "Device" }, { title: "State" }, { title: "Last active" }],
+      devices.data.map(device => [
         [
-          "API key", h("code", {}, tenant.api_key_masked),
-        ], ["Number", tenant.id], ["E-mail", tenant.customer_email], ["Phone", tenant.customer_phone],
-        [
-          "Devices", `${count(tenant.devices.length)} of ${count(tenant.max_devices)}`,
-        ], ["Requests per hour", count(tenant.rate_limit_per_hour)],
-        ["Since", ago(tenant.created_at)], ["Changed", ago(tenant.updated_at)],
-      ]))),
-      panel("Devices", null, table("Devices of this tenant", [
-        { title: "Device" }, { title: "State" }, { title: "Last active" },
-      ],
-        tenant.devices.map(device => [
-          [
-            h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
-            h("span", { class: "sub mono" }, device.device_id),
-          ],
-          deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
-        ]), "No devices yet: the customer makes them with the API key.")));
+          h("a", { class: "name", href: `#/devices/${device.device_id}` }, device.device_name || "Unnamed"),
+          h("span", { class: "sub mono" }, device.device_id),
+        ],
+        deviceState({ ...device, ...live.get(device.device_id) }), ago(device.last_active_at),
+      ]), "No devices yet: the customer makes them with the API key."));
   }
   refresh = every(6, view, load);
   return view;
@@ -2228,8 +2299,8 @@ export function tenantView(id) {
 // The operator's list of tenants: each is one API key with its quota.
 
 import { admin } from "./api.js";
-import { count, h } from "./dom.js";
-import { badge, button, dialog, every, field, form, input, panel, showOnce, table } from "./parts.js";
+import { count, h, show } from "./dom.js";
+import { badge, button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
 
 /** Fields of a tenant, filled from `tenant` when there is one. */
@@ -2316,20 +2387,16 @@ function meter(used, allowed) {
 
 export function tenantsView() {
   const place = h("div", {});
-  let refresh = () => {};
+  let turn = 0, refresh = () => {};
   const fresh = button("New tenant", async () => { if (await create()) refresh(); }, { class: "primary" });
-  const search = input(
-    "search", { type: "search", placeholder: "Find a tenant", "aria-label": "Find a tenant", oninput: () => draw() },
-  );
-  let tenants = [];
-  function draw() {
-    const wanted = search.value.trim().toLowerCase();
-    const rows = tenants.filter(tenant => `${tenant.customer_name} ${tenant.customer_email} ${tenant.api_key_masked} ${tenant.id}`.toLowerCase().includes(wanted));
-    place.replaceChildren(table("Tenants", [
+  const pages = pager(() => refresh());
+  const search = searchField("Find a tenant", "Find a tenant", () => { pages.reset(); refresh(); });
+  function draw(tenants) {
+    show(place, table("Tenants", [
       { title: "Customer" }, { title: "Key" }, { title: "Devices" }, { title: "Requests per hour", right: true },
       { title: "State" },
     ],
-      rows.map(tenant => [
+      tenants.map(tenant => [
         [
           h("a", { class: "name", href: `#/tenants/${tenant.id}` }, tenant.customer_name),
           h("span", { class: "sub" }, tenant.customer_email || `no. ${tenant.id}`),
@@ -2337,12 +2404,18 @@ export function tenantsView() {
         h(
           "code", { class: "nowrap" }, tenant.api_key_masked,
         ), meter(tenant.device_count, tenant.max_devices), count(tenant.rate_limit_per_hour), tenantState(tenant),
-      ]), tenants.length ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
+      ]), search.value.trim() ? "No tenant matches." : "No tenants yet: a tenant is a customer with an API key."));
   }
   const view = h("div", {},
     h("div", { class: "head" }, h("h1", {}, "Tenants"), fresh),
-    panel("API keys", [search], place));
-  refresh = every(10, view, async () => { tenants = (await admin.get("/admin/api-keys")).data; draw(); });
+    panel("API keys", [search], place, pages.node));
+  refresh = every(10, view, async () => {
+    const mine = ++turn;
+    const page = await admin.get(`/admin/api-keys?${pages.query()}&q=${encodeURIComponent(search.value.trim())}`);
+    if (mine !== turn) return;
+    pages.took(page);
+    draw(page.data);
+  });
   return view;
 }
 

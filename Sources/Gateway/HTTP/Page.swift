@@ -1,32 +1,45 @@
-/// Part of a list: `limit` and an opaque `cursor` (10-rest-api, section 2.12).
+import Messaging
+import Storage
+
+/// Part of a list: `limit` and an opaque `cursor` (10-rest-api, section 2.12). The cursor is the place of the page's last row,
+/// so that rows made or deleted meanwhile neither hide nor repeat one.
 struct Page: Sendable {
     let limit: Int
-    let offset: Int
+    /// Where the page before ended; nil on the first.
+    let before: ListPosition?
     private let query: Query
 
-    init(_ query: Query) {
+    /// - Throws: 400 for a cursor that no page gave: taken for the first page, it would make a client read in circles.
+    init(_ query: Query) throws(APIError) {
         self.query = query
         limit = query.integer("limit", default: 1000, in: 1...1000)
-        // The cursor is "o" and the number of rows passed.
-        offset = query["cursor"].flatMap { $0.hasPrefix("o") ? Int($0.dropFirst()) : nil }.map { max(0, $0) } ?? 0
+        guard let text = query["cursor"], !text.isEmpty else {
+            before = nil
+            return
+        }
+        guard let position = Self.position(text) else {
+            throw .validation("cursor must be the X-Next-Cursor of the page before", field: "cursor")
+        }
+        before = position
+    }
+
+    /// Layout: `<microseconds since 1970>.<id>`, both decimal.
+    private static func position(_ text: String) -> ListPosition? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, let time = Int64(parts[0]), let id = Int64(parts[1]) else { return nil }
+        return ListPosition(time: Timestamp(microseconds: time), id: id)
     }
 
     /// The answer for `found`, which holds one row more than the page when there are more.
     func answer<Row: Sendable>(
-        _ message: String, _ found: [Row], data: @escaping @Sendable (inout JSONWriter, [Row]) -> Void
+        _ message: String, _ found: [Row], at position: (Row) -> ListPosition,
+        data: @escaping @Sendable (inout JSONWriter, [Row]) -> Void
     ) -> Answer {
         let rows = Array(found.prefix(limit))
         let answer = Answer.ok(message) { data(&$0, rows) }
-        guard found.count > limit else { return answer }
-        let cursor = "o\(offset + limit)"
+        guard found.count > limit, let last = rows.last.map(position) else { return answer }
+        let cursor = "\(last.time.microseconds).\(last.id)"
         let next = query.replacing([("limit", "\(limit)"), ("cursor", cursor)])
         return answer.with("X-Next-Cursor", cursor).with("Link", "<?\(next)>; rel=\"next\"")
-    }
-
-    /// The answer for this page of `all`.
-    func answer<Row: Sendable>(
-        _ message: String, of all: [Row], data: @escaping @Sendable (inout JSONWriter, [Row]) -> Void
-    ) -> Answer {
-        answer(message, Array(all.dropFirst(offset).prefix(limit + 1)), data: data)
     }
 }

@@ -8,9 +8,9 @@ extension MetricCatalogue {
         return """
             # Metrics
 
-            `GET /metrics` with `X-Admin-Secret` answers in Prometheus' text format. With `METRICS_ADDRESS=host:port` there is a
-            listener for metrics alone, without credentials, and `/metrics` is not on the API's port; `METRICS_ENABLED=false`
-            switches both off. `deploy/prometheus` has a scrape configuration and alert rules, `deploy/grafana` a dashboard.
+            `GET /metrics` with `X-Admin-Secret` answers in Prometheus' text format. With `METRICS_ADDRESS=host:port` there is
+            also a listener for metrics alone, without credentials; `METRICS_ENABLED=false` switches both off.
+            `deploy/prometheus` has a scrape configuration and alert rules, `deploy/grafana` a dashboard.
 
             No label names a customer, a device or a number, and a metric has at most 1000 series; what would be more is shown
             under labels that say `other`. Values marked "of all nodes" come from the database and are the same on every node:

@@ -113,6 +113,8 @@ package enum MetricCatalogue {
 
     private static let process = [
         MetricFamily("switchboard_build_info", .gauge, "Always 1.", labels: ["version"]),
+        MetricFamily(
+            "switchboard_node_info", .gauge, "Always 1; the id is that of `/admin/nodes`.", labels: ["node_id"]),
         MetricFamily("switchboard_up", .gauge, "1 while the node takes requests."),
         MetricFamily(
             "switchboard_metric_series_dropped_total", .counter,

@@ -25,16 +25,21 @@ struct MetricsListener: HTTPResponder {
 
     /// Serves until the task is cancelled.
     ///
-    /// - Parameter address: `host:port`; port 0 takes any free one.
-    func run(at address: String, eventLoops: any EventLoopGroup, logger: Logger) async {
+    /// - Parameters:
+    ///   - address: `host:port`; port 0 takes any free one.
+    ///   - isBound: Called with the port once it is open.
+    func run(
+        at address: String, eventLoops: any EventLoopGroup, logger: Logger,
+        isBound: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) async {
         guard let (host, port) = ListenerText.parse(address) else { return }
         let application = Application(
             responder: self, server: .http1(),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in
-                logger.info(
-                    "listening for metrics",
-                    metadata: ["address": "\(host)", "port": "\(channel.localAddress?.port ?? 0)"])
+                let port = channel.localAddress?.port ?? 0
+                logger.info("listening for metrics", metadata: ["address": "\(host)", "port": "\(port)"])
+                await isBound(port)
             },
             eventLoopGroupProvider: .shared(eventLoops), logger: logger)
         // Ended gracefully: a listener that is cancelled while it holds a connection that nobody took yet ends the process.

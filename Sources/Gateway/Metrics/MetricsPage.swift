@@ -16,6 +16,7 @@ package actor MetricsPage {
         self.dependencies = dependencies
         registry = dependencies.metrics
         registry.scalar("switchboard_build_info", [("version", BuildVersion.text)], .gauge).set(1.0)
+        registry.scalar("switchboard_node_info", [("node_id", "\(dependencies.node.id)".lowercased())], .gauge).set(1.0)
         registry.scalar("process_start_time_seconds", [], .gauge).set(Date().timeIntervalSince1970.rounded())
     }
 

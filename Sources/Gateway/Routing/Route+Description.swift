@@ -37,7 +37,7 @@ extension Route {
         }
 
         static let limit = Parameter("limit", .integer, "Rows at most, 1 to 1000", example: 100)
-        static let cursor = Parameter("cursor", "X-Next-Cursor of the page before", example: "o100")
+        static let cursor = Parameter("cursor", "X-Next-Cursor of the page before", example: "1767323045000000.42")
     }
 
     /// A member of the body.

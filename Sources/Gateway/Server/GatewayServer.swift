@@ -47,6 +47,8 @@ package actor GatewayServer {
     private var usageTask: Task<Void, Never>?
     private var settingsTask: Task<Void, Never>?
     private var metricsTask: Task<Void, Never>?
+    /// Where the metrics' own listener is; nil until it is open.
+    package private(set) var metricsPort: Int?
 
     /// - Parameters:
     ///   - eventLoops: Where connections are served.
@@ -110,7 +112,9 @@ package actor GatewayServer {
         if configuration.api.isMetricsEnabled, let address = configuration.api.metricsAddress {
             let logger = FrameworkLog.logger(logger)
             metricsTask = Task { [metrics, eventLoops] in
-                await metrics.run(at: address, eventLoops: eventLoops, logger: logger)
+                await metrics.run(at: address, eventLoops: eventLoops, logger: logger) { [weak self] port in
+                    await self?.take(metricsPort: port)
+                }
             }
         }
         let (ports, bound) = AsyncStream.makeStream(of: Int.self)
@@ -144,6 +148,8 @@ package actor GatewayServer {
         await forwarder.shutdown()
         throw StartError.listener("\(configuration.server.address):\(configuration.server.port): \(reason)")
     }
+
+    private func take(metricsPort port: Int) { metricsPort = port }
 
     /// Serves until the listener ends or the task is cancelled.
     package func run() async throws {

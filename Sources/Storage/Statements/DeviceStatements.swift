@@ -45,8 +45,10 @@ enum DeviceStatements {
         """
         \(overview)
         WHERE ($1::text IS NULL OR d.status = $1) AND ($2::bigint IS NULL OR d.tenant_id = $2)
-          AND ($3::text IS NULL OR strpos(lower(concat_ws(' ', d.device_name, d.jid, t.customer_name, d.device_id)), lower($3)) > 0)
-        ORDER BY d.created_at DESC, d.did DESC LIMIT $4 OFFSET $5
+          AND ($3::text IS NULL OR strpos(lower(concat_ws(
+            ' ', d.device_name, d.jid, t.customer_name, d.device_id, d.external_id)), lower($3)) > 0)
+          AND ($5::timestamptz IS NULL OR (d.created_at, d.did) < ($5, $6::bigint))
+        ORDER BY d.created_at DESC, d.did DESC LIMIT $4
         """)
 
     static let overviewByDeviceID = Statement("devices.overview", "\(overview) WHERE d.device_id = $1")

@@ -24,7 +24,15 @@ enum TenantStatements {
 
     static let byID = Statement("tenants.by_id", "SELECT \(columns) FROM sb.tenants t \(joins) WHERE t.id = $1")
 
-    static let all = Statement("tenants.all", "SELECT \(columns) FROM sb.tenants t \(joins) ORDER BY t.id DESC")
+    static let list = Statement(
+        "tenants.list",
+        """
+        SELECT \(columns) FROM sb.tenants t \(joins)
+        WHERE ($1::text IS NULL OR strpos(lower(concat_ws(
+            ' ', t.customer_name, t.customer_email, t.id, k.key_prefix || '...' || k.key_suffix)), lower($1)) > 0)
+          AND ($3::timestamptz IS NULL OR (t.created_at, t.id) < ($3, $4::bigint))
+        ORDER BY t.created_at DESC, t.id DESC LIMIT $2
+        """)
 
     /// NULL leaves a column as it is. Tells whether the tenant was switched on or off.
     static let update = Statement(

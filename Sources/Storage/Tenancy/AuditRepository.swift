@@ -70,12 +70,14 @@ package struct AuditRepository: Sendable {
 
     /// The newest entries of a tenant, or of all with nil, newest first.
     package func entries(
-        tenantID: Int64?, limit: Int = 100, offset: Int = 0
-    ) async throws -> [(at: Timestamp, entry: AuditEntry)] {
-        try await pool.query(AuditStatements.newest, [SQLValue(tenantID), SQLValue(limit), SQLValue(offset)]).map {
-            row in
+        tenantID: Int64?, limit: Int = 100, before: ListPosition? = nil
+    ) async throws -> [(at: ListPosition, entry: AuditEntry)] {
+        try await pool.query(
+            AuditStatements.newest,
+            [SQLValue(tenantID), SQLValue(limit), SQLValue(before?.time), SQLValue(before?.id)]
+        ).map { row in
             (
-                try row["at"],
+                ListPosition(time: try row["at"], id: try row["id"]),
                 AuditEntry(
                     tenantID: try row["tenant_id"], deviceID: try row["device_id"], actor: try row["actor"],
                     actorAddress: try row["actor_ip"], requestID: try row["request_id"], action: try row["action"],
@@ -97,7 +99,10 @@ enum AuditStatements {
     static let newest = Statement(
         "audit.newest",
         """
-        SELECT at, tenant_id, device_id, actor, host(actor_ip) AS actor_ip, request_id, action, target, result, detail
-        FROM sb.audit_log WHERE $1::bigint IS NULL OR tenant_id = $1 ORDER BY at DESC, id DESC LIMIT $2 OFFSET $3
+        SELECT at, id, tenant_id, device_id, actor, host(actor_ip) AS actor_ip, request_id, action, target, result, detail
+        FROM sb.audit_log
+        WHERE ($1::bigint IS NULL OR tenant_id = $1)
+          AND ($3::timestamptz IS NULL OR (at, id) < ($3, $4::bigint))
+        ORDER BY at DESC, id DESC LIMIT $2
         """)
 }

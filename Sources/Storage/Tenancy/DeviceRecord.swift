@@ -69,6 +69,8 @@ package struct DeviceOverview: Sendable, Equatable {
     package let liveState: LiveState
     package let liveError: String
 
+    package var position: ListPosition { ListPosition(time: device.createdAt, id: device.did) }
+
     init(_ row: Row) throws {
         device = try DeviceRecord(row)
         customerName = try row["customer_name"]
@@ -93,19 +95,21 @@ package struct DeviceCredentialRecord: Sendable, Equatable {
 package struct DeviceFilter: Sendable, Equatable {
     package var status: DeviceStatus?
     package var tenantID: Int64?
-    /// Part of the name, the JID, the customer's name or the id, in any case.
+    /// Part of the name, the JID, the customer's name or one of the ids, in any case.
     package var text: String?
     package var limit: Int
-    package var offset: Int
+    /// Where the page before ended.
+    package var before: ListPosition?
 
     package init(
-        status: DeviceStatus? = nil, tenantID: Int64? = nil, text: String? = nil, limit: Int = 1000, offset: Int = 0
+        status: DeviceStatus? = nil, tenantID: Int64? = nil, text: String? = nil, limit: Int = 1000,
+        before: ListPosition? = nil
     ) {
         self.status = status
         self.tenantID = tenantID
         self.text = text
         self.limit = limit
-        self.offset = offset
+        self.before = before
     }
 }
 

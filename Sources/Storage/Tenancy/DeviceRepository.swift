@@ -66,7 +66,7 @@ package struct DeviceRepository: Sendable {
             DeviceStatements.overviews,
             [
                 SQLValue(filter.status?.rawValue), SQLValue(filter.tenantID), SQLValue(filter.text),
-                SQLValue(filter.limit), SQLValue(filter.offset),
+                SQLValue(filter.limit), SQLValue(filter.before?.time), SQLValue(filter.before?.id),
             ]
         ).map(DeviceOverview.init)
     }

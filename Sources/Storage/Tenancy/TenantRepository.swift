@@ -33,9 +33,14 @@ package struct TenantRepository: Sendable {
         try await pool.query(TenantStatements.byID, [.int(id)]).first.map(Tenant.init)
     }
 
-    /// All tenants, newest first.
-    package func all() async throws -> [Tenant] {
-        try await pool.query(TenantStatements.all).map(Tenant.init)
+    /// A page of the tenants, newest first.
+    ///
+    /// - Parameter text: Part of the name, the e-mail address, the masked key or the id, in any case; nil: all tenants.
+    package func list(matching text: String?, limit: Int, before: ListPosition?) async throws -> [Tenant] {
+        try await pool.query(
+            TenantStatements.list,
+            [SQLValue(text), SQLValue(limit), SQLValue(before?.time), SQLValue(before?.id)]
+        ).map(Tenant.init)
     }
 
     /// Changes a tenant and tells every node. Nil when there is no such tenant.

@@ -36,8 +36,10 @@ package struct TenantService: Sendable {
         return (tenant, key)
     }
 
-    /// All tenants, newest first.
-    package func all() async throws -> [Tenant] { try await tenants.all() }
+    /// A page of the tenants, newest first; `text` is part of a name, an e-mail address, a masked key or an id.
+    package func list(matching text: String?, limit: Int, before: ListPosition?) async throws -> [Tenant] {
+        try await tenants.list(matching: text, limit: limit, before: before)
+    }
 
     package func find(_ id: Int64) async throws -> Tenant {
         guard let tenant = try await tenants.tenant(id) else { throw TenancyError.tenantNotFound }
@@ -77,10 +79,10 @@ package struct TenantService: Sendable {
         return try await devices.devices(TenantScope(tenantID: id))
     }
 
-    /// Devices with the state their owner published.
-    package func overviews(of id: Int64) async throws -> [DeviceOverview] {
+    /// Devices with the state their owner published, newest first.
+    package func overviews(of id: Int64, limit: Int, before: ListPosition?) async throws -> [DeviceOverview] {
         _ = try await find(id)
-        return try await devices.overviews(DeviceFilter(tenantID: id))
+        return try await devices.overviews(DeviceFilter(tenantID: id, limit: limit, before: before))
     }
 
     package func statistics() async throws -> SystemStatistics { try await tenants.statistics() }

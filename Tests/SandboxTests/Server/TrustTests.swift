@@ -1,4 +1,5 @@
 import Cryptography
+import Foundation
 import Sandbox
 import Testing
 import Transport
@@ -51,6 +52,18 @@ struct TrustTests {
         #expect(one.addresses.rootPublicKey == two.addresses.rootPublicKey)
         #expect(one.addresses.rootPublicKey != three.addresses.rootPublicKey)
         for sandbox in [one, two, three] { await sandbox.server.stop() }
+    }
+
+    @Test("the compose file tells the gateway the root key of the seed that it gives the sandbox")
+    func deployedRootKey() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let text = try String(contentsOf: root.appending(path: "deploy/compose.sandbox.yaml"), encoding: .utf8)
+        let seed = try #require(text.firstMatch(of: /SANDBOX_SEED: (\w+)/)?.1)
+        let key = try #require(text.firstMatch(of: /WHATSAPP_NOISE_ROOT_KEY: ([0-9a-f]{64})/)?.1)
+        let sandbox = try await TestSandbox.start { $0.seed = String(seed) }
+        #expect(sandbox.addresses.rootPublicKey == String(key))
+        await sandbox.server.stop()
     }
 
     @Test("a dropped request has no answer, a dropped answer leaves the effect, an injected error is the answer")

@@ -9,21 +9,12 @@ extension RouteCatalogue {
         [
             Route(
                 .get, "/admin/devices", .admin, number: "3", "All devices with their customers",
-                query: [
-                    .init(
-                        "status", "Stored status", values: ["pending", "active", "disconnected", "logged_out"]),
-                    .init("api_key_id", .integer, "One tenant"),
-                    .init("q", "Part of name, number, customer or id"), .limit, .cursor,
-                ], answer: .data("Devices retrieved successfully", .deviceList)
+                query: Self.deviceFilter, answer: .data("Devices retrieved successfully", .deviceList)
             ) { call in
-                let page = Page(call.query)
-                var filter = DeviceFilter(limit: page.limit + 1, offset: page.offset)
-                filter.status = call.query["status"].flatMap(DeviceStatus.init(rawValue:))
-                filter.tenantID = call.query["api_key_id"].flatMap { Int64($0) }
-                filter.text = call.query["q"].flatMap { $0.isEmpty ? nil : $0 }
-                let found = try await dependencies.devices.overviews(filter)
+                let page = try Page(call.query)
+                let found = try await dependencies.devices.overviews(Self.filter(call.query, page))
                 let counts = try await dependencies.tenants.statistics()
-                return page.answer("Devices retrieved successfully", found) { writer, devices in
+                return page.answer("Devices retrieved successfully", found, at: \.position) { writer, devices in
                     writer.object { writer in
                         writer.key("devices")
                         writer.array { writer in
@@ -41,13 +32,13 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/admin/devices/status", .admin, number: "4", "Live connection flags of every device",
-                query: [.limit, .cursor], answer: .data("Device statuses retrieved successfully", .deviceStatusList)
+                query: Self.deviceFilter,
+                answer: .data("Device statuses retrieved successfully", .deviceStatusList)
             ) { call in
-                let page = Page(call.query)
-                let found = try await dependencies.devices.overviews(
-                    DeviceFilter(limit: page.limit + 1, offset: page.offset))
+                let page = try Page(call.query)
+                let found = try await dependencies.devices.overviews(Self.filter(call.query, page))
                 let total = try await dependencies.tenants.statistics().devices
-                return page.answer("Device statuses retrieved successfully", found) { writer, devices in
+                return page.answer("Device statuses retrieved successfully", found, at: \.position) { writer, devices in
                     let states = devices.map { ($0, dependencies.gate.live(of: $0)) }
                     let online = states.count { $0.1.isConnected && $0.1.isLoggedIn }
                     writer.object { writer in
@@ -88,6 +79,21 @@ extension RouteCatalogue {
                 return .ok("Success reconnect device")
             },
         ]
+    }
+
+    /// What rows 3 and 4 can be narrowed to; both list in the same order.
+    private static let deviceFilter: [Route.Parameter] = [
+        .init("status", "Stored status", values: ["pending", "active", "disconnected", "logged_out"]),
+        .init("api_key_id", .integer, "One tenant"), .init("q", "Part of name, number, customer or id"), .limit,
+        .cursor,
+    ]
+
+    private static func filter(_ query: Query, _ page: Page) -> DeviceFilter {
+        var filter = DeviceFilter(limit: page.limit + 1, before: page.before)
+        filter.status = query["status"].flatMap(DeviceStatus.init(rawValue:))
+        filter.tenantID = query["api_key_id"].flatMap { Int64($0) }
+        filter.text = query["q"].flatMap { $0.isEmpty ? nil : $0 }
+        return filter
     }
 
     /// One line of the reconnect operation.

@@ -48,13 +48,13 @@ extension RouteCatalogue {
                 query: [.limit, .cursor, .init("api_key_id", .integer, "One tenant only")],
                 answer: .data("Audit log retrieved successfully", .list(of: .auditEntry))
             ) { call in
-                let page = Page(call.query)
+                let page = try Page(call.query)
                 let found = try await AuditRepository(dependencies.database).entries(
                     tenantID: call.query["api_key_id"].flatMap { Int64($0) }, limit: page.limit + 1,
-                    offset: page.offset)
-                return page.answer("Audit log retrieved successfully", found) { writer, entries in
+                    before: page.before)
+                return page.answer("Audit log retrieved successfully", found, at: \.at) { writer, entries in
                     writer.array { writer in
-                        for (at, entry) in entries { writer.audit(at, entry) }
+                        for (at, entry) in entries { writer.audit(at.time, entry) }
                     }
                 }
             },

@@ -41,15 +41,27 @@ extension JSONWriter {
 
     /// Row 12.
     mutating func deviceSummary(_ device: DeviceRecord) {
+        object { $0.summaryMembers(device) }
+    }
+
+    /// Row 12 with the live state, for the device's owner.
+    mutating func liveDevice(_ overview: DeviceOverview, live: LiveDeviceState) {
         object { writer in
-            writer.member("device_id", device.deviceID)
-            writer.member("device_name", device.name)
-            writer.member("whatsmeow_jid", device.jid ?? "")
-            writer.member("status", device.status.rawValue)
-            writer.time("created_at", device.createdAt, fraction: false)
-            writer.time("last_active_at", device.lastActiveAt, fraction: false)
-            if let external = device.externalID { writer.member("external_id", external) }
+            writer.summaryMembers(overview.device)
+            writer.liveFlags(live)
+            if let obstacle = live.obstacle { writer.member("error", APIError(obstacle).message) }
+            if let reason = overview.device.heldReason { writer.member("held_reason", reason) }
         }
+    }
+
+    private mutating func summaryMembers(_ device: DeviceRecord) {
+        member("device_id", device.deviceID)
+        member("device_name", device.name)
+        member("whatsmeow_jid", device.jid ?? "")
+        member("status", device.status.rawValue)
+        time("created_at", device.createdAt, fraction: false)
+        time("last_active_at", device.lastActiveAt, fraction: false)
+        if let external = device.externalID { member("external_id", external) }
     }
 
     /// Row 3.

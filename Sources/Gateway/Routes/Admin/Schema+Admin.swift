@@ -36,13 +36,27 @@ extension Schema {
         .init("device_name", deviceName, optional: true), .init("whatsmeow_jid", linkedJID, optional: true),
         .init("status", status), .init("created_at", .time), .init("last_active_at", .time, optional: true))
 
-    /// Row 12.
-    static let deviceSummary = Schema.object(
+    private static let summaryMembers: [Member] = [
         .init("device_id", .uuid), .init("device_name", deviceName),
         .init("whatsmeow_jid", linkedJID, "Empty before it is linked"), .init("status", status),
         .init("created_at", .time), .init("last_active_at", .time.orNull),
-        .init("external_id", .string.example("desk-1"), optional: true)
-    ).named("Device")
+        .init("external_id", .string.example("desk-1"), optional: true),
+    ]
+
+    /// Row 12.
+    static let deviceSummary = Schema.object(summaryMembers).named("Device")
+
+    /// Row 12 with the live state.
+    static let liveDevice = Schema.object(
+        summaryMembers + [
+            .init("client_loaded", .boolean, "A node has a session for it"),
+            .init("connected", .boolean, "Connected and logged in"), .init("is_connected", .boolean, "Socket is open"),
+            .init("is_logged_in", .boolean),
+            .init(
+                "error", .string.example("WhatsApp Client is not Connected"), optional: true, "Why it is not usable"),
+            .init("held_reason", .string.example("stream_replaced"), optional: true, "Why it is not reconnected"),
+        ]
+    ).named("LiveDevice")
 
     /// Row 3.
     private static let deviceOverview = Schema.object(

@@ -22,10 +22,16 @@ extension RouteCatalogue {
                 answer: .data("API key created successfully", .createdTenant), statuses: [201], handler: createTenant),
             Route(
                 .get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys",
-                query: [.limit, .cursor], answer: .data("API keys retrieved successfully", .list(of: .tenant))
+                query: [.init("q", "Part of name, e-mail, masked key or id"), .limit, .cursor],
+                answer: .data("API keys retrieved successfully", .list(of: .tenant))
             ) { call in
-                let all = try await dependencies.tenants.all()
-                return Page(call.query).answer("API keys retrieved successfully", of: all) { writer, tenants in
+                let page = try Page(call.query)
+                let found = try await dependencies.tenants.list(
+                    matching: call.query["q"].flatMap { $0.isEmpty ? nil : $0 }, limit: page.limit + 1,
+                    before: page.before)
+                return page.answer(
+                    "API keys retrieved successfully", found, at: { ListPosition(time: $0.createdAt, id: $0.id) }
+                ) { writer, tenants in
                     writer.array { writer in
                         for tenant in tenants { writer.object { $0.tenant(tenant) } }
                     }
@@ -84,10 +90,12 @@ extension RouteCatalogue {
                 query: [.limit, .cursor], answer: .data("Devices retrieved successfully", .list(of: .deviceSummary)),
                 statuses: [200, 404]
             ) { call in
-                let all = try await dependencies.tenants.devices(of: try Self.tenantID(call))
-                return Page(call.query).answer("Devices retrieved successfully", of: all) { writer, devices in
+                let page = try Page(call.query)
+                let found = try await dependencies.tenants.overviews(
+                    of: try Self.tenantID(call), limit: page.limit + 1, before: page.before)
+                return page.answer("Devices retrieved successfully", found, at: \.position) { writer, devices in
                     writer.array { writer in
-                        for device in devices { writer.deviceSummary(device) }
+                        for device in devices { writer.deviceSummary(device.device) }
                     }
                 }
             },
@@ -97,8 +105,11 @@ extension RouteCatalogue {
                 answer: .data("Device statuses retrieved successfully", .list(of: .deviceStatus)),
                 statuses: [200, 404]
             ) { call in
-                let all = try await dependencies.tenants.overviews(of: try Self.tenantID(call))
-                return Page(call.query).answer("Device statuses retrieved successfully", of: all) { writer, overviews in
+                let page = try Page(call.query)
+                let found = try await dependencies.tenants.overviews(
+                    of: try Self.tenantID(call), limit: page.limit + 1, before: page.before)
+                return page.answer("Device statuses retrieved successfully", found, at: \.position) {
+                    writer, overviews in
                     writer.array { writer in
                         for overview in overviews {
                             writer.deviceStatus(

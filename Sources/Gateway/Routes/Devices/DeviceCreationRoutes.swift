@@ -27,13 +27,17 @@ extension RouteCatalogue {
                 answer: .data("Token regenerated successfully", .renewedToken),
                 errors: ["auth_invalid", "api_key_inactive"], statuses: [200, 400, 401, 429], handler: regenerateToken),
             Route(
-                .get, "/devices", .apiKey, "Devices of the calling API key",
-                query: [.limit, .cursor], answer: .data("Devices retrieved successfully", .list(of: .deviceSummary))
+                .get, "/devices", .apiKey, "Devices of the calling API key with their live state",
+                query: [.init("q", "Part of name, number or id"), .limit, .cursor],
+                answer: .data("Devices retrieved successfully", .list(of: .liveDevice))
             ) { call in
-                let all = try await dependencies.tenants.devices(of: call.tenant.id)
-                return Page(call.query).answer("Devices retrieved successfully", of: all) { writer, devices in
+                let page = try Page(call.query)
+                var filter = DeviceFilter(tenantID: call.tenant.id, limit: page.limit + 1, before: page.before)
+                filter.text = call.query["q"].flatMap { $0.isEmpty ? nil : $0 }
+                let found = try await dependencies.devices.overviews(filter)
+                return page.answer("Devices retrieved successfully", found, at: \.position) { writer, devices in
                     writer.array { writer in
-                        for device in devices { writer.deviceSummary(device) }
+                        for device in devices { writer.liveDevice(device, live: dependencies.gate.live(of: device)) }
                     }
                 }
             },
