@@ -108,6 +108,7 @@ extension DeviceSession {
 
     /// The Signal address of each device.
     func addressed(_ devices: [JID]) async throws -> [(jid: JID, address: SignalAddress)] {
+        try await migrateNewlyLearnt(devices)
         var result: [(jid: JID, address: SignalAddress)] = []
         result.reserveCapacity(devices.count)
         for device in devices { result.append((device, try await signalAddress(of: device))) }

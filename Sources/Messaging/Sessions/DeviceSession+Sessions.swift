@@ -110,6 +110,20 @@ extension DeviceSession {
         submit(draft)
     }
 
+    /// Moves what is held under the numbers of LIDs among `devices` that were learnt of late, so that a session made
+    /// under the number goes on under the LID (04, section 5.1). One query for all of them, none when nothing was learnt.
+    func migrateNewlyLearnt(_ devices: [JID]) async throws {
+        let pairs = lids.takeUnsearched(devices.lazy.filter(\.isLID).map(\.user))
+        if pairs.isEmpty { return }
+        let numbers = pairs.map { JID.user($0.pn) }
+        let users = numbers.map(\.signalUser)
+        let stored = try await load { try await store.usersWithSessions(did: did, among: users) }
+        for (pair, number) in zip(pairs, numbers)
+        where stored.contains(number.signalUser) || !sessions.addresses(of: number.signalUser).isEmpty {
+            try await migrate(pn: number, to: .lid(pair.lid))
+        }
+    }
+
     /// Puts pairs that are news into a change set.
     func learn(_ pairs: [LIDPair], in changes: inout ChangeSet) {
         for pair in pairs where lids.learn(pair) { changes.lidPairs.append(pair) }

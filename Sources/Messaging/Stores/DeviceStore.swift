@@ -11,6 +11,8 @@ package protocol DeviceStore: Sendable {
     func sessions(did: Int64, addresses: [String]) async throws -> [String: StoredSession]
     /// Addresses of all devices of one Signal user (`user` or `user_1`, without `:device`) that have a session or identity.
     func addresses(did: Int64, signalUser: String) async throws -> [String]
+    /// Those of `users` (Signal users, as above) that have a session with any of their devices.
+    func usersWithSessions(did: Int64, among users: [String]) async throws -> Set<String>
     /// 32-byte identity keys.
     func identities(did: Int64, addresses: [String]) async throws -> [String: [UInt8]]
     func senderKey(did: Int64, group: String, sender: String) async throws -> StoredSenderKey?

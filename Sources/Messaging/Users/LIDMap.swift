@@ -7,6 +7,9 @@ package struct LIDMap: Sendable {
     /// Numbers whose Signal records were moved to their LID, or had none to move.
     private var migrated = RecentCache<String, Bool>(capacity: 512)
 
+    /// Numbers by the LID that was learnt for them of late, whose records nobody has looked for yet.
+    private var unsearched = RecentCache<String, String>(capacity: 512)
+
     package init() {}
 
     package var count: Int { lidByPN.count }
@@ -23,11 +26,23 @@ package struct LIDMap: Sendable {
         lidByPN[pair.pn] = pair.lid
         pnByLID[pair.lid] = pair.pn
         migrated[pair.pn] = nil
+        unsearched[pair.lid] = pair.pn
         return true
     }
 
     package mutating func needsMigration(pn: String) -> Bool { migrated[pn] == nil }
     package mutating func noteMigrated(pn: String) { migrated[pn] = true }
+
+    /// The numbers of those of `lids` that were learnt since this was asked for them last.
+    package mutating func takeUnsearched(_ lids: some Sequence<String>) -> [LIDPair] {
+        var pairs: [LIDPair] = []
+        for lid in lids {
+            guard let pn = unsearched[lid] else { continue }
+            unsearched[lid] = nil
+            if pnByLID[lid] == pn, migrated[pn] == nil { pairs.append(LIDPair(lid: lid, pn: pn)) }
+        }
+        return pairs
+    }
 
     package mutating func removeAll() { self = LIDMap() }
 }

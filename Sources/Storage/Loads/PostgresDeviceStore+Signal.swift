@@ -37,6 +37,12 @@ extension PostgresDeviceStore {
         return try rows.map { try $0["address"] }
     }
 
+    package func usersWithSessions(did: Int64, among users: [String]) async throws -> Set<String> {
+        if users.isEmpty { return [] }
+        let rows = try await load(did, LoadStatements.usersWithSessions(.int(did), .texts(users)))[0]
+        return Set(try rows.map { try $0["name"] as String })
+    }
+
     package func identities(did: Int64, addresses: [String]) async throws -> [String: [UInt8]] {
         if addresses.isEmpty { return [:] }
         return try pairs(try await load(did, LoadStatements.identities(.int(did), .texts(addresses)))[0])

@@ -32,6 +32,13 @@ enum LoadStatements {
         UNION SELECT address FROM sb.signal_identities WHERE did = $1 AND address >= $2 AND address < $3 ORDER BY address
         """)
 
+    static let usersWithSessions = Statement(
+        "load.users_with_sessions",
+        """
+        SELECT u.name FROM unnest($2::text[]) AS u(name) WHERE EXISTS (SELECT 1 FROM sb.signal_sessions s
+          WHERE s.did = $1 AND s.address >= u.name || ':' AND s.address < u.name || ';')
+        """)
+
     static let identities = Statement(
         "load.identities", "SELECT address, identity FROM sb.signal_identities WHERE did = $1 AND address = ANY ($2)")
 

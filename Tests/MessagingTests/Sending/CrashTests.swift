@@ -79,8 +79,10 @@ struct CrashTests {
         try await bench.holdCommits()
         bench.server.deliver(stanza)
         try await bench.untilCommitWaits()
+        bench.server.world.refusesConnections = true
         try await bench.releaseCommits(.failed(.unavailable))
-        #expect(bench.session.state.phase == .waiting)
+        try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
+        bench.server.world.refusesConnections = false
         try await bench.session.reconnect()
         bench.server.deliver(stanza)
         _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
@@ -92,9 +94,11 @@ struct CrashTests {
         let (bench, _, stanza) = try await Self.firstMessage()
         for _ in 0..<4 {
             bench.failLoads(.unavailable("away"))
+            bench.server.world.refusesConnections = true
             bench.server.deliver(stanza)
             try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
             bench.failLoads(nil)
+            bench.server.world.refusesConnections = false
             try await bench.session.reconnect()
         }
         #expect(!bench.server.sent.contains { $0.tag == "ack" && $0["class"] == "message" })
@@ -110,8 +114,10 @@ struct CrashTests {
         bench.server.deliver(stanza)
         try await bench.untilCommitWaits()
         // The session of the message waits in the queue, and memory has forgotten it.
+        bench.server.world.refusesConnections = true
         try await bench.tellStoreAway()
-        #expect(bench.session.state.phase == .waiting)
+        try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
+        bench.server.world.refusesConnections = false
         let reconnected = Task { try await bench.session.reconnect() }
         try await bench.until("the connection is there") { bench.session.state.phase == .ready }
         let queued = bench.commits.waitingCount

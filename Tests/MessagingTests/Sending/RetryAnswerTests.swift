@@ -120,9 +120,11 @@ struct RetryAnswerTests {
         bench.server.clearLog()
         // Sessions are in memory, the kept plaintext is not.
         bench.failLoads(.unavailable("away"))
+        bench.server.world.refusesConnections = true
         bench.server.deliver(retry(result.messageID, from: phone, count: 1))
         try await bench.until("the connection was given up") { bench.session.state.phase == .waiting }
         bench.failLoads(nil)
+        bench.server.world.refusesConnections = false
         #expect(!bench.server.sent.contains { $0.tag == "ack" && $0["class"] == "receipt" })
         try await bench.session.reconnect()
         bench.server.deliver(retry(result.messageID, from: phone, count: 1))

@@ -70,6 +70,12 @@ final class MemoryStore: DeviceStore {
         }
     }
 
+    func usersWithSessions(did: Int64, among users: [String]) async throws -> Set<String> {
+        try load(did) { device in
+            Set(users.filter { user in device.sessions.keys.contains { $0.hasPrefix(user + ":") } })
+        }
+    }
+
     func identities(did: Int64, addresses: [String]) async throws -> [String: [UInt8]] {
         try load(did) { device in device.identities.filter { addresses.contains($0.key) } }
     }

@@ -165,6 +165,28 @@ struct UserNotificationTests {
         #expect(bench.device.messages.contains { $0.messageID == "P3" && $0.chat == phone.jid.description })
     }
 
+    @Test("an answer to somebody who wrote under the number goes on in the same session, under the LID")
+    func answerUnderLID() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        bench.server.deliver(
+            Stanza(
+                "message",
+                ["id": "N1", "from": "15550001111@s.whatsapp.net", "t": "1767323050", "type": "text"],
+                children: [try phone.encrypt(conversation("by number"), to: Bench.lid)]))
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "N1" }
+
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "answer"))
+        let stanza = try await bench.server.stanza("message") { $0.tag == "message" }
+        let enc = try #require(
+            stanza.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc"))
+        #expect(enc.type == "msg")
+        #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == "answer")
+        try await bench.until("the records have moved") { bench.device.sessions["15550001111:0"] == nil }
+        #expect(bench.device.sessions["222333444555666_1:0"] != nil)
+    }
+
     @Test("numbers are looked up in one query, with or without plus")
     func isOnWhatsApp() async throws {
         let bench = try await Bench.ready()
