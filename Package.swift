@@ -180,9 +180,8 @@ let package = Package(
         tests(
             "WebhooksTests",
             [
-                "Webhooks", "Tenancy", "Messaging", "Database", "Storage", "Cryptography", "TestSupport", nioCore,
-                nioPosix,
-                logging,
+                "Webhooks", "Tenancy", "Messaging", "Transport", "WhatsAppProtobuf", "Database", "Storage",
+                "Cryptography", "TestSupport", nioCore, nioPosix, logging,
             ]),
         tests(
             "GatewayTests",

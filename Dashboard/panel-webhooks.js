@@ -6,10 +6,19 @@ import { attempt, badge, button, confirmed, dialog, empty, field, form, input, p
 
 const tones = { success: "good", pending: "info", retrying: "warn", failed: "bad", dead: "bad", cancelled: "" };
 
-function create(caller) {
+/** Names of events and their prefixes, to choose from: the gateway's own list. */
+async function eventNames(caller) {
+  const { data } = await caller.get("/webhook-events");
+  const names = data.events.filter(event => event.emitted).map(event => event.name);
+  return [...new Set(names.map(name => `${name.split(".")[0]}.*`)), ...names];
+}
+
+async function create(caller) {
+  const names = await eventNames(caller).catch(() => []);
   return dialog("New webhook", close => form({ class: "lines" }, [
     field("Address", input("url", { type: "url", required: true, maxlength: 2048, placeholder: "https://example.com/hook" })),
-    field("Events", input("events", { placeholder: "message.*, connection.connected" }), "empty: all but the opt-in ones"),
+    field("Events", input("events", { placeholder: "message.*, connection.connected", list: "event-names" }), "empty: all but the opt-in ones"),
+    h("datalist", { id: "event-names" }, names.map(value => h("option", { value }))),
     field("Order", h("select", { name: "ordering" }, ["device", "none", "strict"].map(text => h("option", {}, text)))),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "content", checked: true }), "Send message contents"),
     h(

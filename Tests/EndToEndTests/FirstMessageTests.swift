@@ -35,6 +35,8 @@ struct FirstMessageTests {
 
             _ = try await bob.send("Hello, Ada", to: ada.phone)
             try await ada.waitForPhone(toSee: "Hello, Ada")
+            _ = try await sink.delivery(of: "message.delivered") { _ in true }
+            try await bob.expectKnownShapes(of: sink.deliveries)
             try await sink.stop()
         }
     }
@@ -81,6 +83,10 @@ struct FirstMessageTests {
         try await withDev { dev in
             let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
             let bob = try await Customer.create(dev, phone: "12025550101", name: "Bob")
+            let sink = try await WebhookSink.start()
+            let everything: [String] = ["message.*", "connection.*", "group.*", "offline.*"]
+            let created = try await bob.device.post("/webhooks", ["url": sink.url, "events": everything])
+            #expect(created.status == 200, "\(created.text)")
             try await ada.linkByQR()
             try await bob.linkByQR()
             let made = try await dev.sandbox.post(
@@ -97,6 +103,11 @@ struct FirstMessageTests {
             }
             _ = try await bob.send("answer in the group", to: group)
             try await ada.waitForPhone(toSee: "answer in the group")
+            for type in ["connection.qr", "connection.pair_success", "connection.connected", "message.sent"] {
+                _ = try await sink.delivery(of: type) { _ in true }
+            }
+            try await bob.expectKnownShapes(of: sink.deliveries)
+            try await sink.stop()
         }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import GatewayTestSupport
 import Testing
+import Webhooks
 import Tenancy
 
 @testable import Gateway
@@ -85,6 +86,15 @@ struct RouteDescriptionTests {
                 }
             }
             #expect(described == Set(fixture.gateway.routeNames))
+            guard case .object(let webhooks)? = document["webhooks"] else {
+                Issue.record("no webhooks")
+                return
+            }
+            #expect(webhooks.map(\.key) == WebhookEventCatalogue.all.filter(\.isEmitted).map(\.name))
+            let body = document["webhooks"]?["message.failed"]?["post"]?["requestBody"]?["content"]
+            let data = body?["application/json"]?["schema"]?["properties"]?["data"]
+            #expect(data?["required"] == ["message_id", "chat", "error", "wa_code"])
+            #expect(data?["properties"]?["wa_code"]?["type"] == ["integer", "null"])
             #expect(document["paths"]?["/admin/stats"]?["get"]?["security"] == [["admin": .array([])]])
             #expect(document["paths"]?["/admin/stats"]?["get"]?["responses"]?["401"] != nil)
         }

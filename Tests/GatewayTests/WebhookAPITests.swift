@@ -1,6 +1,7 @@
 import Foundation
 import GatewayTestSupport
 import Testing
+import Webhooks
 
 /// Deliveries over HTTP: replays, secrets, log, numbers (11-webhooks, section 8).
 @Suite("Webhook deliveries over HTTP")
@@ -195,7 +196,12 @@ struct WebhookAPITests {
             #expect(hours.count == 1 && hours[0]["success"] as? Int == 3 && hours[0]["dead"] as? Int == 1)
             #expect(try await api.device(other, "GET", "/webhooks/\(webhook)/stats").status == 404)
             let catalogue = try await api.device(device, "GET", "/webhook-events")
-            #expect(((catalogue["data", "events"] as? [Any])?.count ?? 0) >= 86)
+            let events = try #require(catalogue["data", "events"] as? [[String: Any]])
+            #expect(events.map { $0["name"] as? String } == WebhookEventCatalogue.all.map(\.name))
+            for (entry, event) in zip(events, WebhookEventCatalogue.all) {
+                let members = entry["members"] as? [[String: Any]] ?? []
+                #expect(members.map { $0["name"] as? String } == event.members.map(\.name))
+            }
         }
     }
 

@@ -46,6 +46,8 @@ package struct JSON: Sendable, Decodable, CustomStringConvertible {
     package var bool: Bool? { if case .bool(let flag) = storage { flag } else { nil } }
     package var array: [JSON] { if case .array(let list) = storage { list } else { [] } }
     package var keys: [String] { if case .object(let object) = storage { object.keys.sorted() } else { [] } }
+    package var isObject: Bool { if case .object = storage { true } else { false } }
+    package var isArray: Bool { if case .array = storage { true } else { false } }
     package var isNull: Bool { if case .null = storage { true } else { false } }
 
     package var description: String {

@@ -18,8 +18,12 @@ struct WebhookEventCatalogueTests {
         #expect(rows.count == 86)
         #expect(WebhookEventCatalogue.referenceEvents.map(\.name) == rows.map { String($0[0]) })
         for (event, row) in zip(WebhookEventCatalogue.referenceEvents, rows) {
-            let fields = String(row[3]).matches(of: #/(?:^|, )(\w+) \(/#).map { String($0.1) }
-            #expect(event.fields == fields, "\(event.name)")
+            let fields = String(row[3]).matches(of: #/(?:^|, )(\w+) \(([^,)]+)([^)]*)\)/#)
+            #expect(event.fields.map(\.name) == fields.map { String($0.1) }, "\(event.name)")
+            #expect(event.fields.map(\.kind.rawValue) == fields.map { String($0.2) }, "\(event.name)")
+            // One member is sent with connect failures only.
+            #expect(event.fields.map(\.isOptional) == fields.map { $0.3.contains("only with") }, "\(event.name)")
+            #expect(Set(event.members.map(\.name)).count == event.members.count, "\(event.name)")
         }
     }
 

@@ -18,6 +18,7 @@ struct OpenAPIDocument: Sendable {
             "servers": [["url": .string(server.basePath.isEmpty ? "/" : server.basePath)]],
             "tags": tags,
             "paths": paths,
+            "webhooks": Self.webhooks,
             "components": components,
         ]
     }

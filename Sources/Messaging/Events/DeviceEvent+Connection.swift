@@ -14,8 +14,9 @@ extension DeviceEvent {
     /// Key of events that happen at a moment of this session: nothing redelivers them.
     private static func moment(_ at: Timestamp) -> String { String(at.microseconds) }
 
-    static func connected(own: String, state: ConnectionState, at: Timestamp) -> DeviceEvent {
+    static func connected(own: String, lid: JID?, state: ConnectionState, at: Timestamp) -> DeviceEvent {
         make("connection.connected", own: own, dedupe: moment(at), at: at) { data in
+            data.set("lid", ifPresent: lid?.bare.description)
             data.set("phone_number", own)
             data.set("push_name", state.pushName)
             data.set("platform", state.platform)

@@ -1,3 +1,4 @@
+import Cryptography
 import Transport
 import WhatsAppProtobuf
 
@@ -18,6 +19,7 @@ extension DeviceEvent {
                     if let length = media.fileLength { data.set("file_length", length) }
                     data.set("file_name", ifPresent: media.fileName)
                     data.set("caption", ifPresent: media.caption)
+                    data.set("file_sha256", ifPresent: media.fileSHA256.map { Base64.encode($0) })
                     if let seconds = media.seconds { data.set("seconds", seconds) }
                     if let width = media.width { data.set("width", width) }
                     if let height = media.height { data.set("height", height) }
@@ -66,7 +68,8 @@ extension DeviceEvent {
 
     /// A status post was taken back.
     static func statusDeleted(
-        _ info: MessageInfo, parties: MessageParties, target: MessageKey, own: String, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, own: String, claim: AuthorshipClaim?,
+        at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("jid", own)
@@ -76,7 +79,7 @@ extension DeviceEvent {
         data.set("is_from_me", info.isFromMe)
         return DeviceEvent(
             type: "status.deleted", dedupeKey: "status.deleted \(parties.sender.key) \(info.id)", data: data.bytes,
-            at: at)
+            at: at, claim: claim)
     }
 
     /// Somebody saw a status post of this account.

@@ -6,7 +6,7 @@ import WhatsAppProtobuf
 extension DeviceEvent {
     static func messageReceived(
         _ info: MessageInfo, parties: MessageParties, payload: MessagePayload, type: String, text: String?,
-        retryCount: Int, at: Timestamp
+        retryCount: Int, claim: AuthorshipClaim? = nil, at: Timestamp
     ) -> DeviceEvent {
         var data = messageData(info, parties: parties)
         data.set("type", type)
@@ -20,11 +20,13 @@ extension DeviceEvent {
             data.set(member.name, raw: member.value.text)
         }
         return DeviceEvent(
-            type: "message.received", dedupeKey: key("message.received", info, parties), data: data.bytes, at: at)
+            type: "message.received", dedupeKey: key("message.received", info, parties), data: data.bytes, at: at,
+            claim: claim)
     }
 
     static func messageEdited(
-        _ info: MessageInfo, parties: MessageParties, target: MessageKey, text: String?, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, text: String?, claim: AuthorshipClaim,
+        at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", target.messageID)
@@ -32,7 +34,8 @@ extension DeviceEvent {
         data.set("timestamp", info.timestamp.seconds)
         data.set("text", text ?? "")
         return DeviceEvent(
-            type: "message.edited", dedupeKey: key("message.edited", info, parties), data: data.bytes, at: at)
+            type: "message.edited", dedupeKey: key("message.edited", info, parties), data: data.bytes, at: at,
+            claim: claim)
     }
 
     static func messageReaction(
@@ -48,7 +51,7 @@ extension DeviceEvent {
     }
 
     static func messageDeleted(
-        _ info: MessageInfo, parties: MessageParties, target: MessageKey, at: Timestamp
+        _ info: MessageInfo, parties: MessageParties, target: MessageKey, claim: AuthorshipClaim?, at: Timestamp
     ) -> DeviceEvent {
         var data = JSONObject()
         data.set("message_id", target.messageID)
@@ -57,7 +60,8 @@ extension DeviceEvent {
         data.set("deleted_by", parties.sender.shown)
         data.set("is_from_me", info.isFromMe)
         return DeviceEvent(
-            type: "message.deleted", dedupeKey: key("message.deleted", info, parties), data: data.bytes, at: at)
+            type: "message.deleted", dedupeKey: key("message.deleted", info, parties), data: data.bytes, at: at,
+            claim: claim)
     }
 
     /// May repeat for a failed resend: `attempt` makes the key unique.

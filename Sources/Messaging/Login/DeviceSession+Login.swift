@@ -62,7 +62,7 @@ extension DeviceSession {
             state.readySince = now
             state.end = nil
         }
-        let event = DeviceEvent.connected(own: ownNumber, state: state, at: now)
+        let event = DeviceEvent.connected(own: ownNumber, lid: own?.lid, state: state, at: now)
         record { changes in
             changes.device.status = .active
             changes.device.wish = .run

@@ -149,7 +149,8 @@ extension DeviceSession {
         }
         if notification.needsKeyRotation { rotateSenderKey(notification.group, draft: &draft) }
         draft.changes.chats.append(groupChat(notification))
-        draft.changes.events += DeviceEvent.group(notification, own: own, stanzaID: stanza.id ?? "", at: now)
+        draft.changes.events += DeviceEvent.group(
+            notification, own: own, stanzaID: stanza.id ?? "", party: { partyInMemory($0) }, at: now)
         let ticket = submit(draft, isInbound: true)
         send(Acknowledgement.ack(stanza), after: ticket)
     }

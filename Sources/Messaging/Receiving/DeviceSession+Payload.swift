@@ -123,16 +123,20 @@ extension DeviceSession {
     ) {
         guard target.fromMe else { return }
         let keepsContent = configuration.storesContent
+        let claim = AuthorshipClaim(
+            chat: parties.chat.key, messageID: target.messageID, fromMe: info.isFromMe,
+            author: info.isFromMe ? nil : parties.sender.addresses)
         draft.changes.messageUpdates.append(
             MessageUpdate(
-                chat: parties.chat.key, messageID: target.messageID, fromMe: info.isFromMe,
-                author: info.isFromMe ? nil : parties.sender.addresses,
+                chat: claim.chat, messageID: claim.messageID, fromMe: claim.fromMe, author: claim.author,
                 edit: MessageEdit(
                     body: keepsContent ? text : nil, content: keepsContent ? content : nil, at: info.timestamp)))
         draft.changes.events.append(
             .messageReceived(
-                info, parties: parties, payload: payload, type: "edit", text: text, retryCount: 0, at: now))
-        draft.changes.events.append(.messageEdited(info, parties: parties, target: target, text: text, at: now))
+                info, parties: parties, payload: payload, type: "edit", text: text, retryCount: 0, claim: claim,
+                at: now))
+        draft.changes.events.append(
+            .messageEdited(info, parties: parties, target: target, text: text, claim: claim, at: now))
     }
 
     private func revoke(
@@ -142,14 +146,20 @@ extension DeviceSession {
         guard target.fromMe || (info.isAdminRevocation && isAdmin(parties.sender, of: info.chat)) else { return }
         let isOwnTarget =
             target.fromMe ? info.isFromMe : target.participant.map { own?.contains(user: $0) ?? false } ?? false
+        let claim = AuthorshipClaim(
+            chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget,
+            author: target.fromMe && !info.isFromMe ? parties.sender.addresses : nil)
         draft.changes.messageUpdates.append(
             MessageUpdate(
-                chat: parties.chat.key, messageID: target.messageID, fromMe: isOwnTarget,
-                author: target.fromMe && !info.isFromMe ? parties.sender.addresses : nil, deletedAt: info.timestamp))
-        draft.changes.events.append(.messageDeleted(info, parties: parties, target: target, at: now))
+                chat: claim.chat, messageID: claim.messageID, fromMe: claim.fromMe, author: claim.author,
+                deletedAt: info.timestamp))
+        // An admin claims nothing: whose message it is does not matter.
+        let checked = target.fromMe ? claim : nil
+        draft.changes.events.append(
+            .messageDeleted(info, parties: parties, target: target, claim: checked, at: now))
         if info.chat.isStatus {
             draft.changes.events.append(
-                .statusDeleted(info, parties: parties, target: target, own: ownNumber, at: now))
+                .statusDeleted(info, parties: parties, target: target, own: ownNumber, claim: checked, at: now))
         }
     }
 

@@ -84,7 +84,9 @@ struct CommitBatch {
                     .int(device.did), .int(fact.tenantID), .text(eventID), .int(sequence), .text(event.type),
                     .text(event.dedupeKey),
                     .bytes(EventEnvelope.body(event, eventID: eventID, deviceID: fact.deviceID, sequence: sequence)),
-                    SQLValue(event.at), .bool(options.optInEvents.contains(event.type)))
+                    SQLValue(event.at), .bool(options.optInEvents.contains(event.type)),
+                    SQLValue(event.claim?.chat), SQLValue(event.claim?.messageID), SQLValue(event.claim?.fromMe),
+                    SQLValue(event.claim?.author?.first), SQLValue(event.claim?.author?.last))
             }
             if let bound = fact.boundToStore() { bounds.append(.int(device.did), .int(bound)) }
             facts[device.did] = fact

@@ -88,13 +88,20 @@ enum CommitStatements {
 
     /// Stores the events that are new and that an active webhook wants, or one that was switched off for failing (for
     /// replays), or a stream of the device, and a delivery per wanting webhook. Tells whose lanes have new rows and which
-    /// devices have new events. `$9`: the event goes only to webhooks that name it.
+    /// devices have new events. `$9`: the event goes only to webhooks that name it. `$10`…`$14`: a message, and whose it
+    /// is said to be (`AuthorshipClaim`); the event is dropped when the stored message is somebody else's.
     static let events = Statement(
         "commit.events",
         """
         WITH e AS (
           SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[],
-            $8::timestamptz[], $9::boolean[]) AS e(did, tenant_id, event_id, seq, type, dedupe_key, body, at, opt_in)),
+            $8::timestamptz[], $9::boolean[], $10::text[], $11::text[], $12::boolean[], $13::text[], $14::text[])
+            AS e(did, tenant_id, event_id, seq, type, dedupe_key, body, at, opt_in, of_chat, of_message, of_mine, author,
+              author_alt)
+          WHERE e.of_message IS NULL OR (
+            SELECT bool_or(m.from_me = e.of_mine AND (e.author IS NULL OR m.sender IN (e.author, e.author_alt)
+              OR coalesce(m.sender_alt IN (e.author, e.author_alt), false)))
+            FROM sb.messages m WHERE m.did = e.did AND m.message_id = e.of_message AND m.chat = e.of_chat) IS NOT FALSE),
         wanted AS (
           SELECT e.*, w.id AS webhook_id, w.active FROM e JOIN sb.webhooks w ON w.did = e.did
             AND (w.active OR w.disabled_reason IN ('failing', 'gone'))

@@ -1,292 +1,282 @@
-// The events of shared/data/webhook-events.tsv, in its order, and those of 11-webhooks, section 10.
-// Tests/WebhooksTests holds this table against the file.
+// The events of shared/data/webhook-events.tsv, in its order, and those of 11-webhooks, section 10, each with the members
+// of its `data`. Tests hold this table against the file, and what the code makes against this table.
 
 extension WebhookEventCatalogue {
     /// The 86 events of the reference, every one sent to a subscription that names no events.
     package static let referenceEvents: [WebhookEventDescription] = [
         .init(
             "message.received", .messages,
-            ["message_id", "from", "chat", "timestamp", "is_from_me"]),
+            "message_id string, from string, chat string, timestamp unix_s, is_from_me bool",
+            adds: """
+                from_lid string?, chat_lid string?, type string, text string?, push_name string?, sender_alt string?, \
+                is_group bool, is_offline bool, retry_count int?, is_edit bool, is_ephemeral bool, is_view_once bool, \
+                quoted object?, mentions string[], media object?, message object?, unknown_fields int[]?, \
+                truncated bool?
+                """),
         .init(
             "message.delivered", .messages,
-            ["message_id", "chat", "sender", "timestamp"]),
+            "message_id string, chat string, sender string, timestamp unix_s",
+            adds: "chat_lid string?, sender_lid string?, receipt_type string"),
         .init(
             "message.read", .messages,
-            ["message_id", "chat", "sender", "timestamp"]),
+            "message_id string, chat string, sender string, timestamp unix_s",
+            adds: "chat_lid string?, sender_lid string?, receipt_type string"),
         .init(
             "message.played", .messages,
-            ["message_id", "chat", "sender", "timestamp"]),
+            "message_id string, chat string, sender string, timestamp unix_s",
+            adds: "chat_lid string?, sender_lid string?, receipt_type string"),
         .init(
             "message.deleted", .messages,
-            ["message_id", "from", "chat", "timestamp", "deleted_by", "is_from_me"]),
+            "message_id string, from string, chat string, timestamp unix_s, deleted_by string, is_from_me bool",
+            adds: "from_lid string?, chat_lid string?"),
         .init(
             "message.undecryptable", .messages,
-            [
-                "jid", "message_id", "from", "chat", "timestamp", "is_from_me", "is_unavailable", "unavailable_type",
-                "fail_mode",
-            ]),
+            """
+            jid string, message_id string, from string, chat string, timestamp unix_s, is_from_me bool, \
+            is_unavailable bool, unavailable_type string, fail_mode string
+            """,
+            adds: "from_lid string?, chat_lid string?"),
         .init(
             "message.fb_received", .messages,
-            ["jid", "message_id", "from", "chat", "timestamp", "retry_count"]),
+            "jid string, message_id string, from string, chat string, timestamp unix_s, retry_count int"),
         .init(
             "message.ai_rich_response", .messages,
-            [
-                "jid", "message_id", "from", "chat", "timestamp", "is_from_me", "message_type", "message_type_value",
-                "submessage_count", "has_unified_response", "has_context_info", "rich_response",
-            ]),
+            """
+            jid string, message_id string, from string, chat string, timestamp unix_s, is_from_me bool, \
+            message_type string, message_type_value int, submessage_count int, has_unified_response bool, \
+            has_context_info bool, rich_response object
+            """),
         .init(
             "connection.connected", .connection,
-            ["jid", "phone_number", "push_name", "platform", "business_name", "is_logged_in", "is_connected"]),
-        .init(
-            "connection.disconnected", .connection,
-            ["jid", "reason"]),
+            """
+            jid string, phone_number string, push_name string, platform string, business_name string, \
+            is_logged_in bool, is_connected bool
+            """,
+            adds: "lid string?"),
+        .init("connection.disconnected", .connection, "jid string, reason string?"),
         .init(
             "connection.logged_out", .connection,
-            ["jid"]),
-        .init(
-            "connection.reconnecting", .connection,
-            ["jid"]),
-        .init(
-            "connection.keepalive_timeout", .connection,
-            ["jid", "error_count", "last_success"]),
-        .init(
-            "connection.keepalive_restored", .connection,
-            ["jid"]),
+            "jid string",
+            adds: "reason int?, reason_text string?, on_connect bool, initiated_by string"),
+        .init("connection.reconnecting", .connection, "jid string", adds: "attempt int, delay_ms int"),
+        .init("connection.keepalive_timeout", .connection, "jid string, error_count int, last_success rfc3339"),
+        .init("connection.keepalive_restored", .connection, "jid string"),
         .init(
             "connection.temporary_ban", .connection,
-            ["jid", "reason", "expires"]),
-        .init(
-            "connection.client_outdated", .connection,
-            ["jid"]),
-        .init(
-            "connection.cat_refresh_error", .connection,
-            ["jid", "error"]),
-        .init(
-            "connection.connect_failure", .connection,
-            ["jid", "reason", "message"]),
-        .init(
-            "connection.stream_error", .connection,
-            ["jid", "code"]),
-        .init(
-            "connection.stream_replaced", .connection,
-            ["jid", "warning"]),
-        .init(
-            "connection.manual_login_reconnect", .connection,
-            ["jid"]),
-        .init(
-            "connection.qr", .connection,
-            ["jid", "codes"]),
-        .init(
-            "connection.qr_scanned_without_multidevice", .connection,
-            ["jid"]),
+            "jid string, reason int, expires int",
+            adds: "reason_text string, expires_at rfc3339?"),
+        .init("connection.client_outdated", .connection, "jid string"),
+        .init("connection.cat_refresh_error", .connection, "jid string, error string"),
+        .init("connection.connect_failure", .connection, "jid string, reason string, message string", adds: "code int"),
+        .init("connection.stream_error", .connection, "jid string, code string"),
+        .init("connection.stream_replaced", .connection, "jid string, warning string"),
+        .init("connection.manual_login_reconnect", .connection, "jid string"),
+        .init("connection.qr", .connection, "jid string, codes string[]"),
+        .init("connection.qr_scanned_without_multidevice", .connection, "jid string"),
         .init(
             "connection.pair_success", .connection,
-            ["jid", "pair_jid", "pair_lid", "business_name", "platform"]),
+            "jid string, pair_jid string, pair_lid string, business_name string, platform string"),
         .init(
             "connection.pair_error", .connection,
-            ["jid", "pair_jid", "pair_lid", "business_name", "platform", "error"]),
-        .init(
-            "appstate.sync_complete", .appState,
-            ["jid", "name", "version", "recovery"]),
-        .init(
-            "appstate.sync_error", .appState,
-            ["jid", "name", "full_sync", "error"]),
-        .init(
-            "appstate.patch_received", .appState,
-            ["jid", "index"]),
-        .init(
-            "call.offer", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
-        .init(
-            "call.accept", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
-        .init(
-            "call.pre_accept", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
+            "jid string, pair_jid string, pair_lid string, business_name string, platform string, error string"),
+        .init("appstate.sync_complete", .appState, "jid string, name string, version int, recovery bool"),
+        .init("appstate.sync_error", .appState, "jid string, name string, full_sync bool, error string"),
+        .init("appstate.patch_received", .appState, "jid string, index string[]"),
+        .init("call.offer", .calls, "jid string, call_id string, from string, timestamp unix_s"),
+        .init("call.accept", .calls, "jid string, call_id string, from string, timestamp unix_s"),
+        .init("call.pre_accept", .calls, "jid string, call_id string, from string, timestamp unix_s"),
         .init(
             "call.offer_notice", .calls,
-            ["jid", "call_id", "from", "timestamp", "media", "type"]),
-        .init(
-            "call.transport", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
-        .init(
-            "call.relay_latency", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
-        .init(
-            "call.terminate", .calls,
-            ["jid", "call_id", "from", "timestamp", "reason"]),
-        .init(
-            "call.reject", .calls,
-            ["jid", "call_id", "from", "timestamp"]),
-        .init(
-            "call.unknown", .calls,
-            ["jid"]),
-        .init(
-            "history.sync", .history,
-            ["jid", "sync_type", "progress", "conversation_count"]),
-        .init(
-            "history.sync_complete", .history,
-            ["jid", "sync_type"]),
+            "jid string, call_id string, from string, timestamp unix_s, media string, type string"),
+        .init("call.transport", .calls, "jid string, call_id string, from string, timestamp unix_s"),
+        .init("call.relay_latency", .calls, "jid string, call_id string, from string, timestamp unix_s"),
+        .init("call.terminate", .calls, "jid string, call_id string, from string, timestamp unix_s, reason string"),
+        .init("call.reject", .calls, "jid string, call_id string, from string, timestamp unix_s"),
+        .init("call.unknown", .calls, "jid string"),
+        .init("history.sync", .history, "jid string, sync_type string, progress int, conversation_count int"),
+        .init("history.sync_complete", .history, "jid string, sync_type string"),
         .init(
             "offline.sync_preview", .history,
-            ["jid", "total", "app_data_changes", "messages", "notifications", "receipts"]),
-        .init(
-            "offline.sync_completed", .history,
-            ["jid", "count"]),
-        .init(
-            "blocklist.change", .blocklist,
-            ["jid", "action", "changes"]),
+            "jid string, total int, app_data_changes int, messages int, notifications int, receipts int"),
+        .init("offline.sync_completed", .history, "jid string, count int"),
+        .init("blocklist.change", .blocklist, "jid string, action string, changes object[]"),
         .init(
             "group.join", .groups,
-            ["jid", "group_jid", "reason", "type", "sender", "sender_pn"]),
-        .init(
-            "group.leave", .groups,
-            ["jid", "group_jid", "reason"]),
+            "jid string, group_jid string, reason string, type string, sender string, sender_pn string",
+            adds: "sender_lid string?"),
+        .init("group.leave", .groups, "jid string, group_jid string, reason string"),
         .init(
             "group.participant_update", .groups,
-            ["jid", "group_jid", "join", "leave", "promote", "demote"]),
+            """
+            jid string, group_jid string, join string[]|null, leave string[]|null, promote string[]|null, \
+            demote string[]|null
+            """,
+            adds: "phone_numbers object?"),
         .init(
             "group.info_update", .groups,
-            ["jid", "group_jid", "sender", "timestamp", "join", "leave", "promote", "demote"]),
+            """
+            jid string, group_jid string, sender string, timestamp unix_s, join string[]|null, leave string[]|null, \
+            promote string[]|null, demote string[]|null
+            """,
+            adds: """
+                sender_pn string?, sender_lid string?, phone_numbers object?, name string?, topic string?, \
+                locked bool?, announce bool?, ephemeral int?, deleted bool?
+                """),
         .init(
             "contact.update", .contacts,
-            ["jid", "contact_jid", "action", "timestamp", "from_full"]),
+            "jid string, contact_jid string, action string, timestamp rfc3339, from_full bool"),
         .init(
             "chat.presence", .contacts,
-            ["jid", "chat", "sender", "is_from_me", "state", "media"]),
-        .init(
-            "presence.update", .contacts,
-            ["jid", "from", "unavailable", "last_seen"]),
+            "jid string, chat string, sender string, is_from_me bool, state string, media string"),
+        .init("presence.update", .contacts, "jid string, from string, unavailable bool, last_seen rfc3339"),
         .init(
             "identity.change", .contacts,
-            ["jid", "target", "timestamp", "implicit"]),
+            "jid string, target string, timestamp rfc3339, implicit bool",
+            adds: "target_lid string?"),
         .init(
             "picture.update", .contacts,
-            ["jid", "target", "author", "timestamp", "removed", "picture_id"]),
-        .init(
-            "user.about", .contacts,
-            ["jid", "target", "status", "timestamp"]),
+            "jid string, target string, author string, timestamp rfc3339, removed bool, picture_id string"),
+        .init("user.about", .contacts, "jid string, target string, status string, timestamp rfc3339"),
         .init(
             "privacy.settings", .contacts,
-            [
-                "jid", "settings", "group_add_changed", "last_seen_changed", "status_changed", "profile_changed",
-                "read_receipts_changed", "online_changed", "call_add_changed",
-            ]),
-        .init(
-            "pushname.update", .contacts,
-            ["jid", "target", "target_alt", "old", "new"]),
+            """
+            jid string, settings object, group_add_changed bool, last_seen_changed bool, status_changed bool, \
+            profile_changed bool, read_receipts_changed bool, online_changed bool, call_add_changed bool
+            """),
+        .init("pushname.update", .contacts, "jid string, target string, target_alt string, old string, new string"),
         .init(
             "pushname.setting", .contacts,
-            ["jid", "timestamp", "from_full", "push_name", "action_raw"]),
-        .init(
-            "business.name_update", .contacts,
-            ["jid", "target", "old", "new"]),
+            "jid string, timestamp rfc3339, from_full bool, push_name string, action_raw object|null"),
+        .init("business.name_update", .contacts, "jid string, target string, old string, new string"),
         .init(
             "chat.mute", .chatState,
-            ["jid", "chat", "timestamp", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "chat.archive", .chatState,
-            ["jid", "chat", "timestamp", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "chat.pin", .chatState,
-            ["jid", "chat", "timestamp", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "chat.star", .chatState,
-            ["jid", "chat", "sender", "message_id", "timestamp", "is_from_me", "from_full", "action_raw"]),
+            """
+            jid string, chat string, sender string, message_id string, timestamp rfc3339, is_from_me bool, \
+            from_full bool, action_raw object|null
+            """),
         .init(
             "chat.delete_for_me", .chatState,
-            ["jid", "chat", "sender", "message_id", "timestamp", "is_from_me", "from_full", "action_raw"]),
+            """
+            jid string, chat string, sender string, message_id string, timestamp rfc3339, is_from_me bool, \
+            from_full bool, action_raw object|null
+            """),
         .init(
             "chat.delete", .chatState,
-            ["jid", "chat", "timestamp", "delete_media", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, delete_media bool, from_full bool, action_raw object|null"),
         .init(
             "chat.clear", .chatState,
-            ["jid", "chat", "timestamp", "delete_media", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, delete_media bool, from_full bool, action_raw object|null"),
         .init(
             "chat.mark_read", .chatState,
-            ["jid", "chat", "timestamp", "from_full", "action_raw"]),
+            "jid string, chat string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "label.edit", .chatState,
-            ["jid", "label_id", "timestamp", "from_full", "action_raw"]),
+            "jid string, label_id string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "label.chat", .chatState,
-            ["jid", "chat", "label_id", "timestamp", "from_full", "action_raw"]),
+            "jid string, chat string, label_id string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "label.message", .chatState,
-            ["jid", "chat", "label_id", "message_id", "timestamp", "from_full", "action_raw"]),
+            """
+            jid string, chat string, label_id string, message_id string, timestamp rfc3339, from_full bool, \
+            action_raw object|null
+            """),
         .init(
             "settings.unarchive_chats", .chatState,
-            ["jid", "timestamp", "from_full", "action_raw"]),
+            "jid string, timestamp rfc3339, from_full bool, action_raw object|null"),
         .init(
             "status.mute", .chatState,
-            ["jid", "target", "timestamp", "from_full", "action_raw"]),
-        .init(
-            "newsletter.join", .newsletters,
-            ["jid", "newsletter_jid", "name"]),
-        .init(
-            "newsletter.leave", .newsletters,
-            ["jid", "newsletter_jid", "role"]),
+            "jid string, target string, timestamp rfc3339, from_full bool, action_raw object|null"),
+        .init("newsletter.join", .newsletters, "jid string, newsletter_jid string, name string"),
+        .init("newsletter.leave", .newsletters, "jid string, newsletter_jid string, role string"),
         .init(
             "newsletter.message_received", .newsletters,
-            ["jid", "message_id", "chat", "timestamp", "is_edit"]),
-        .init(
-            "newsletter.update", .newsletters,
-            ["jid", "newsletter_jid", "mute"]),
-        .init(
-            "newsletter.mute_change", .newsletters,
-            ["jid", "newsletter_jid", "mute"]),
+            "jid string, message_id string, chat string, timestamp unix_s, is_edit bool"),
+        .init("newsletter.update", .newsletters, "jid string, newsletter_jid string, mute string"),
+        .init("newsletter.mute_change", .newsletters, "jid string, newsletter_jid string, mute string"),
         .init(
             "newsletter.live_update", .newsletters,
-            ["jid", "newsletter_jid", "time", "message_count", "messages"]),
+            "jid string, newsletter_jid string, time rfc3339, message_count int, messages object[]"),
         .init(
             "poll.created", .polls,
-            ["jid", "message_id", "chat", "poll_name", "options_count", "selectable_options"]),
+            "jid string, message_id string, chat string, poll_name string, options_count int, selectable_options int",
+            adds: "chat_lid string?, options string[]"),
         .init(
             "poll.vote", .polls,
-            ["jid", "message_id", "chat", "timestamp"]),
+            "jid string, message_id string, chat string, timestamp unix_s",
+            adds: "chat_lid string?, poll_id string?, voter string, voter_lid string?"),
         .init(
             "poll.update", .polls,
-            ["jid", "message_id", "chat", "timestamp"]),
-        .init(
-            "poll.vote_decrypted", .polls,
-            ["jid", "message_id", "chat", "selected_options"]),
+            "jid string, message_id string, chat string, timestamp unix_s",
+            adds: "chat_lid string?, poll_id string?, voter string, voter_lid string?"),
+        .init("poll.vote_decrypted", .polls, "jid string, message_id string, chat string, selected_options string[]"),
         .init(
             "status.posted", .status,
-            ["jid", "message_id", "from", "timestamp", "is_from_me"]),
+            "jid string, message_id string, from string, timestamp unix_s, is_from_me bool",
+            adds: "from_lid string?"),
         .init(
             "status.viewed", .status,
-            ["jid", "message_id", "chat", "sender", "timestamp"]),
+            "jid string, message_id string, chat string, sender string, timestamp unix_s",
+            adds: "sender_lid string?"),
         .init(
             "status.deleted", .status,
-            ["jid", "message_id", "from", "timestamp", "is_from_me"]),
-        .init(
-            "status.comment", .status,
-            ["jid", "message_id", "from", "chat", "timestamp"]),
+            "jid string, message_id string, from string, timestamp unix_s, is_from_me bool",
+            adds: "from_lid string?"),
+        .init("status.comment", .status, "jid string, message_id string, from string, chat string, timestamp unix_s"),
         .init(
             "media.received", .media,
-            ["jid", "message_id", "chat", "media_type"]),
-        .init(
-            "media.downloaded", .media,
-            ["jid", "message_id", "chat", "media_type"]),
+            "jid string, message_id string, chat string, media_type string",
+            adds: """
+                chat_lid string?, mimetype string?, file_length int?, file_name string?, caption string?, \
+                file_sha256 string?, seconds int?, width int?, height int?, direct_path string?
+                """),
+        .init("media.downloaded", .media, "jid string, message_id string, chat string, media_type string"),
         .init(
             "media.retry", .media,
-            ["jid", "message_id", "chat", "sender", "timestamp", "from_me", "error"]),
+            """
+            jid string, message_id string, chat string, sender string, timestamp rfc3339, from_me bool, \
+            error object|null
+            """),
     ]
 
     /// Events of our own (11-webhooks, section 10): sent only to a subscription that names them.
     package static let ownEvents: [WebhookEventDescription] = [
-        .init("message.edited", .messages, ["message_id", "chat", "from", "timestamp", "text"]),
-        .init("message.reaction", .messages, ["message_id", "chat", "from", "emoji", "timestamp"]),
-        .init("message.sent", .messages, ["message_id", "chat", "timestamp", "origin"]),
-        .init("message.failed", .messages, ["message_id", "chat", "error", "wa_code"]),
-        .init("message.retry_requested", .messages, ["message_id", "chat", "sender", "count"]),
-        .init("connection.pairing_code", .connection, ["code", "expires_at"]),
-        .init("connection.degraded", .connection, ["reason", "last_success"]),
-        .init("connection.passkey_required", .connection, ["public_key"]),
-        .init("account.reachout_timelock", .connection, ["is_active", "enforcement_type", "ends_at"]),
-        .init("switchboard.lease_moved", .switchboard, ["from_node", "to_node", "epoch"]),
-        .init("webhook.disabled", .switchboard, ["webhook_id", "reason", "since"]),
-        .init("webhook.backlog", .switchboard, ["pending", "cancelled"]),
-        .init("test.ping", .switchboard, ["message"]),
+        .init(
+            "message.edited", .messages,
+            "message_id string, chat string, from string, timestamp unix_s, text string",
+            adds: "from_lid string?, chat_lid string?"),
+        .init(
+            "message.reaction", .messages,
+            "message_id string, chat string, from string, emoji string, timestamp unix_s",
+            adds: "from_lid string?, chat_lid string?"),
+        .init(
+            "message.sent", .messages,
+            "message_id string, chat string, timestamp unix_s, origin string",
+            adds: "chat_lid string?"),
+        .init(
+            "message.failed", .messages,
+            "message_id string, chat string, error string, wa_code int|null",
+            adds: "chat_lid string?"),
+        .init(
+            "message.retry_requested", .messages,
+            "message_id string, chat string, sender string, count int",
+            adds: "chat_lid string?, sender_lid string?"),
+        .init("connection.pairing_code", .connection, "code string, expires_at rfc3339", adds: "jid string"),
+        .init("connection.degraded", .connection, "reason string, last_success rfc3339"),
+        .init("connection.passkey_required", .connection, "public_key object", adds: "jid string"),
+        .init("account.reachout_timelock", .connection, "is_active bool, enforcement_type string, ends_at rfc3339"),
+        .init("switchboard.lease_moved", .switchboard, "from_node string, to_node string, epoch int"),
+        .init("webhook.disabled", .switchboard, "webhook_id int, reason string, since rfc3339"),
+        .init("webhook.backlog", .switchboard, "pending int, cancelled int"),
+        .init("test.ping", .switchboard, "message string"),
     ]
 }

@@ -10,11 +10,15 @@ extension WebhookEventCatalogue {
             attempt and replay), `device_id`, `sequence` (grows with each event of the device; gaps are legal),
             `timestamp`, and `data` with the members below. Members may be added; these stay. People are named by phone
             number where it is known, and beside it by LID in a member that ends in `_lid` (in `pushname.update`
-            `target_alt`); events of groups name people as the group does, with `sender_pn` beside `sender`.
+            `target_alt`); events of groups name people as the group does, with `sender_pn` beside `sender` and
+            `phone_numbers`, which tells the phone JID of each of them that is known by LID.
 
             A subscription with an empty `events` gets all of the first table. Names and prefixes such as `message.*` choose.
             Delivery is at least once, in order for each device and webhook: drop what has an `event_id` that you know.
             `GET /webhook-events` answers this list; `GET /webhook-events/stream` is the same events as a stream.
+
+            A question mark stands behind members that are left out where there is nothing to say. `unix_s` is whole seconds
+            since 1970, `rfc3339` a time as text.
 
             ## The 86 events
 
@@ -47,11 +51,18 @@ extension WebhookEventCatalogue {
     }
 
     private static func table(_ events: [WebhookEventDescription]) -> String {
-        var text = "| event | sent | members of `data` |\n| --- | --- | --- |\n"
+        var text = "| event | sent | members of `data` | added by us |\n| --- | --- | --- | --- |\n"
         for event in events {
-            let members = event.fields.map { "`\($0)`" }.joined(separator: ", ")
-            text += "| `\(event.name)` | \(event.isEmitted ? "yes" : "not yet") | \(members) |\n"
+            let sent = event.isEmitted ? "yes" : "not yet"
+            text += "| `\(event.name)` | \(sent) | \(list(event.fields)) | \(list(event.additions)) |\n"
         }
         return text
+    }
+
+    private static func list(_ members: [WebhookEventField]) -> String {
+        members.map { member in
+            let kind = member.kind.rawValue.replacing("|", with: " or ")
+            return "`\(member.name)`\(member.isOptional ? "?" : "") \(kind)"
+        }.joined(separator: ", ")
     }
 }

@@ -10,13 +10,20 @@ package struct WebhookEventDescription: Sendable, Equatable {
     package let name: String
     package let category: Category
     /// Members of `data` that the reference's consumers rely on.
-    package let fields: [String]
+    package let fields: [WebhookEventField]
+    /// Members of `data` that are ours: second names of people, and what spares a consumer a question.
+    package let additions: [WebhookEventField]
 
-    init(_ name: String, _ category: Category, _ fields: [String]) {
+    /// - Parameters: `fields` and `additions` as ``WebhookEventField/list(_:)`` reads them.
+    init(_ name: String, _ category: Category, _ fields: String, adds additions: String = "") {
         self.name = name
         self.category = category
-        self.fields = fields
+        self.fields = WebhookEventField.list(fields)
+        self.additions = WebhookEventField.list(additions)
     }
+
+    /// All members of `data`.
+    package var members: [WebhookEventField] { fields + additions }
 }
 
 /// Every event there is: the one list behind subscription checks, the API description and the documentation.

@@ -25,7 +25,7 @@ enum DeliveryBody {
 
     /// The members the reference sends, and the second identities: no text, no names, no media.
     private static func identifiers(_ data: [String: Any], of type: String) -> [String: Any] {
-        let known = Set(WebhookEventCatalogue.byName[type]?.fields ?? [])
+        let known = Set(WebhookEventCatalogue.byName[type]?.fields.map(\.name) ?? [])
         let contents: Set = ["text", "emoji", "push_name", "rich_response", "action_raw", "messages"]
         return data.filter { key, _ in
             (known.contains(key) || key.hasSuffix("_lid") || key == "sender_alt" || key == "sender_pn" || key == "type")

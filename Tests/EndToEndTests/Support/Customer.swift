@@ -28,6 +28,18 @@ struct Customer: Sendable {
             deviceID: try #require(data["device_id"].string), deviceSecret: try #require(data["device_secret"].string))
     }
 
+    /// Holds what webhooks got against what the gateway says of its events.
+    func expectKnownShapes(of deliveries: [WebhookSink.Delivery]) async throws {
+        let catalogue = try await device.get("/webhook-events")
+        let shapes = catalogue.json["data"]["events"].array.map(EventShape.init)
+        #expect(shapes.count >= 86)
+        #expect(!deliveries.isEmpty)
+        for delivery in deliveries {
+            let shape = try #require(shapes.first { $0.event == delivery.event }, "\(delivery.event) is unknown")
+            #expect(shape.problems(in: delivery.json["data"]) == [])
+        }
+    }
+
     /// Links by QR: the phone scans the text that the API gives.
     func linkByQR() async throws {
         // A code lasts twenty seconds, which a busy machine may need to scan it: then the next one is scanned.

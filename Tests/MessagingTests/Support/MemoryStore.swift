@@ -202,7 +202,16 @@ extension MemoryStore.Device {
         applyUsers(changes)
         applyMessages(changes)
         row = row.merging(changes.device)
-        for event in changes.events where eventKeys.insert(event.dedupeKey).inserted { events.append(event) }
+        for event in changes.events where holds(event.claim) && eventKeys.insert(event.dedupeKey).inserted {
+            events.append(event)
+        }
+    }
+
+    /// Whether no stored message contradicts the claim.
+    private func holds(_ claim: AuthorshipClaim?) -> Bool {
+        guard let claim else { return true }
+        let found = messages.filter { $0.chat == claim.chat && $0.messageID == claim.messageID }
+        return found.isEmpty || found.contains { $0.fromMe == claim.fromMe && $0.isBy(claim.author) }
     }
 
     private mutating func applySignal(_ changes: ChangeSet) {

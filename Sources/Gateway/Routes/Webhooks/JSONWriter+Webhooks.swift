@@ -106,6 +106,16 @@ extension JSONWriter {
         scalar == "\n" || scalar == "\t" || !(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value))
     }
 
+    /// A member of an event's `data`, as the catalogue has it.
+    mutating func eventMember(_ member: WebhookEventField, of event: WebhookEventDescription) {
+        object { writer in
+            writer.member("name", member.name)
+            writer.member("type", member.kind.rawValue)
+            writer.member("optional", member.isOptional)
+            writer.member("added", event.additions.contains(member))
+        }
+    }
+
     mutating func optional(_ name: StaticString, _ value: Int?) {
         key(name)
         if let value { integer(value) } else { null() }

@@ -1,3 +1,5 @@
+import Webhooks
+
 // Shapes of webhooks and their delivery log.
 
 extension Schema {
@@ -85,7 +87,15 @@ extension Schema {
             .list(
                 of: .object(
                     .init("name", .string.example("message.received")), .init("category", .string.example("messages")),
-                    .init("fields", .list(of: .string.example("message_id"))),
+                    .init("fields", .list(of: .string.example("message_id")), "Members that the reference sends"),
+                    .init(
+                        "members",
+                        .list(
+                            of: .object(
+                                .init("name", .string.example("message_id")),
+                                .init("type", .one(of: WebhookEventField.Kind.allCases.map(\.rawValue))),
+                                .init("optional", .boolean, "Left out where there is nothing to say"),
+                                .init("added", .boolean, "Not of the reference")))),
                     .init("opt_in", .boolean.example(false), "Sent only to webhooks that name it"),
                     .init("emitted", .boolean, "Sent by this version")))))
 

@@ -136,7 +136,11 @@ extension RouteCatalogue {
                         writer.object { writer in
                             writer.member("name", event.name)
                             writer.member("category", event.category.rawValue)
-                            writer.member("fields", event.fields)
+                            writer.member("fields", event.fields.map(\.name))
+                            writer.key("members")
+                            writer.array { writer in
+                                for member in event.members { writer.eventMember(member, of: event) }
+                            }
                             writer.member("opt_in", WebhookEventCatalogue.optIn.contains(event.name))
                             writer.member("emitted", event.isEmitted)
                         }
