@@ -74,7 +74,7 @@ package struct GatewayFixture: Sendable {
             allowHTTP: configuration.webhooks.allowsHTTP,
             allowed: configuration.webhooks.allowedAddressBlocks)
         let nodeID = UUID()
-        let repository = WebhookRepository(pool: database.system, sealing: sealing)
+        let repository = WebhookRepository(database, sealing: sealing)
         let client = try WebhookHTTPClient(group: MultiThreadedEventLoopGroup.singleton, egress: egress)
         let dispatcher = WebhookDispatcher(
             repository: OutboxRepository(pool: database.outbox, sealing: sealing), client: client,
@@ -82,7 +82,7 @@ package struct GatewayFixture: Sendable {
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher,
             sender: WebhookSender(client: client, timeout: .seconds(10), version: "1"),
-            streams: EventStreams(repository: repository), egress: egress,
+            streams: EventStreams(repository), egress: egress,
             maximumPerDevice: configuration.webhooks.maximumPerDevice, nodeID: nodeID)
         let sessions = self.sessions
         dependencies = GatewayDependencies(

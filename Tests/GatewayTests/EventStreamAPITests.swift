@@ -154,6 +154,38 @@ struct EventStreamAPITests {
         }
     }
 
+    @Test(
+        "a WebSocket tells of login and state in control frames, and lists devices when asked, with or without events")
+    func controls() async throws {
+        try await listening { api, _, port, device in
+            let authorization = ["Authorization: Bearer \(device.token)"]
+            try await api.store([.init("evt_1", "message.received", "pending", minutesAgo: 2)], of: device)
+            try await RawWebSocket.open(port, "/ws?events=none&last_event_id=evt_1", authorization) { socket in
+                try await socket.send(1, Array(#"{"code":"FETCH_DEVICES"}"#.utf8))
+                let list = try JSON(try #require(try await socket.next()).payload)
+                #expect(list["code"].string == "LIST_DEVICES" && list["message"].string == "Device found")
+                #expect(list["result"].array.map { $0["device"].string } == [device.id])
+                #expect(list["result"][0].keys == ["device", "jid", "name"])
+                let rows = ["message.received", "connection.connected", "connection.logged_out"].enumerated().map {
+                    StoredRow("evt_\($0.offset + 2)", $0.element, "pending", minutesAgo: 1)
+                }
+                try await api.store(rows, of: device, from: 2)
+                let state = try JSON(try #require(try await socket.next()).payload)
+                #expect(state["code"].string == "DEVICE_STATE" && state["result"]["state"].string == "connected")
+                let end = try JSON(try #require(try await socket.next()).payload)
+                #expect(end["code"].string == "DEVICE_LOGGED_OUT")
+                #expect(end["result"]["device_id"].string == device.id && end["result"]["devices"].array.count == 1)
+            }
+            try await RawWebSocket.open(port, "/ws?events=connection.*&last_event_id=evt_2", authorization) { socket in
+                var codes: [String] = []
+                for _ in 0..<4 {
+                    codes.append(try JSON(try #require(try await socket.next()).payload)["code"].string ?? "")
+                }
+                #expect(codes == ["DEVICE_STATE", "EVENT", "DEVICE_LOGGED_OUT", "EVENT"])
+            }
+        }
+    }
+
     @Test("a WebSocket closes when its token is replaced, its device deleted, or the gateway stops")
     func socketEnds() async throws {
         try await listening { api, server, port, device in

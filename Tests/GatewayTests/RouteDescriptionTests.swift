@@ -149,10 +149,3 @@ extension RouteCatalogue {
         ).routes
     }
 }
-
-extension JSONValue {
-    subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        return members.last { $0.key == name }?.value
-    }
-}

@@ -332,7 +332,7 @@ struct CommitTests {
         let options = CommitOptions(optInEvents: ["webhook.disabled"])
         try await CommitFixture.run(options: options, onEvents: { _ in woken.withLockedValue { $0 += 1 } }) { fixture in
             let lease = try await fixture.device()
-            let webhooks = WebhookRepository(pool: fixture.storage.database.system, sealing: fixture.envelope)
+            let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
             func add(_ events: [String]) async throws -> Int64 {
                 let change = WebhookChange(url: "http://example", events: events)
                 return try #require(

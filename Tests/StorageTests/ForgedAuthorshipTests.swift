@@ -9,7 +9,7 @@ struct ForgedAuthorshipTests {
     func forgedAuthorship() async throws {
         try await CommitFixture.run { fixture in
             let lease = try await fixture.device()
-            let webhooks = WebhookRepository(pool: fixture.storage.database.system, sealing: fixture.envelope)
+            let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
             _ = try await webhooks.insert(
                 WebhookChange(url: "http://example", events: []), secret: "s", tenant: fixture.tenant.id,
                 did: lease.did,

@@ -42,7 +42,7 @@ struct SealedAtRestTests {
                     MessageSecretRow(chat: "c", sender: "s", messageID: "m", secret: secret("message secret"))
                 ]
             })
-        let webhooks = WebhookRepository(pool: fixture.storage.database.system, sealing: fixture.envelope)
+        let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
         _ = try await webhooks.insert(
             WebhookChange(url: "http://127.0.0.1/"), secret: Hex.encode(secret("webhook")), tenant: fixture.tenant.id,
             did: lease.did, limit: 5)
@@ -110,7 +110,7 @@ struct SealedAtRestTests {
             #expect(
                 try await store.senderKey(did: lease.did, group: "g", sender: "1:0")?.record
                     == Self.secret("sender key"))
-            let webhook = try await WebhookRepository(pool: pool, sealing: alone)
+            let webhook = try await WebhookRepository(fixture.storage.database, sealing: alone)
                 .list(tenant: fixture.tenant.id, did: lease.did).first
             #expect(webhook?.secret == Hex.encode(Self.secret("webhook")))
         }

@@ -168,7 +168,7 @@ struct DeliveryTests {
             try await outbox.execute("UPDATE sb.webhooks SET prev_secret_until = now() - interval '1 second'")
             #expect(
                 try await service.find(old.id, tenant: outbox.tenant, did: outbox.did).previousSecret == nil)
-            try await outbox.repository.eraseOldSecrets()
+            try await HousekeepingRepository(outbox.database).removeExpired()
             let left: Int = try #require(
                 try await outbox.pool.query(
                     Statement("test.old", "SELECT count(*) FROM sb.webhooks WHERE prev_secret_enc IS NOT NULL")

@@ -1,7 +1,10 @@
 import Database
+import Foundation
 import Messaging
+import Storage
 import TestSupport
 import Testing
+import Transport
 
 @testable import Webhooks
 
@@ -48,8 +51,8 @@ struct EventPayloadTests {
     @Test("what the outbox says of itself has the members of its table, too")
     func notices() async throws {
         try await withOutbox { outbox in
-            let watching = try await outbox.subscribe("http://127.0.0.1:1/w", events: ["webhook.*"])
-            let failing = try await outbox.subscribe("http://127.0.0.1:1/f")
+            let watching = try await outbox.subscribe("http://127.0.0.1:9999/w", events: ["webhook.*"])
+            let failing = try await outbox.subscribe("http://127.0.0.1:9999/f")
             try await outbox.store(events: 5, webhook: failing.id)
             #expect(try await outbox.queue.trimBacklogs(to: 2, lowValue: []) == 3)
             try await outbox.queue.disable(failing.id, reason: "failing")

@@ -23,6 +23,12 @@ enum JSONValue: Sendable, Equatable {
         }
     }
 
+    /// A member of an object; nil for other values, or without such a member.
+    subscript(name: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.last { $0.key == name }?.value
+    }
+
     /// Name of the kind for messages.
     var kindName: String {
         switch self {

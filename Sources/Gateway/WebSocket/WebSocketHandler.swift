@@ -19,6 +19,8 @@ enum WebSocketEnd: UInt16, Error, Sendable {
 /// One end of a WebSocket, for who serves it. What is sent waits for the socket: a slow reader holds one message.
 struct WebSocketConnection: Sendable {
     fileprivate let channel: any Channel
+    /// What the client says, as far as it is JSON. A client that says more than is listened to is not heard.
+    let texts: AsyncStream<JSONValue>
 
     /// Returns when the bytes are with the kernel. Throws once the socket is closed.
     func send(_ text: ByteBuffer) async throws {
@@ -26,8 +28,8 @@ struct WebSocketConnection: Sendable {
     }
 }
 
-/// Serves one WebSocket: runs `serve` while it is open, pings, and closes as the other side does. The client has nothing
-/// to say: its text is looked at and passed over.
+/// Serves one WebSocket: runs `serve` while it is open, pings, hands on what the client says, and closes as the other side
+/// does.
 final class WebSocketHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = Outbound
@@ -49,6 +51,8 @@ final class WebSocketHandler: ChannelDuplexHandler {
     private static let closeLimit = TimeAmount.seconds(5)
     /// Texts in a row that are no JSON.
     private static let nonsenseLimit = 3
+    /// Texts of a client that wait to be answered.
+    private static let textLimit = 16
 
     private enum State { case open, closing }
 
@@ -58,8 +62,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
     private var pings: RepeatedTask?
     private var lastHeard = NIODeadline.uptimeNanoseconds(0)
     private var nonsense = 0
+    private let texts: AsyncStream<JSONValue>
+    private let heardText: AsyncStream<JSONValue>.Continuation
 
-    init(_ serve: @escaping Serve) { self.serve = serve }
+    init(_ serve: @escaping Serve) {
+        self.serve = serve
+        (texts, heardText) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.textLimit))
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         lastHeard = context.eventLoop.now
@@ -70,10 +79,10 @@ final class WebSocketHandler: ChannelDuplexHandler {
             let (handler, context) = bound.value
             handler.ping(context)
         }
-        task = Task { [serve, channel = context.channel] in
+        task = Task { [serve, texts, channel = context.channel] in
             var end = WebSocketEnd.goingAway
             do {
-                try await serve(WebSocketConnection(channel: channel))
+                try await serve(WebSocketConnection(channel: channel, texts: texts))
             } catch {
                 end = error as? WebSocketEnd ?? .failed
             }
@@ -83,6 +92,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         pings?.cancel()
+        heardText.finish()
         task?.cancel()
     }
 
@@ -115,8 +125,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private func heard(_ text: ByteBuffer, isWhole: Bool, _ context: ChannelHandlerContext) {
         guard isWhole else { return }
-        nonsense = (try? JSONParser.parse(Array(text.readableBytesView))) == nil ? nonsense + 1 : 0
-        if nonsense == Self.nonsenseLimit { close(.unsupported, context) }
+        if let value = try? JSONParser.parse(Array(text.readableBytesView)) {
+            nonsense = 0
+            heardText.yield(value)
+        } else {
+            nonsense += 1
+            if nonsense == Self.nonsenseLimit { close(.unsupported, context) }
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

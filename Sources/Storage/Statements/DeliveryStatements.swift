@@ -160,6 +160,14 @@ enum DeliveryStatements {
         "deliveries.newest_sequence",
         "SELECT coalesce(max(seq), 0) FROM sb.webhook_events WHERE tenant_id = $1 AND did = $2")
 
+    /// The newest numbers of the devices `$1`, of those that have events: what a node asks for all its streams at once.
+    static let newestSequences = Statement(
+        "deliveries.newest_sequences",
+        """
+        SELECT s.did, e.seq FROM unnest($1::bigint[]) AS s(did) CROSS JOIN LATERAL (
+          SELECT x.seq FROM sb.webhook_events x WHERE x.did = s.did ORDER BY x.seq DESC LIMIT 1) e
+        """)
+
     /// Keeps the device's events for `$3` seconds from now, whether a webhook wants them or not.
     static let keepStream = Statement(
         "deliveries.keep_stream",

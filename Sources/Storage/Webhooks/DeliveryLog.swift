@@ -41,6 +41,14 @@ package struct StoredEvent: Sendable, Equatable {
     /// The bytes that are sent; nil when past their retention.
     package let body: [UInt8]?
     package let createdAt: Date
+
+    package init(id: String, type: String, sequence: Int64, body: [UInt8]?, createdAt: Date) {
+        self.id = id
+        self.type = type
+        self.sequence = sequence
+        self.body = body
+        self.createdAt = createdAt
+    }
 }
 
 /// Which part of a delivery log to read.

@@ -8,8 +8,8 @@ extension WebhookRepository {
     package func logs(_ id: Int64, tenant: Int64, did: Int64, _ query: DeliveryLogQuery) async throws
         -> [DeliveryLogEntry]
     {
-        try await pool.query(
-            DeliveryStatements.logs,
+        try await self.query(
+            tenant, did, DeliveryStatements.logs,
             [
                 .int(tenant), .int(did), .int(id), SQLValue(query.state), SQLValue(query.event), SQLValue(query.since),
                 SQLValue(query.after?.createdAt), SQLValue(query.after?.id), SQLValue(query.limit),
@@ -22,15 +22,16 @@ extension WebhookRepository {
         event: StoredEvent, deliveries: [(entry: DeliveryLogEntry, attempts: [DeliveryAttempt])]
     )? {
         let owner: [SQLValue] = [.int(tenant), .int(did), .text(id)]
-        guard let event = try await pool.query(DeliveryStatements.event, owner).first.map(Self.storedEvent) else {
+        guard let event = try await query(tenant, did, DeliveryStatements.event, owner).first.map(Self.storedEvent)
+        else {
             return nil
         }
         let made = EventID.date(id) ?? event.createdAt
-        let entries = try await pool.query(
-            DeliveryStatements.ofEvent, owner + [.timestamp(min(made, event.createdAt))]
+        let entries = try await query(
+            tenant, did, DeliveryStatements.ofEvent, owner + [.timestamp(min(made, event.createdAt))]
         ).map(Self.entry)
         var attempts: [Int64: [DeliveryAttempt]] = [:]
-        for row in try await pool.query(DeliveryStatements.attempts, [.ints(entries.map(\.id))]) {
+        for row in try await query(tenant, did, DeliveryStatements.attempts, [.ints(entries.map(\.id))]) {
             attempts[try row["delivery_id"], default: []].append(
                 DeliveryAttempt(
                     number: try row["attempt"], node: try row["node_id"], startedAt: try row["started_at"],
@@ -72,7 +73,7 @@ extension WebhookRepository {
 
     /// Totals over all tenants, for the operator.
     package func statistics() async throws -> WebhookStatistics {
-        guard let row = try await pool.query(DeliveryStatements.statistics).first else {
+        guard let row = try await database.system.query(DeliveryStatements.statistics).first else {
             throw DatabaseError.decoding(column: "statistics", reason: "no row")
         }
         return WebhookStatistics(
@@ -83,14 +84,14 @@ extension WebhookRepository {
 
     /// Counters of the last 24 hours of at most 100 tenants, those with most dead letters first.
     package func statisticsByTenant() async throws -> [(tenantID: Int64, counts: DeliveryCounts)] {
-        try await pool.query(DeliveryStatements.byTenant).map { (try $0["tenant_id"], try Self.counts($0)) }
+        try await database.system.query(DeliveryStatements.byTenant).map { (try $0["tenant_id"], try Self.counts($0)) }
     }
 
     /// Counters of one webhook by hour, newest first.
     package func hourlyCounts(
-        _ id: Int64, tenant: Int64, limit: Int
+        _ id: Int64, tenant: Int64, did: Int64, limit: Int
     ) async throws -> [(hour: Date, counts: DeliveryCounts)] {
-        try await pool.query(DeliveryStatements.hourly, [.int(tenant), .int(id), SQLValue(limit)]).map {
+        try await query(tenant, did, DeliveryStatements.hourly, [.int(tenant), .int(id), SQLValue(limit)]).map {
             (try $0["hour"], try Self.counts($0))
         }
     }
@@ -101,7 +102,7 @@ extension WebhookRepository {
 
     /// Webhooks of all tenants that fail, and those the gateway switched off.
     package func troubled(limit: Int) async throws -> [TroubledWebhook] {
-        try await pool.query(WebhookStatements.troubled, [true, SQLValue(limit)]).map { row in
+        try await database.system.query(WebhookStatements.troubled, [true, SQLValue(limit)]).map { row in
             TroubledWebhook(
                 id: try row["id"], tenantID: try row["tenant_id"], deviceID: try row["device_id"], url: try row["url"],
                 isActive: try row["active"], disabledReason: try row["disabled_reason"],
@@ -110,15 +111,12 @@ extension WebhookRepository {
         }
     }
 
-    /// Erases secrets that no longer sign.
-    package func eraseOldSecrets() async throws { _ = try await pool.execute(WebhookStatements.eraseOldSecrets) }
-
     // MARK: Test deliveries
 
     /// Stores a `test.ping` event and its delivery to `webhook`, which no lane will take.
     package func insertTest(_ webhook: WebhookRecord, eventID: String, body: [UInt8]) async throws -> QueuedDelivery {
-        let rows = try await pool.query(
-            DeliveryStatements.insertTest,
+        let rows = try await query(
+            webhook.tenantID, webhook.did, DeliveryStatements.insertTest,
             [.int(webhook.tenantID), .int(webhook.did), .int(webhook.id), SQLValue(eventID), .bytes(body)])
         guard let row = rows.first else { throw DatabaseError.decoding(column: "id", reason: "no row") }
         return QueuedDelivery(
@@ -128,8 +126,8 @@ extension WebhookRepository {
     package func finishTest(
         _ delivery: QueuedDelivery, of webhook: WebhookRecord, node: UUID, _ result: DeliveryResult
     ) async throws {
-        _ = try await pool.execute(
-            DeliveryStatements.finishTest,
+        _ = try await query(
+            webhook.tenantID, webhook.did, DeliveryStatements.finishTest,
             [
                 .int(webhook.tenantID), .int(webhook.did), .int(delivery.id), SQLValue(result.state.rawValue),
                 SQLValue(result.responseCode), SQLValue(result.durationMilliseconds), SQLValue(result.error),
@@ -151,8 +149,8 @@ extension WebhookRepository {
             until = SQLValue(end)
         }
         let patterns = request.events == nil && !webhook.events.isEmpty && ids == .null ? webhook.events : nil
-        let row = try await pool.query(
-            DeliveryStatements.replay,
+        let row = try await query(
+            webhook.tenantID, webhook.did, DeliveryStatements.replay,
             [
                 .int(webhook.tenantID), .int(webhook.did), .int(webhook.id), ids, since, until,
                 request.events.map { .texts($0) } ?? .null, patterns.map { .texts($0) } ?? .null,
@@ -167,22 +165,28 @@ extension WebhookRepository {
 
     /// Events of a device after the number `sequence`, in order, whole.
     package func events(after sequence: Int64, tenant: Int64, did: Int64, limit: Int) async throws -> [StoredEvent] {
-        try await pool.query(
-            DeliveryStatements.after, [.int(tenant), .int(did), .int(sequence), SQLValue(limit)]
+        try await query(
+            tenant, did, DeliveryStatements.after, [.int(tenant), .int(did), .int(sequence), SQLValue(limit)]
         ).map(Self.storedEvent)
     }
 
     /// Number of the event `id`; nil when the device has none, or it is past its retention.
     package func sequence(of id: String, tenant: Int64, did: Int64) async throws -> Int64? {
-        try await pool.query(DeliveryStatements.sequence, [.int(tenant), .int(did), .text(id)]).first?[0]
+        try await query(tenant, did, DeliveryStatements.sequence, [.int(tenant), .int(did), .text(id)]).first?[0]
     }
 
     package func newestSequence(tenant: Int64, did: Int64) async throws -> Int64 {
-        try await pool.query(DeliveryStatements.newestSequence, [.int(tenant), .int(did)]).first?[0] ?? 0
+        try await query(tenant, did, DeliveryStatements.newestSequence, [.int(tenant), .int(did)]).first?[0] ?? 0
+    }
+
+    /// The newest number of each of these devices that has events; of any tenant.
+    package func newestSequences(of dids: [Int64]) async throws -> [Int64: Int64] {
+        let rows = try await database.system.query(DeliveryStatements.newestSequences, [.ints(dids)])
+        return try rows.reduce(into: [:]) { $0[try $1["did"]] = try $1["seq"] }
     }
 
     /// Stores the device's events for the next `seconds`, also those that no webhook wants.
     package func keepStream(tenant: Int64, did: Int64, seconds: Int64) async throws {
-        _ = try await pool.execute(DeliveryStatements.keepStream, [.int(tenant), .int(did), .int(seconds)])
+        _ = try await query(tenant, did, DeliveryStatements.keepStream, [.int(tenant), .int(did), .int(seconds)])
     }
 }

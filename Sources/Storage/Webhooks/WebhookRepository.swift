@@ -8,31 +8,38 @@ package protocol SecretSealing: Sendable {
     func open(_ sealed: [UInt8], context: String) throws -> [UInt8]
 }
 
-/// Subscriptions, their delivery log and replays.
+/// Subscriptions, their delivery log and replays. What belongs to a device runs as its tenant, behind row-level security.
 package struct WebhookRepository: Sendable {
-    let pool: ConnectionPool
+    let database: StorageDatabase
     private let seals: WebhookSeals
 
-    package init(pool: ConnectionPool, sealing: any SecretSealing) {
-        self.pool = pool
+    package init(_ database: StorageDatabase, sealing: any SecretSealing) {
+        self.database = database
         seals = WebhookSeals(sealing: sealing)
+    }
+
+    /// Runs a statement for one device of one tenant.
+    func query(
+        _ tenant: Int64, _ did: Int64, _ statement: Statement, _ parameters: [SQLValue]
+    ) async throws -> [Row] {
+        try await database.query(.device(DeviceScope(tenantID: tenant, did: did)), statement, parameters)
     }
 
     // MARK: Subscriptions
 
     package func list(tenant: Int64, did: Int64) async throws -> [WebhookRecord] {
-        try await pool.query(WebhookStatements.list, [.int(tenant), .int(did)]).map(record)
+        try await query(tenant, did, WebhookStatements.list, [.int(tenant), .int(did)]).map(record)
     }
 
     package func find(_ id: Int64, tenant: Int64, did: Int64) async throws -> WebhookRecord? {
-        try await pool.query(WebhookStatements.find, [.int(tenant), .int(did), .int(id)]).first.map(record)
+        try await query(tenant, did, WebhookStatements.find, [.int(tenant), .int(did), .int(id)]).first.map(record)
     }
 
     /// - Returns: nil when the device has `limit` webhooks already, counted under a lock on the device.
     package func insert(
         _ new: WebhookChange, secret: String, tenant: Int64, did: Int64, limit: Int
     ) async throws -> WebhookRecord? {
-        try await pool.withTransaction { transaction in
+        try await database.withTransaction(.device(DeviceScope(tenantID: tenant, did: did))) { transaction in
             _ = try await transaction.query(WebhookStatements.lockDevice, [.int(tenant), .int(did)])
             let count: Int64 =
                 try await transaction.query(WebhookStatements.count, [.int(tenant), .int(did)]).first?.get(0) ?? 0
@@ -54,8 +61,8 @@ package struct WebhookRepository: Sendable {
     /// - Returns: nil when there is no such webhook of this device.
     package func update(_ id: Int64, _ change: WebhookChange, tenant: Int64, did: Int64) async throws -> WebhookRecord?
     {
-        try await pool.query(
-            WebhookStatements.update,
+        try await query(
+            tenant, did, WebhookStatements.update,
             [
                 .int(tenant), .int(did), .int(id), SQLValue(change.url), change.events.map { .texts($0) } ?? .null,
                 SQLValue(change.isActive), SQLValue(change.ordering?.rawValue), SQLValue(change.includesContent),
@@ -68,15 +75,15 @@ package struct WebhookRepository: Sendable {
     package func rotateSecret(
         _ id: Int64, to secret: String, grace: Int64, tenant: Int64, did: Int64
     ) async throws -> WebhookRecord? {
-        try await pool.query(
-            WebhookStatements.rotateSecret,
+        try await query(
+            tenant, did, WebhookStatements.rotateSecret,
             [.int(tenant), .int(did), .int(id), .bytes(try seals.sealSecret(secret, of: id)), .int(grace)]
         ).first.map(record)
     }
 
     /// Deletes the webhook with its log and what was still to be delivered. False when there is none.
     package func delete(_ id: Int64, tenant: Int64, did: Int64) async throws -> Bool {
-        try await pool.withTransaction { transaction in
+        try await database.withTransaction(.device(DeviceScope(tenantID: tenant, did: did))) { transaction in
             let parameters: [SQLValue] = [.int(tenant), .int(did), .int(id)]
             guard try await transaction.execute(WebhookStatements.delete, parameters) > 0 else { return false }
             _ = try await transaction.execute(WebhookStatements.deleteDeliveries, parameters)

@@ -4,12 +4,31 @@ import Synchronization
 
 /// The events of a device as they are stored, for connections that are held open: the outbox read by number, so that a
 /// stream that was cut goes on where it ended. Nothing waits in memory for a slow reader: it reads later.
+///
+/// A stream reads when it is told of something new: by the commit that stored it, by another node's hint, or by the one
+/// look of this node a second at the newest numbers of all devices with streams, which finds what hints left out.
 package final class EventStreams: Sendable {
-    private let repository: WebhookRepository
+    private let source: any EventSource
+    private let pollInterval: Duration
     private let state = Mutex(State())
 
+    /// An open stream, as those who wake it see it.
+    private final class Listener: Sendable {
+        let hasNews = Mutex(true)
+        let wake: AsyncStream<Void>.Continuation
+
+        init(_ wake: AsyncStream<Void>.Continuation) { self.wake = wake }
+
+        /// Makes it read.
+        func tell() {
+            hasNews.withLock { $0 = true }
+            wake.yield()
+        }
+    }
+
     private struct State {
-        var waiting: [Int64: [UUID: AsyncStream<Void>.Continuation]] = [:]
+        var open: [Int64: [UUID: Listener]] = [:]
+        var isPolling = false
         var isClosed = false
     }
 
@@ -19,7 +38,12 @@ package final class EventStreams: Sendable {
     package static let perDevice = 50
     private static let batch = 100
 
-    package init(repository: WebhookRepository) { self.repository = repository }
+    /// - Parameter pollInterval: how often the node looks for events that no hint told of, while streams are open; and how
+    ///   often a stream's `check` is asked.
+    package init(_ source: any EventSource, pollInterval: Duration = .seconds(1)) {
+        self.source = source
+        self.pollInterval = pollInterval
+    }
 
     /// Where a stream begins.
     package enum Start: Sendable, Equatable {
@@ -35,72 +59,65 @@ package final class EventStreams: Sendable {
     }
 
     /// Says that new events of these devices are stored.
-    package func stored(_ events: StoredEvents) { wake(events.devices) }
+    package func stored(_ events: StoredEvents) { tell(events.devices) }
 
     /// Says the same of what another node stored.
-    package func stored(_ hint: OutboxHint) { wake(hint.devices) }
+    package func stored(_ hint: OutboxHint) { tell(hint.devices) }
 
-    private func wake(_ devices: Set<Int64>) {
+    private func tell(_ devices: some Sequence<Int64>) {
         let woken = state.withLock { state in
-            state.waiting.isEmpty ? [] : devices.flatMap { state.waiting[$0].map { Array($0.values) } ?? [] }
+            state.open.isEmpty ? [] : devices.flatMap { state.open[$0].map { Array($0.values) } ?? [] }
         }
-        for continuation in woken { continuation.yield() }
+        for listener in woken { listener.tell() }
     }
 
     /// Ends all streams, and every further one at once: the node stops.
     package func close() {
         let open = state.withLock { state in
             state.isClosed = true
-            return state.waiting.values.flatMap(\.values)
+            return state.open.values.flatMap(\.values)
         }
-        for continuation in open { continuation.finish() }
+        for listener in open { listener.wake.finish() }
     }
 
     /// Hands the device's events to `body`, in order, until ``close()``, until `check` or `body` throws, or until the task
     /// is cancelled.
     ///
     /// - Parameters:
-    ///   - patterns: names and `category.*`; empty for all but those that are sent on request only.
-    ///   - pollInterval: how often the outbox is read without a hint, for events that other nodes stored.
-    ///   - check: asked before each look; what it throws ends the stream.
+    ///   - wants: whether the stream is to have an event of this name.
+    ///   - check: asked before each look and once in each poll interval; what it throws ends the stream.
     ///   - idleInterval: how long nothing comes before ``Item/idle``.
     /// - Throws: ``StreamError/tooMany``, `DatabaseError`, or what `body` throws.
     package func run(
-        tenant: Int64, did: Int64, from start: Start, patterns: [String] = [], pollInterval: Duration = .seconds(1),
-        idleInterval: Duration = .seconds(15), check: () throws -> Void = {}, _ body: (Item) async throws -> Void
+        tenant: Int64, did: Int64, from start: Start, wants: (String) -> Bool, idleInterval: Duration = .seconds(15),
+        check: () throws -> Void = {}, _ body: (Item) async throws -> Void
     ) async throws {
-        let id = UUID()
-        let (hints, hint) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        try state.withLock { state in
-            guard state.waiting[did, default: [:]].count < Self.perDevice else { throw StreamError.tooMany }
-            if state.isClosed { hint.finish() } else { state.waiting[did, default: [:]][id] = hint }
-        }
-        let ticker = Task {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: pollInterval)
-                hint.yield()
-            }
-        }
+        let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let (id, listener) = (UUID(), Listener(wake))
+        try open(listener, id, did)
         defer {
-            ticker.cancel()
-            hint.finish()
+            wake.finish()
             state.withLock { state in
-                state.waiting[did]?[id] = nil
-                if state.waiting[did]?.isEmpty == true { state.waiting[did] = nil }
+                state.open[did]?[id] = nil
+                if state.open[did]?.isEmpty == true { state.open[did] = nil }
             }
         }
         var position = try await position(start, tenant: tenant, did: did)
-        try await repository.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
+        try await source.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
         var keptAt = ContinuousClock.now
         var heardAt = ContinuousClock.now
-        hint.yield()
-        for await _ in hints {
+        wake.yield()
+        for await _ in wakes {
             try check()
-            while !Task.isCancelled {
-                let found = try await repository.events(after: position, tenant: tenant, did: did, limit: Self.batch)
+            let hasNews = listener.hasNews.withLock { news in
+                defer { news = false }
+                return news
+            }
+            while hasNews, !Task.isCancelled {
+                let found = try await source.events(after: position, tenant: tenant, did: did, limit: Self.batch)
                 for event in found {
                     position = event.sequence
-                    guard WebhookEventCatalogue.wants(patterns, event.type) else { continue }
+                    guard wants(event.type) else { continue }
                     try await body(.event(event))
                     heardAt = .now
                 }
@@ -111,17 +128,60 @@ package final class EventStreams: Sendable {
                 heardAt = .now
             }
             if ContinuousClock.now - keptAt > .seconds(3600) {
-                try await repository.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
+                try await source.keepStream(tenant: tenant, did: did, seconds: Self.keptSeconds)
                 keptAt = .now
             }
         }
     }
 
+    private func open(_ listener: Listener, _ id: UUID, _ did: Int64) throws {
+        let startsPolling = try state.withLock { state in
+            guard state.open[did, default: [:]].count < Self.perDevice else { throw StreamError.tooMany }
+            if state.isClosed {
+                listener.wake.finish()
+                return false
+            }
+            state.open[did, default: [:]][id] = listener
+            defer { state.isPolling = true }
+            return !state.isPolling
+        }
+        if startsPolling { Task { await poll() } }
+    }
+
     private func position(_ start: Start, tenant: Int64, did: Int64) async throws -> Int64 {
-        if case .after(let id) = start, let known = try await repository.sequence(of: id, tenant: tenant, did: did) {
+        if case .after(let id) = start, let known = try await source.sequence(of: id, tenant: tenant, did: did) {
             return known
         }
-        return try await repository.newestSequence(tenant: tenant, did: did)
+        return try await source.newestSequence(tenant: tenant, did: did)
+    }
+
+    // MARK: What no hint told of
+
+    /// Runs while streams are open: one statement for all of them, and a wake for those whose device has more than at the
+    /// last look. All others are woken for their check alone.
+    private func poll() async {
+        var newest: [Int64: Int64] = [:]
+        while let open = stillOpen() {
+            newest = newest.filter { open[$0.key] != nil }
+            // Without an answer nothing is new; the next look finds it.
+            let found = (try? await source.newestSequences(of: Array(open.keys))) ?? [:]
+            for (did, listeners) in open {
+                let isNew = found[did].map { $0 != newest.updateValue($0, forKey: did) } ?? false
+                for listener in listeners { if isNew { listener.tell() } else { listener.wake.yield() } }
+            }
+            try? await Task.sleep(for: pollInterval)
+        }
+    }
+
+    /// The open streams by device; nil when there are none, and the polling ends.
+    private func stillOpen() -> [Int64: [Listener]]? {
+        state.withLock { state in
+            guard !state.open.isEmpty, !state.isClosed else {
+                state.isPolling = false
+                return nil
+            }
+            return state.open.mapValues { Array($0.values) }
+        }
     }
 }
 

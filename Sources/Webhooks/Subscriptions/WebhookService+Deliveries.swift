@@ -35,7 +35,7 @@ extension WebhookService {
         _ id: Int64, tenant: Int64, did: Int64, hours: Int
     ) async throws -> [(hour: Date, counts: DeliveryCounts)] {
         _ = try await find(id, tenant: tenant, did: did)
-        return try await repository.hourlyCounts(id, tenant: tenant, limit: hours)
+        return try await repository.hourlyCounts(id, tenant: tenant, did: did, limit: hours)
     }
 
     /// Most events of one replay, and most ids it may name.

@@ -47,14 +47,14 @@ struct Node {
             sealsSessionData: configuration.authentication.sealsSessionData)
 
         let egress = try egressGuard(configuration.webhooks)
-        let repository = WebhookRepository(pool: database.system, sealing: envelope)
+        let repository = WebhookRepository(database, sealing: envelope)
         let webhookClient = try WebhookHTTPClient(group: group, egress: egress)
         let outbox = OutboxRepository(pool: database.outbox, sealing: envelope)
         let delivery = WebhookDispatcher.Configuration(configuration.webhooks)
         let dispatcher = WebhookDispatcher(
             repository: outbox, client: webhookClient, configuration: delivery, nodeID: nodeID, logger: logger)
         let announcer = OutboxAnnouncer(repository: outbox, logger: logger)
-        let streams = EventStreams(repository: repository)
+        let streams = EventStreams(repository)
 
         let versions = WhatsAppVersionService(
             database: database, pages: HTTPPageFetcher(), settings: configuration.whatsApp, logger: logger)

@@ -12,6 +12,7 @@ import Testing
 
 /// A database with one tenant and device, and what is needed to send its events.
 struct Outbox: Sendable {
+    let database: StorageDatabase
     let pool: ConnectionPool
     let tenant: Int64
     let did: Int64
@@ -23,7 +24,7 @@ struct Outbox: Sendable {
         retry: RetryPolicy(fastStep: 20), breaker: CircuitBreaker(pauses: [50]), pollInterval: .milliseconds(50),
         runTime: .seconds(60))
 
-    var repository: WebhookRepository { WebhookRepository(pool: pool, sealing: MarkedSealing()) }
+    var repository: WebhookRepository { WebhookRepository(database, sealing: MarkedSealing()) }
     var queue: OutboxRepository { OutboxRepository(pool: pool, sealing: MarkedSealing()) }
 
     func client(_ egress: EgressGuard = open, resolver: any HostResolver = SystemHostResolver()) throws
@@ -45,7 +46,7 @@ struct Outbox: Sendable {
         WebhookService(
             repository: repository, dispatcher: try dispatcher ?? self.dispatcher(),
             sender: WebhookSender(client: try client(), timeout: .seconds(10), version: "1"),
-            streams: EventStreams(repository: repository), egress: Self.open, maximumPerDevice: 5, nodeID: UUID())
+            streams: EventStreams(repository), egress: Self.open, maximumPerDevice: 5, nodeID: UUID())
     }
 
     func subscribe(
@@ -58,7 +59,7 @@ struct Outbox: Sendable {
     func neighbour() async throws -> Outbox {
         let deviceID = UUID()
         let (tenant, did) = try await Self.makeDevice(deviceID, pool)
-        return Outbox(pool: pool, tenant: tenant, did: did, deviceID: deviceID)
+        return Outbox(database: database, pool: pool, tenant: tenant, did: did, deviceID: deviceID)
     }
 
     static func makeDevice(_ deviceID: UUID, _ pool: ConnectionPool) async throws -> (tenant: Int64, did: Int64) {
@@ -118,13 +119,18 @@ private struct MarkedSealing: SecretSealing {
 func withOutbox(_ body: (Outbox) async throws -> Void) async throws {
     try await PostgresFixture.withDatabase(migrations: EmbeddedMigrations.all) { database in
         let pool = database.pool(size: 8)
+        let storage = try await StorageDatabase.open(
+            database.configuration(), migrations: .check,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let deviceID = UUID()
         let (tenant, did) = try await Outbox.makeDevice(deviceID, pool)
-        let outbox = Outbox(pool: pool, tenant: tenant, did: did, deviceID: deviceID)
+        let outbox = Outbox(database: storage, pool: pool, tenant: tenant, did: did, deviceID: deviceID)
         do {
             try await body(outbox)
+            await storage.shutdown()
             await pool.shutdown()
         } catch {
+            await storage.shutdown()
             await pool.shutdown()
             throw error
         }

@@ -1,7 +1,9 @@
 import AdminAuth
 import Foundation
+import Messaging
 import NIOCore
 import Storage
+import Tenancy
 import Webhooks
 
 extension RouteCatalogue {
@@ -22,7 +24,10 @@ extension RouteCatalogue {
                 .get, "/ws", .device, "The device's events on a WebSocket",
                 details: """
                     Each text message is `{"code":"EVENT","message":NAME,"result":EVENT}`; `EVENT` is what webhooks get. \
-                    A client that cannot set headers offers the protocols `switchboard.events` and `bearer.TOKEN`.
+                    With `events=none` there are only the control frames `LOGIN_SUCCESS`, `DEVICE_LOGGED_OUT`, `QR_CODE`, \
+                    `PASSKEY_REQUEST` and `DEVICE_STATE`, which come in any case. `{"code":"FETCH_DEVICES"}` is answered by \
+                    `LIST_DEVICES`. A client that cannot set headers offers the protocols `switchboard.events` and \
+                    `bearer.TOKEN`.
                     """,
                 query: Self.query, answer: .empty, errors: ["upgrade_required"], statuses: [101, 400],
                 handler: openSocket),
@@ -30,7 +35,8 @@ extension RouteCatalogue {
     }
 
     @Sendable private func streamEvents(_ call: Call) async throws -> Answer {
-        let run = try stream(call)
+        let patterns = try Self.patterns(call.query["events"])
+        let run = stream(call) { WebhookEventCatalogue.wants(patterns, $0) }
         return Answer(
             status: 200,
             content: .stream(contentType: "text/event-stream") { send in
@@ -51,14 +57,27 @@ extension RouteCatalogue {
 
     @Sendable private func openSocket(_ call: Call) async throws -> Answer {
         guard let handshake = call.webSocket else { throw APIError.upgradeRequired }
-        let run = try stream(call)
+        let hears = call.query["events"] != "none"
+        let patterns = hears ? try Self.patterns(call.query["events"]) : []
+        let isWanted: @Sendable (String) -> Bool = { hears && WebhookEventCatalogue.wants(patterns, $0) }
+        let run = stream(call) { isWanted($0) || SocketFrames.isControl($0) }
+        let device = call.device
         var answer = Answer(
             status: 101,
             content: .webSocket { socket in
                 do {
-                    try await run { item in
-                        guard case .event(let event) = item else { return }
-                        try await socket.send(Self.frame(event))
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { try await answerTexts(of: socket, device) }
+                        group.addTask {
+                            try await run { item in
+                                guard case .event(let event) = item else { return }
+                                if SocketFrames.isControl(event.type) { try await control(event, socket, device) }
+                                if isWanted(event.type) { try await socket.send(SocketFrames.event(event)) }
+                            }
+                        }
+                        // The one ends with the stream, the other with the socket.
+                        defer { group.cancelAll() }
+                        try await group.next()
                     }
                 } catch let error as StreamError {
                     throw WebSocketEnd(error)
@@ -69,29 +88,47 @@ extension RouteCatalogue {
         return answer
     }
 
-    private static func frame(_ event: StoredEvent) -> ByteBuffer {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member("code", "EVENT")
-            writer.member("message", event.type)
-            writer.key("result")
-            if let body = event.body { writer.raw(body) } else { writer.null() }
+    @Sendable private func answerTexts(of socket: WebSocketConnection, _ device: KnownDevice) async throws {
+        for await text in socket.texts {
+            guard case .object(let members) = text,
+                members.contains(where: { $0.key == "code" && $0.value == "FETCH_DEVICES" })
+            else { continue }
+            try await socket.send(SocketFrames.devices(try await devices(device)))
         }
-        return writer.buffer
+    }
+
+    @Sendable private func control(
+        _ event: StoredEvent, _ socket: WebSocketConnection, _ device: KnownDevice
+    ) async throws {
+        let devices = try await devices(device)
+        if let frame = SocketFrames.control(of: event, deviceID: device.deviceID, devices: devices) {
+            try await socket.send(frame)
+        }
+    }
+
+    /// What the token may see of the tenant's devices: its own.
+    private func devices(_ device: KnownDevice) async throws -> JSONValue {
+        let record = try await dependencies.gate.record(device.scope)
+        let jid = dependencies.sessions.running(did: record.did)?.state.jid ?? record.jid
+        return [
+            [
+                "name": .string(record.pushName.isEmpty ? record.name : record.pushName),
+                "device": .string(record.deviceID.uuidString.lowercased()), "jid": jid.map { .string($0) } ?? .null,
+            ]
+        ]
     }
 
     private typealias Stream =
         @Sendable (_ body: (EventStreams.Item) async throws -> Void) async throws -> Void
 
-    /// What both kinds of stream run. Throws 400 for names that are no events.
-    private func stream(_ call: Call) throws -> Stream {
+    /// What both kinds of stream run.
+    private func stream(_ call: Call, _ wants: @escaping @Sendable (String) -> Bool) -> Stream {
         let device = call.device
-        let patterns = try Self.patterns(call.query["events"])
         let last = call.lastEventID ?? call.query["last_event_id"] ?? ""
         let (streams, directory) = (dependencies.webhooks.streams, dependencies.directory)
         return { body in
             try await streams.run(
-                tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last), patterns: patterns,
+                tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last), wants: wants,
                 check: { try directory.checkStream(of: device) }, body)
         }
     }

@@ -73,7 +73,7 @@ struct WebhookBenchWorld: Sendable {
     mutating func addDevices(
         _ count: Int, perTenant: Int = 4, urls: (Int) -> [(url: String, ordering: WebhookRecord.Ordering)]
     ) async throws {
-        let webhooks = WebhookRepository(pool: database.system, sealing: envelope)
+        let webhooks = WebhookRepository(database, sealing: envelope)
         var tenantID: Int64 = 0
         for index in 0..<count {
             if index % perTenant == 0 {

@@ -1,0 +1,54 @@
+import Foundation
+import NIOCore
+import Storage
+import TestSupport
+import Testing
+
+@testable import Gateway
+
+@Suite("Frames of a WebSocket")
+struct SocketFrameTests {
+    private static let device = UUID()
+
+    private func frame(_ type: String, _ data: String) throws -> JSON? {
+        let event = StoredEvent(
+            id: "evt_1", type: type, sequence: 1, body: Array(#"{"event_type":"\#(type)","data":\#(data)}"#.utf8),
+            createdAt: Date())
+        let frame = SocketFrames.control(of: event, deviceID: Self.device, devices: ["d"])
+        return try frame.map { try JSON($0.readableBytesView) }
+    }
+
+    @Test("login, logout, QR, passkey and state have frames of their own; other events have none")
+    func controls() throws {
+        let id = Self.device.uuidString.lowercased()
+        let paired = try #require(try frame("connection.pair_success", #"{"pair_jid":"1:7@s.whatsapp.net"}"#))
+        #expect(paired["code"].string == "LOGIN_SUCCESS")
+        #expect(paired["message"].string == "Successfully pair with 1:7@s.whatsapp.net")
+        #expect(paired["result"]["jid"].string == "1:7@s.whatsapp.net" && paired["result"]["device_id"].string == id)
+        let unlinked = try #require(try frame("connection.logged_out", #"{"initiated_by":"api"}"#))
+        #expect(unlinked["message"].string == "Device \(id) logged out (slot kept)")
+        #expect(unlinked["result"]["devices"][0].string == "d")
+        let removed = try #require(try frame("connection.logged_out", #"{"initiated_by":"phone"}"#))
+        #expect(removed["message"].string != unlinked["message"].string)
+        let qr = try #require(try frame("connection.qr", #"{"codes":["2@a"]}"#))
+        #expect(qr["code"].string == "QR_CODE" && qr["result"]["codes"][0].string == "2@a")
+        let passkey = try #require(try frame("connection.passkey_required", #"{"public_key":{"challenge":"c"}}"#))
+        #expect(passkey["code"].string == "PASSKEY_REQUEST")
+        #expect(passkey["result"]["public_key"]["challenge"].string == "c")
+        let banned = try #require(try frame("connection.temporary_ban", "{}"))
+        #expect(banned["code"].string == "DEVICE_STATE")
+        #expect(banned["result"]["state"].string == "disconnected")
+        #expect(banned["result"]["state_reason"].string == "temporary_ban")
+        #expect(try frame("message.received", "{}") == nil)
+    }
+
+    @Test("an event without a body, or with one that is no JSON, still makes a whole frame")
+    func bodies() throws {
+        for body in [nil, Array("{".utf8), Array("[]".utf8)] as [[UInt8]?] {
+            let event = StoredEvent(
+                id: "evt_1", type: "connection.pair_success", sequence: 1, body: body, createdAt: Date())
+            let frame = try #require(SocketFrames.control(of: event, deviceID: Self.device, devices: .null))
+            #expect(try JSON(frame.readableBytesView).keys == ["code", "message", "result"])
+        }
+    }
+}
