@@ -25,6 +25,52 @@ struct EgressGuardTests {
     }
 
     @Test(
+        "no form of a blocked address gets through: decimal, hexadecimal, octal, short, mapped, compatible, translated")
+    func everyForm() throws {
+        let blocked = [
+            "0.0.0.1", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255",
+            "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
+            "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+        ]
+        for address in blocked {
+            let parts = address.split(separator: ".").compactMap { UInt32($0) }
+            let value = parts.reduce(UInt32(0)) { $0 << 8 | $1 }
+            let (high, low) = (String(value >> 16, radix: 16), String(value & 0xFFFF, radix: 16))
+            let (hex, octal) = (String(value, radix: 16), String(value, radix: 8))
+            let forms = [
+                address, "\(address).", "\(value)", "0x\(hex)", "0X\(hex.uppercased())", "0\(octal)",
+                parts.map { "0x" + String($0, radix: 16) }.joined(separator: "."),
+                parts.map { "0" + String($0, radix: 8) }.joined(separator: "."),
+                "\(parts[0]).\(parts[1]).\(value & 0xFFFF)", "\(parts[0]).\(value & 0xFF_FFFF)",
+                "[::ffff:\(address)]", "[::ffff:\(high):\(low)]", "[0:0:0:0:0:ffff:\(high):\(low)]",
+                "[::FFFF:\(address)]", "[::\(address)]", "[::ffff:0:\(address)]", "[64:ff9b::\(address)]",
+                "[64:ff9b::\(high):\(low)]", "[64:ff9b:1::\(high):\(low)]", "[2002:\(high):\(low)::1]",
+                "[::ffff:\(address)%25eth0]",
+            ]
+            for form in forms {
+                #expect(throws: EgressGuard.Refusal.self, "\(form)") { try egress.target(of: "https://\(form)/hook") }
+            }
+        }
+        let blockedV6 = [
+            "::", "::1", "100::1", "2001::1", "2001:db8::1", "3fff::1", "5f00::1", "fc00::1", "fdff:ffff::1", "fe80::1",
+            "fec0::1", "ff02::1",
+        ]
+        for address in blockedV6 {
+            #expect(throws: EgressGuard.Refusal.privateAddress, "\(address)") {
+                try egress.target(of: "https://[\(address)]:8443/")
+            }
+        }
+        for address in ["93.184.216.34", "[2606:4700:4700::1111]", "[::ffff:93.184.216.34]"] {
+            _ = try egress.target(of: "https://\(address)/")
+        }
+        for odd in [
+            "127%2e0%2e0%2e1", "\u{FF11}27.0.0.1", "127.0.0.1\u{3002}x", "example.com\t", "127.0.0.1#@a.com:22",
+        ] {
+            #expect(throws: EgressGuard.Refusal.self, "\(odd)") { try egress.target(of: "https://\(odd)") }
+        }
+    }
+
+    @Test(
         "a URL that is not one is refused",
         arguments: [
             "https://", "https:///x", "https://user@example.com", "https://user:p@example.com", "https://exa mple.com",

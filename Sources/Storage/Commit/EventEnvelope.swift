@@ -9,7 +9,7 @@ enum EventEnvelope {
         object.set("device_id", deviceID)
         object.set("sequence", sequence)
         object.set("timestamp", event.at.rfc3339)
-        object.set("data", raw: String(decoding: event.data, as: UTF8.self))
+        object.set("data", raw: event.data)
         return object.bytes
     }
 }

@@ -17,7 +17,9 @@ package struct StorageDatabase: Sendable {
     package let leases: ConnectionPool
     package let scoped: ConnectionPool
     /// Role `sb_system` too, for the dispatcher: its sessions keep one plan for each statement and find rows by index
-    /// alone. The outbox is empty when the plans are made and full when they count.
+    /// alone. The outbox is empty when the plans are made and full when they count. Its commits do not wait for the disk:
+    /// a claim or an outcome that a crash of the server loses is made again, and a delivery is repeated at worst
+    /// (16-performance-durability, section 5.5).
     package let outbox: ConnectionPool
     /// False when the login may not use the roles: then scoped statements run without them.
     package let hasRoles: Bool
@@ -95,6 +97,7 @@ package struct StorageDatabase: Sendable {
             outbox.sessionSettings[setting] = "off"
         }
         outbox.sessionSettings["plan_cache_mode"] = "force_generic_plan"
+        outbox.sessionSettings["synchronous_commit"] = "off"
         self.outbox = ConnectionPool(configuration: outbox, name: "outbox", logger: logger)
         var scoped = login
         scoped.applicationName += "/api"

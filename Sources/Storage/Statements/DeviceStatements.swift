@@ -138,6 +138,7 @@ enum DeviceStatements {
     static let deleteDeliveries = Statement(
         "devices.delete_deliveries", "DELETE FROM sb.webhook_deliveries WHERE did = $1")
     static let deleteEvents = Statement("devices.delete_events", "DELETE FROM sb.webhook_events WHERE did = $1")
+    static let deleteDedupe = Statement("devices.delete_dedupe", "DELETE FROM sb.webhook_dedupe WHERE did = $1")
     static let deleteHourly = Statement(
         "devices.delete_hourly",
         "DELETE FROM sb.webhook_hourly h USING sb.webhooks w WHERE w.did = $1 AND h.webhook_id = w.id")

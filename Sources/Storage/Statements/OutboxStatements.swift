@@ -54,7 +54,8 @@ enum OutboxStatements {
 
     /// Writes outcomes. Arrays of one element per row `$1`…`$10`: id, day, state, attempt, status, milliseconds, error,
     /// wait until the next attempt (ms), head of the answer, whether the attempt has a line of its own. `$11` node.
-    /// A row that was settled meanwhile stays as it is.
+    /// A row that was settled meanwhile stays as it is. The rows are joined once, by index: a second join of what the
+    /// update returns would compare every row of a batch with every other.
     static let finishRows = Statement(
         "outbox.finish_rows",
         """
@@ -69,12 +70,13 @@ enum OutboxStatements {
               ELSE coalesce(d.first_failed_at, now()) END,
             updated_at = now()
           FROM r WHERE d.id = r.id AND d.day = r.day AND d.state <> ALL ('{success,failed,dead,cancelled}'::text[])
-          RETURNING d.id, d.day, d.webhook_id, d.tenant_id, d.state),
+          RETURNING d.id, d.day, d.webhook_id, d.tenant_id, d.state, r.attempt, r.code, r.ms, r.error, r.head,
+            r.is_listed),
         listed AS (
           INSERT INTO sb.webhook_attempts (delivery_id, day, attempt, node_id, started_at, duration_ms, response_code,
             error, response_head)
-          SELECT r.id, r.day, r.attempt, $11, now() - r.ms * interval '1 millisecond', r.ms, r.code, r.error, r.head
-          FROM r JOIN done USING (id, day) WHERE r.is_listed ON CONFLICT DO NOTHING)
+          SELECT id, day, attempt, $11, now() - ms * interval '1 millisecond', ms, code, error, head
+          FROM done WHERE is_listed ON CONFLICT DO NOTHING)
         INSERT INTO sb.webhook_hourly AS h (webhook_id, tenant_id, hour, success, failed, dead)
         SELECT webhook_id, tenant_id, date_trunc('hour', now()), count(*) FILTER (WHERE state = 'success'),
           count(*) FILTER (WHERE state <> 'success'), count(*) FILTER (WHERE state IN ('dead', 'failed'))

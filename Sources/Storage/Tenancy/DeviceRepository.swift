@@ -170,6 +170,7 @@ package struct DeviceRepository: Sendable {
             DeviceStatements.deleteAttempts(.int(did)),
             DeviceStatements.deleteDeliveries(.int(did)),
             DeviceStatements.deleteEvents(.int(did)),
+            DeviceStatements.deleteDedupe(.int(did)),
             DeviceStatements.deleteHourly(.int(did)),
             DeviceStatements.deleteWebhooks(.int(did)),
             DeviceStatements.delete(.int(did), .int(tenantID)),

@@ -1,11 +1,15 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 
 /// A customer's endpoint for measurements: hands each body on and answers as it is told.
 final class BenchSink: Sendable {
-    /// 200, 500, a closed connection, or nothing.
-    enum Answer: Sendable { case taken, failed, reset, hang }
+    /// 200 at once or after a time, 500, a closed connection, or nothing.
+    enum Answer: Sendable {
+        case taken, failed, reset, hang
+        case late(TimeAmount)
+    }
 
     private let channel: any Channel
     let url: String
@@ -53,6 +57,12 @@ final class BenchSink: Sendable {
                 case .hang: break
                 case .reset: context.close(promise: nil)
                 case .taken: answer(.ok, context)
+                case .late(let time):
+                    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+                    context.eventLoop.scheduleTask(in: time) {
+                        let (handler, context) = bound.value
+                        if context.channel.isActive { handler.answer(.ok, context) }
+                    }
                 case .failed: answer(.internalServerError, context)
                 }
             }
@@ -73,22 +83,32 @@ final class BenchSink: Sendable {
 enum BenchBody {
     /// The number behind `"name":`, or nil.
     static func number(_ name: String, in body: ByteBuffer) -> Int64? {
-        let key = Array("\"\(name)\":".utf8)
-        let view = body.readableBytesView
-        guard let found = view.firstRange(of: key) else { return nil }
-        var value: Int64 = 0
-        for byte in view[found.upperBound...] {
-            guard (0x30...0x39).contains(byte) else { break }
-            value = value &* 10 &+ Int64(byte - 0x30)
+        body.withUnsafeReadableBytes { bytes in
+            guard let start = end(of: "\"\(name)\":", in: bytes) else { return nil }
+            var value: Int64 = 0
+            for byte in bytes[start...] {
+                guard (0x30...0x39).contains(byte) else { break }
+                value = value &* 10 &+ Int64(byte - 0x30)
+            }
+            return value
         }
-        return value
     }
 
     /// The text behind `"event_id":"`, or nil.
     static func eventID(in body: ByteBuffer) -> String? {
-        let view = body.readableBytesView
-        guard let found = view.firstRange(of: Array("\"event_id\":\"".utf8)) else { return nil }
-        let rest = view[found.upperBound...]
-        return String(decoding: rest.prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+        body.withUnsafeReadableBytes { bytes in
+            guard let start = end(of: "\"event_id\":\"", in: bytes) else { return nil }
+            return String(decoding: bytes[start...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+        }
+    }
+
+    /// Where the bytes behind `text` begin; nil when it is not there. The search must not cost what is measured.
+    private static func end(of text: String, in bytes: UnsafeRawBufferPointer) -> Int? {
+        let key = Array(text.utf8)
+        guard let base = bytes.baseAddress, bytes.count >= key.count else { return nil }
+        for start in 0...bytes.count - key.count where memcmp(base + start, key, key.count) == 0 {
+            return start + key.count
+        }
+        return nil
     }
 }

@@ -25,6 +25,9 @@ struct BenchWebhooksCommand: AsyncParsableCommand {
     @Option(help: "Seconds of the latency measurement.")
     var duration = 20
 
+    @Option(help: "Endpoints of other tenants that take 30 s for each answer, beside the latency measurement.")
+    var slow = 0
+
     @Option(help: "Sizes of the queue to measure the cost of an event at, separated by commas; empty skips it.")
     var pending = "1000,10000,100000,1000000"
 
@@ -35,7 +38,9 @@ struct BenchWebhooksCommand: AsyncParsableCommand {
         let server = try await BenchDatabase.start(database)
         do {
             if !skipThroughput { try await WebhookThroughput(devices: devices, events: events).run(server.uri) }
-            if rate > 0 { try await WebhookLatency(devices: devices, rate: rate, seconds: duration).run(server.uri) }
+            if rate > 0 {
+                try await WebhookLatency(devices: devices, rate: rate, seconds: duration, slow: slow).run(server.uri)
+            }
             let sizes = pending.split(separator: ",").compactMap { Int($0) }
             if !sizes.isEmpty { try await WebhookQueueCost(devices: devices, sizes: sizes).run(server.uri) }
         } catch {
@@ -109,11 +114,13 @@ struct WebhookThroughput {
     }
 }
 
-/// Time from durable to delivered at a steady rate.
+/// Time from durable to delivered at a steady rate. With `slow` endpoints of other tenants, which take 30 s for an answer and
+/// get a tenth as many events, the endpoints that are measured take 5 ms.
 struct WebhookLatency {
     let devices: Int
     let rate: Int
     let seconds: Int
+    let slow: Int
 
     private struct Times {
         var durable: [ContinuousClock.Instant?]
@@ -132,11 +139,13 @@ struct WebhookLatency {
                     if times.arrived.indices.contains(index), times.arrived[index] == nil { times.arrived[index] = now }
                 }
             }
-            return .taken
+            return slow > 0 ? .late(.milliseconds(5)) : .taken
         }
+        let slowSink = try await BenchSink.start { _ in .late(.seconds(30)) }
         let relay = EventRelay()
         var world = try await WebhookBenchWorld.open(uri, loops: 2, onEvents: relay.hear)
         try await world.addDevices(devices) { _ in [(sink.url, .device)] }
+        try await world.addDevices(slow) { _ in [(slowSink.url, .device)] }
         let dispatcher = try WebhookBenchWorld.dispatcher(world.database, .init(limits: .init(tenantCapacity: 64)))
         relay.connect(dispatcher)
         let delivering = Task { await dispatcher.run() }
@@ -151,6 +160,9 @@ struct WebhookLatency {
                     let now = ContinuousClock.now
                     times.withLockedValue { $0.durable[index] = now }
                 }
+                if slow > 0, index % 10 == 0 {
+                    group.addTask { try await made.store(Int64(index), device: devices + index / 10 % slow) }
+                }
             }
             try await group.waitForAll()
         }
@@ -163,6 +175,7 @@ struct WebhookLatency {
         await delivering.value
         await world.shutdown()
         await sink.stop()
+        await slowSink.stop()
         // An event may arrive before the producer hears that it is durable: that is no time at all.
         let waits = times.withLockedValue { times in
             zip(times.durable, times.arrived).compactMap { durable, arrived -> Double? in
@@ -172,7 +185,8 @@ struct WebhookLatency {
         }
         func percentile(_ share: Double) -> Double { waits[min(waits.count - 1, Int(Double(waits.count) * share))] }
         try WebhookFigure(
-            name: "webhook durable to delivered at \(rate)/s, p99", value: percentile(0.99), unit: "ms",
+            name: "webhook durable to delivered at \(rate)/s\(slow > 0 ? " beside \(slow) slow endpoints" : ""), p99",
+            value: percentile(0.99), unit: "ms",
             details: [
                 "p50": percentile(0.5), "p95": percentile(0.95), "p99": percentile(0.99), "max": waits.last ?? 0,
                 "events": Double(waits.count),
