@@ -11,6 +11,8 @@ package final class FakeDeviceClient: DeviceClient {
             text: "2@qr,text,of,a,test", expiresAt: SystemClock().now().adding(seconds: 60), index: 0, count: 6)
         package var registered: Set<String> = []
         package var sent: [TextMessage] = []
+        /// What was accepted while the state was none of a connected device.
+        package var queued: [TextMessage] = []
         package var assertions: [PasskeyAssertion] = []
         package var reconnects = 0
         package var logouts = 0
@@ -110,6 +112,20 @@ package final class FakeDeviceClient: DeviceClient {
         return SendResult(
             messageID: message.messageID ?? "3EB0A1B2C3D4E5F60718", chat: message.chat,
             timestamp: Timestamp(seconds: 1_767_323_045))
+    }
+
+    package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
+        try check()
+        let sendBy = SystemClock().now().adding(seconds: lifetime)
+        if state.isLoggedIn {
+            let sent = try await sendText(message)
+            return QueuedSend(messageID: sent.messageID, chat: sent.chat, sendBy: sendBy) { _ in .success(sent) }
+        }
+        guard state.isPaired else { throw SessionError.notPaired }
+        change { $0.queued.append(message) }
+        return QueuedSend(
+            messageID: message.messageID ?? "3EB0A1B2C3D4E5F60718", chat: message.chat, sendBy: sendBy
+        ) { _ in nil }
     }
 
     package func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws {

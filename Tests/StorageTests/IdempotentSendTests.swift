@@ -109,6 +109,19 @@ struct IdempotentSendTests {
                 })
             #expect(try await sends.status(scope, messageID: "A")?.state == .delivered)
             #expect(try await sends.queued(scope).map(\.messageID) == ["B"])
+            let name = MessageName(chat: Self.chat, messageID: "B")
+            try await fixture.submit(
+                ChangeSet(lease) { set in
+                    set.settledSends = [name]
+                    set.failedSends = [FailedSend(name: name, fate: .failed(reason: .rejected, code: 463))]
+                    set.messageUpdates = [
+                        MessageUpdate(chat: Self.chat, messageID: "B", fromMe: true, status: .failed)
+                    ]
+                })
+            #expect(try await sends.status(scope, messageID: "B")?.state == .failed(.rejected, code: 463))
+            // Sent again under its id, it waits again.
+            try await begin(fixture, lease, "B", key: "b2")
+            #expect(try await sends.queued(scope).map(\.messageID) == ["B"])
             #expect(try await sends.status(scope, messageID: "unknown") == nil)
             let stranger = DeviceScope(tenantID: fixture.tenant.id, did: lease.did + 1)
             #expect(try await sends.status(stranger, messageID: "A") == nil)

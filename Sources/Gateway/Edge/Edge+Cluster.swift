@@ -15,6 +15,8 @@ struct EdgeCluster: Sendable {
 extension Edge {
     /// How long a request waits for its device to come to another node, or to this one.
     private static let patience = Duration.seconds(5)
+    /// One that would be queued on the device waits until the lease of a dead node has run out and the device is taken over.
+    private static let queueingPatience = Duration.seconds(20)
 
     /// Who sent a request that another node forwards; nil for one that comes from outside. Throws 401.
     func forwardedIdentity(of request: Request) throws -> ClusterIdentity? {
@@ -51,7 +53,8 @@ extension Edge {
         let identity = ClusterIdentity(
             caller: call.identity, requestID: call.requestID, client: call.client, bodyDigest: [])
         let isRepeatable = request.method == "GET" || call.idempotencyKey != nil
-        let deadline = ContinuousClock.now + Self.patience
+        let isQueueing = call.route.isIdempotent && call.idempotencyKey != nil
+        let deadline = ContinuousClock.now + (isQueueing ? Self.queueingPatience : Self.patience)
         var owner = first
         while true {
             switch try await cluster.forwarder.send(request, identity: identity, to: owner, limit: forwardLimit) {

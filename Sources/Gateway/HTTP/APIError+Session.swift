@@ -21,6 +21,7 @@ extension APIError {
             case .malformedAnswer(let what):
                 APIError(502, "wa_unavailable", "unexpected answer from WhatsApp: \(what)", reference: true)
             case .sendTimedOut(let id): .sendTimedOut(messageID: id)
+            case .sendExpired(let id): .sendExpired(messageID: id)
             case .sendRejected(let code, let id): .sendRejected(code: code, messageID: id)
             case .recipientNotRegistered: .recipientNotRegistered
             case .recipientUnreachable:
@@ -29,6 +30,7 @@ extension APIError {
             case .notInGroup: APIError(403, "not_in_group", "you're not participating in that group", reference: true)
             case .groupNotFound: APIError(404, "group_not_found", "that group does not exist", reference: true)
             case .tooManyWaiting: .tooManyRequests("too many sends are waiting on this device", retryAfter: 1)
+            case .queueFull: .queueFull
             case .storageUnavailable: .databaseUnavailable
             case .invalidPhone(let text): APIError(400, "validation_error", text, field: "phone")
             case .invalidCode: APIError(422, "pairing_code_invalid", "pairing code was not accepted", reference: true)

@@ -124,6 +124,15 @@ extension APIError {
         return error
     }
 
+    static func sendExpired(messageID: String) -> APIError {
+        var error = APIError(504, "send_expired", "message was not sent within its time")
+        error.details.append(("message_id", messageID))
+        return error
+    }
+
+    static let queueFull = APIError(503, "queue_full", "too many messages are queued on this device", retryAfter: 10)
+    static let messageNotStored = APIError(404, "message_not_stored", "message not found in store", reference: true)
+
     static func sendRejected(code: Int, messageID: String) -> APIError {
         let status =
             switch code {

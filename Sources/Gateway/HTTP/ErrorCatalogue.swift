@@ -183,5 +183,14 @@ extension ErrorCatalogue {
         ),
         Entry("not_in_group", 403, message: "you're not participating in that group", "The account is no member."),
         Entry("group_not_found", 404, message: "that group does not exist", "There is no such group."),
+        Entry(
+            "send_expired", 504, message: "message was not sent within its time",
+            "A queued message was given up after `SEND_QUEUE_TTL`: the device was not connected meanwhile."),
+        Entry(
+            "queue_full", 503, message: "too many messages are queued on this device",
+            "`SEND_QUEUE_MAX` messages wait for the device to reconnect. Ask again after `Retry-After`."),
+        Entry(
+            "message_not_stored", 404, message: "message not found in store",
+            "No message of this id is stored for the device."),
     ]
 }

@@ -21,6 +21,7 @@ package struct GatewayDependencies: Sendable {
     package var messages: MessageArchive
     package var sendLimits: SendLimiter
     package var simulation: SimulationSettings
+    package var sendQueue: SendQueueSettings
     package var audit: AuditLog
     package var egress: EgressGuard
     package var node: NodeIdentity
@@ -70,6 +71,7 @@ package struct GatewayDependencies: Sendable {
         messages = MessageArchive(database)
         sendLimits = SendLimiter(configuration.sendLimit)
         simulation = configuration.simulation
+        sendQueue = configuration.sendQueue
         self.audit = audit
         self.egress = egress
         self.node = node

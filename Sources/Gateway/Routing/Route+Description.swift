@@ -149,7 +149,8 @@ extension Route {
         /// A message is not taken.
         static let sending = ErrorGroup([
             "invalid_recipient", "recipient_not_registered", "recipient_unreachable", "wa_send_rejected",
-            "not_in_group", "group_not_found", "idempotency_in_progress", "idempotency_key_reused",
+            "not_in_group", "group_not_found", "idempotency_in_progress", "idempotency_key_reused", "send_expired",
+            "queue_full",
         ])
         /// Linking fails.
         static let pairing = ErrorGroup([

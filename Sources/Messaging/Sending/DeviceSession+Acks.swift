@@ -122,7 +122,9 @@ extension DeviceSession {
         let code: Int? = if case .sendRejected(let code, _) = error { code } else { nil }
         changes.messageUpdates.append(
             MessageUpdate(chat: pending.chat, messageID: pending.id, fromMe: true, status: .failed))
-        changes.settledSends.append(MessageName(chat: pending.chat, messageID: pending.id))
+        let name = MessageName(chat: pending.chat, messageID: pending.id)
+        changes.settledSends.append(name)
+        changes.failedSends.append(FailedSend(name: name, fate: SendFate(error)))
         changes.events.append(
             .messageFailed(id: pending.id, chat: pending.party, error: error.word, code: code, at: now))
         if let idempotency = pending.idempotency {
@@ -160,7 +162,7 @@ extension DeviceSession {
     /// Sends past their time are failures, though the message may have gone out.
     func expireSends() {
         let expired = pendingSends.values.filter { $0.sendBy < now }.sorted { $0.order < $1.order }
-        for send in expired { failSend(send.id, .sendTimedOut(messageID: send.id)) }
+        for send in expired { failSend(send.id, send.lapse) }
     }
 
     // MARK: Repetition
@@ -179,7 +181,7 @@ extension DeviceSession {
     /// failed (14-storage, section 6).
     /// Loads so many at a time as may be queued; the rest follows when these are settled.
     func resumeUnsettledSends() async throws {
-        let limit = Self.maximumQueuedSends
+        let limit = configuration.maximumQueuedSends
         // What is settled meanwhile may still be among the rows.
         let known = Set(pendingSends.keys)
         let rows = try await load { try await store.unsettledSends(did: did, limit: limit) }
@@ -190,9 +192,10 @@ extension DeviceSession {
             pendingSends[row.messageID] = PendingSend(
                 id: row.messageID, chat: row.chat, shownChat: partyInMemory(to).shown, to: to, order: sendOrder,
                 sendBy: sendBy, plaintext: row.plaintext, isQueued: true, isResumed: true,
-                resumedKey: row.idempotencyKey)
+                mayHaveLeft: true, resumedKey: row.idempotencyKey)
         }
         expireSends()
+        scheduleExpiry()
     }
 }
 
@@ -202,6 +205,7 @@ extension SessionError {
         switch self {
         case .sendRejected(let code, _): "server returned error \(code)"
         case .sendTimedOut: "timed out waiting for message send response"
+        case .sendExpired: "not sent within its time"
         case .recipientNotRegistered: "recipient is not registered"
         case .recipientUnreachable: "recipient has no reachable device"
         case .notInGroup: "not in group"

@@ -11,18 +11,30 @@ import WhatsAppProtobuf
 /// queue is that intents without a stanza are built in the order of acceptance whenever the session is ready, in this
 /// process or, after a crash or a move, in the next that owns the device.
 extension DeviceSession {
-    static let maximumQueuedSends = 1000
     /// Bytes of messages that one device may have queued.
     static let maximumQueuedBytes = 8 << 20
     private static let queueRetrySeconds: Int64 = 5
 
     package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
         try requireQueueing()
-        guard pendingSends.count < Self.maximumQueuedSends,
-            pendingSends.values.reduce(0, { $0 + $1.plaintext.count }) < Self.maximumQueuedBytes
-        else { throw SessionError.tooManyWaiting }
-        guard let own else { throw SessionError.notPaired }
+        try requireRoom()
         lastActivity = now
+        guard case .open(_, .ready) = link, message.simulation?.showsPresence == true,
+            let target = try? await queueTarget(of: message.chat)
+        else { return try await accept(message, lifetime: lifetime) }
+        do {
+            return try await simulated(message.simulation, chat: target.jid) {
+                try await accept(message, lifetime: lifetime)
+            }
+        } catch SessionError.notConnected {
+            // The connection went while somebody seemed to type.
+            return try await accept(message, lifetime: lifetime)
+        }
+    }
+
+    /// Stores the message and puts it on its way: at once when the session is ready, else when it is.
+    private func accept(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
+        guard let own else { throw SessionError.notPaired }
         let target = try await queueTarget(of: message.chat)
         // A group that is not known here is asked for its timer when the message is built.
         let expiration = (try? await ephemeralSeconds(of: target)) ?? 0
@@ -32,6 +44,7 @@ extension DeviceSession {
             text: message.text, quote: quote, mentions: message.mentions.compactMap(JID.init(_:)),
             ephemeralSeconds: expiration, secret: secret)
         try requireQueueing()
+        try requireRoom()
         let id =
             message.messageID
             ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
@@ -39,10 +52,11 @@ extension DeviceSession {
         let sendBy = now.adding(seconds: lifetime)
         let promise = eventLoop.makePromise(of: SendResult.self)
         sendOrder += 1
+        let isNext = if case .open(_, .ready) = link { !isQueued(target, before: sendOrder) } else { false }
         pendingSends[id] = PendingSend(
             id: id, chat: target.chat, shownChat: target.shownChat, to: target.jid, order: sendOrder, sendBy: sendBy,
             plaintext: content.serialized(), idempotency: message.idempotency, promise: promise, isQueued: true,
-            isResumed: true)
+            isResumed: !isNext)
         let intent = record { changes in
             fillIntent(
                 &changes, content: content, target: target, id: id, text: message.text,
@@ -56,6 +70,7 @@ extension DeviceSession {
             }
         }
         pendingSends[id]?.intent = intent
+        if isNext { Task { await buildAccepted(id, content, target, intent) } }
         do {
             try await committed(intent)
         } catch {
@@ -63,8 +78,46 @@ extension DeviceSession {
             throw SessionError.storageUnavailable
         }
         startQueue()
+        scheduleExpiry()
         let result = promise.futureResult
-        return QueuedSend(messageID: id, chat: target.chat) { await Self.outcome(of: result, within: $0) }
+        return QueuedSend(messageID: id, chat: target.chat, sendBy: sendBy) {
+            await Self.outcome(of: result, within: $0)
+        }
+    }
+
+    /// Encrypts what nothing stands before; what stops that for now puts it into the queue.
+    private func buildAccepted(
+        _ id: String, _ content: ProtoMessage, _ target: SendTarget, _ intent: CommitTicket
+    ) async {
+        do {
+            try await build(id: id, content: content, target: target, intent: intent)
+        } catch let error as SessionError where error.isPassing {
+            guard pendingSends[id] != nil else { return }
+            pendingSends[id]?.requeue()
+            retryQueue()
+        } catch { failSend(id, error as? SessionError ?? .recipientUnreachable) }
+    }
+
+    private func requireRoom() throws(SessionError) {
+        guard pendingSends.count < configuration.maximumQueuedSends,
+            pendingSends.values.reduce(0, { $0 + $1.plaintext.count }) < Self.maximumQueuedBytes
+        else { throw .queueFull }
+    }
+
+    /// When an intent was made: no two have the same time, and later ones later times.
+    func nextIntentTime() -> Timestamp {
+        newestIntent = max(now, Timestamp(microseconds: newestIntent.microseconds + 1))
+        return newestIntent
+    }
+
+    /// Fails what is not sent in time when its time passes, connected or not.
+    func scheduleExpiry() {
+        guard timers[.expiry] == nil, let next = pendingSends.values.map(\.sendBy).min() else { return }
+        let wait = (next.microseconds - now.microseconds) / 1000 + 1
+        schedule(.expiry, milliseconds: max(wait, 0)) { session in
+            session.expireSends()
+            session.scheduleExpiry()
+        }
     }
 
     /// Builds what is queued, if the session is ready and nobody does so already.
@@ -99,12 +152,12 @@ extension DeviceSession {
                 guard pendingSends[send.id] != nil else { continue }
                 retryQueue()
                 guard error.isOfOneRecipient else { return }
-                skipped.insert(send.chat)
+                skipped.formUnion([send.chat, send.shownChat])
             } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
         }
     }
 
-    private var mayLoadMore: Bool { hasMoreUnsettled && pendingSends.count <= Self.maximumQueuedSends / 2 }
+    private var mayLoadMore: Bool { hasMoreUnsettled && pendingSends.count <= configuration.maximumQueuedSends / 2 }
 
     /// A send is settled: the store may have more for the queue.
     func loadMoreSends() {
@@ -116,12 +169,13 @@ extension DeviceSession {
     }
 
     /// Whether an earlier message of the chat is still to be built: a later one must not overtake it.
-    func isQueued(chat: String, before order: UInt64) -> Bool {
-        pendingSends.values.contains { $0.isResumed && $0.chat == chat && $0.order < order }
+    func isQueued(_ target: SendTarget, before order: UInt64) -> Bool {
+        let names: Set<String> = [target.chat, target.shownChat]
+        return pendingSends.values.contains { $0.isResumed && $0.order < order && $0.isOfChat(named: names) }
     }
 
     private func oldestQueued(outside skipped: Set<String>) -> PendingSend? {
-        pendingSends.values.filter { $0.isResumed && !skipped.contains($0.chat) }.min { $0.order < $1.order }
+        pendingSends.values.filter { $0.isResumed && !$0.isOfChat(named: skipped) }.min { $0.order < $1.order }
     }
 
     /// Throws unless the device is linked and will connect by itself.
@@ -138,7 +192,9 @@ extension DeviceSession {
 
     /// As `target(of:)`, without asking the server: a number whose LID is not known keeps its number until it is built.
     private func queueTarget(of text: String) async throws -> SendTarget {
-        if case .open(_, .ready) = link { return try await target(of: text) }
+        if case .open(_, .ready) = link {
+            do { return try await target(of: text) } catch let error as SessionError where error.isPassing {}
+        }
         guard let jid = JID.input(text), jid.device == 0, !jid.user.isEmpty else {
             throw SessionError.invalidRecipient(text)
         }
@@ -187,9 +243,9 @@ extension DeviceSession {
             switch outcome {
             case .success(let sent): finish(.success(sent))
             case .failure(let error):
-                // The session went; the message is in the store and the next owner sends it.
+                // The session went; the message is in the store and the next login sends it.
                 let reason = error as? SessionError ?? .stopping
-                finish(reason.allowsRepetition ? nil : .failure(reason))
+                finish(reason.settlesSend ? .failure(reason) : nil)
             }
         }
         return (try? await answer.futureResult.get()) ?? nil

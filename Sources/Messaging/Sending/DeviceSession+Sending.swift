@@ -106,7 +106,7 @@ extension DeviceSession {
         }
         pendingSends[id]?.intent = intent
         do {
-            if isQueued(chat: target.chat, before: sendOrder) {
+            if isQueued(target, before: sendOrder) {
                 pendingSends[id]?.isResumed = true
                 startQueue()
             } else {
@@ -144,7 +144,8 @@ extension DeviceSession {
                 content: configuration.storesContent ? plaintext : nil, quotedID: quotedID, status: .pending,
                 origin: .api))
         changes.retries.append(
-            RetryRow(chat: target.chat, messageID: id, plaintext: plaintext, sendBy: sendBy, insertedAt: now))
+            RetryRow(
+                chat: target.chat, messageID: id, plaintext: plaintext, sendBy: sendBy, insertedAt: nextIntentTime()))
         if let secret {
             changes.messageSecrets.append(
                 MessageSecretRow(chat: target.chat, sender: sender, messageID: id, secret: secret))
@@ -158,6 +159,11 @@ extension DeviceSession {
     func build(id: String, content: ProtoMessage, target: SendTarget, intent: CommitTicket) async throws {
         await lockChat(target.chat)
         defer { unlockChat(target.chat) }
+        // What stood before it went back into the queue meanwhile: it follows.
+        if let send = pendingSends[id], send.isQueued, !send.isResumed, isQueued(target, before: send.order) {
+            pendingSends[id]?.requeue()
+            return
+        }
         let generation = forgetCount
         let built: BuiltStanza
         do {

@@ -34,6 +34,8 @@ struct PendingSend: Sendable {
     var isQueued = false
     /// Queued, or left by an earlier process, and not built yet.
     var isResumed = false
+    /// Left by an earlier process, which may have written it.
+    var mayHaveLeft = false
     /// Key of the request it came from, in an earlier process: its fate is stored for who asks again.
     var resumedKey: String?
 
@@ -45,6 +47,14 @@ struct PendingSend: Sendable {
         (stanza, ticket, marks, phash) = (nil, .none, [], nil)
         isResumed = true
     }
+
+    /// What it failed with when its time passed.
+    var lapse: SessionError {
+        mayHaveLeft || wasWritten || stanza != nil ? .sendTimedOut(messageID: id) : .sendExpired(messageID: id)
+    }
+
+    /// Whether it goes to one of `names`: a chat has the name of a number until its LID is known.
+    func isOfChat(named names: Set<String>) -> Bool { names.contains(chat) || names.contains(shownChat) }
 
     var isGroup: Bool { to.isGroup }
     var party: Party { Party(key: chat, shown: shownChat) }

@@ -7,13 +7,15 @@ package enum SendFate: Sendable, Equatable {
     case failed(reason: Reason, code: Int?)
 
     package enum Reason: String, Sendable {
-        case rejected, timedOut, notRegistered, unreachable, notInGroup
+        case rejected, timedOut, notRegistered, unreachable, notInGroup, expired, loggedOut
     }
 
     init(_ error: SessionError) {
         switch error {
         case .sendRejected(let code, _): self = .failed(reason: .rejected, code: code)
         case .sendTimedOut: self = .failed(reason: .timedOut, code: nil)
+        case .sendExpired: self = .failed(reason: .expired, code: nil)
+        case .ended(let end) where end.erases: self = .failed(reason: .loggedOut, code: nil)
         case .recipientNotRegistered: self = .failed(reason: .notRegistered, code: nil)
         case .notInGroup, .groupNotFound: self = .failed(reason: .notInGroup, code: nil)
         default: self = .failed(reason: .unreachable, code: nil)
@@ -25,11 +27,22 @@ package enum SendFate: Sendable, Equatable {
         switch self {
         case .sent(let at, let serverID):
             .success(SendResult(messageID: messageID, chat: chat, timestamp: at, serverID: serverID))
-        case .failed(.rejected, let code): .failure(.sendRejected(code: code ?? 0, messageID: messageID))
-        case .failed(.timedOut, _): .failure(.sendTimedOut(messageID: messageID))
-        case .failed(.notRegistered, _): .failure(.recipientNotRegistered)
-        case .failed(.unreachable, _): .failure(.recipientUnreachable)
-        case .failed(.notInGroup, _): .failure(.notInGroup)
+        case .failed(let reason, let code): .failure(reason.error(messageID: messageID, code: code))
+        }
+    }
+}
+
+extension SendFate.Reason {
+    /// What a caller would have been told.
+    package func error(messageID: String, code: Int?) -> SessionError {
+        switch self {
+        case .rejected: .sendRejected(code: code ?? 0, messageID: messageID)
+        case .timedOut: .sendTimedOut(messageID: messageID)
+        case .notRegistered: .recipientNotRegistered
+        case .unreachable: .recipientUnreachable
+        case .notInGroup: .notInGroup
+        case .expired: .sendExpired(messageID: messageID)
+        case .loggedOut: .ended(.unlinked)
         }
     }
 }
@@ -39,20 +52,31 @@ package struct QueuedSend: Sendable {
     package var messageID: String
     /// Canonical chat.
     package var chat: String
+    /// When it is given up.
+    package var sendBy: Timestamp
     /// Waits at most so long for the server's answer; nil: it is still queued.
     package var outcome: @Sendable (_ limit: Duration) async -> Result<SendResult, SessionError>?
 
     package init(
-        messageID: String, chat: String,
+        messageID: String, chat: String, sendBy: Timestamp,
         outcome: @escaping @Sendable (_ limit: Duration) async -> Result<SendResult, SessionError>?
     ) {
         self.messageID = messageID
         self.chat = chat
+        self.sendBy = sendBy
         self.outcome = outcome
     }
 }
 
 extension SessionError {
+    /// The send is over: what was accepted does not go out any more. Else the next owner, or the next login, sends it.
+    var settlesSend: Bool {
+        switch self {
+        case .ended(let end): end.erases
+        default: !allowsRepetition
+        }
+    }
+
     /// A queued message waits this out.
     var isPassing: Bool { allowsRepetition || isOfOneRecipient }
 

@@ -35,9 +35,9 @@ package protocol DeviceClient: AnyObject, Sendable {
 
     // Messaging
     func sendText(_ message: TextMessage) async throws -> SendResult
-    /// Accepts a text durably, also while the device reconnects: it goes out when the device is connected, in the order of
-    /// acceptance within its chat, unless `lifetime` seconds pass first. Throws for devices that will not connect by
-    /// themselves, and `storageUnavailable`.
+    /// Accepts a text durably, also while the device reconnects: it goes out at once or when the device is connected, in
+    /// the order of acceptance within its chat, unless `lifetime` seconds pass first. Throws for devices that will not
+    /// connect by themselves, `queueFull` and `storageUnavailable`.
     func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend
     /// Read (or played) receipts for messages of one sender in a chat. `sender` is needed in groups.
     func markRead(chat: String, messageIDs: [String], sender: String?, played: Bool) async throws
@@ -57,6 +57,7 @@ extension DeviceClient {
 
     package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
         let sent = try await sendText(message)
-        return QueuedSend(messageID: sent.messageID, chat: sent.chat) { _ in .success(sent) }
+        let sendBy = SystemClock().now().adding(seconds: lifetime)
+        return QueuedSend(messageID: sent.messageID, chat: sent.chat, sendBy: sendBy) { _ in .success(sent) }
     }
 }

@@ -31,6 +31,8 @@ extension DeviceSession {
             state.end = reason
         }
         failEverything(.ended(reason))
+        // What waits to be sent is in the store alone now: the next login reads it.
+        if !reason.erases { hasMoreUnsettled = true }
     }
 
     private func describe(_ reason: SessionEnd, in changes: inout ChangeSet) {

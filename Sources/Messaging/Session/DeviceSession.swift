@@ -104,6 +104,8 @@ package actor DeviceSession: DeviceClient {
     var resentMarks = RecentCache<String, [SenderKeyMark]>(capacity: 64)
     var pendingSends: [String: PendingSend] = [:]
     var sendOrder: UInt64 = 0
+    /// Time of the newest intent: the next has a later one, so that the store keeps their order.
+    var newestIntent = Timestamp(microseconds: 0)
     var waitingSends = 0
     var isBuildingQueue = false
     /// The store has more unsettled sends than were loaded.
@@ -188,7 +190,7 @@ enum Aftermath: Sendable, Equatable {
 
 /// The single timers of a session.
 enum SessionTimer: Hashable, Sendable {
-    case keepAlive, reconnect, login, qr, restart, upkeep, offline, offlineBatch, reading, repetition, queue
+    case keepAlive, reconnect, login, qr, restart, upkeep, offline, offlineBatch, reading, repetition, queue, expiry
 }
 
 /// A request that waits for its answer.

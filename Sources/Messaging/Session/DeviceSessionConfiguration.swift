@@ -33,6 +33,9 @@ package struct DeviceSessionConfiguration: Sendable {
     /// Sends carry a token by which their recipients can prove to WhatsApp what they report (05, section 2.5).
     package var attachesReportingTokens = false
 
+    /// Messages that the durable queue takes.
+    package var maximumQueuedSends = 1000
+
     /// False from the moment the node may no longer trust its leases: nothing is dialed and nothing leaves on a socket
     /// then (14-storage, section 7.2).
     package var holdsLease: @Sendable () -> Bool = { true }

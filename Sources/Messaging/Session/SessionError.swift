@@ -26,6 +26,8 @@ package enum SessionError: Error, Sendable, Equatable {
     // Sending
     /// No ack within the time-out. The message may have gone out and its row stays pending.
     case sendTimedOut(messageID: String)
+    /// A queued message did not leave within its time.
+    case sendExpired(messageID: String)
     /// Ack with an error code (04, section 11.3).
     case sendRejected(code: Int, messageID: String)
     case recipientNotRegistered
@@ -36,6 +38,8 @@ package enum SessionError: Error, Sendable, Equatable {
     case groupNotFound
     /// 64 sends wait on this device already.
     case tooManyWaiting
+    /// The device's queue holds as much as it may.
+    case queueFull
     case storageUnavailable
 
     // Pairing (02, section 21)

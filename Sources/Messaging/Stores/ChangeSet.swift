@@ -41,6 +41,8 @@ package struct ChangeSet: Sendable {
     package var retries: [RetryRow] = []
     /// Sends that are settled: their `send_by` becomes NULL.
     package var settledSends: [MessageName] = []
+    /// Why those of them that failed did.
+    package var failedSends: [FailedSend] = []
     package var chats: [ChatUpdate] = []
     package var idempotency: [IdempotencyChange] = []
     package var jobs: [JobRow] = []
@@ -74,7 +76,8 @@ extension ChangeSet {
             && uploadedPreKeys.isEmpty && nextPreKeyID == nil && appStateKeys.isEmpty && lidPairs.isEmpty
             && userDevices.isEmpty && forgottenUserDevices.isEmpty && privacyTokens.isEmpty && contacts.isEmpty
             && groups.isEmpty && handledCiphertexts.isEmpty && messages.isEmpty && messageUpdates.isEmpty
-            && receipts.isEmpty && messageSecrets.isEmpty && retries.isEmpty && settledSends.isEmpty && chats.isEmpty
+            && receipts.isEmpty && messageSecrets.isEmpty && retries.isEmpty && settledSends.isEmpty
+            && failedSends.isEmpty && chats.isEmpty
             && idempotency.isEmpty && jobs.isEmpty && device.isEmpty && events.isEmpty
     }
 

@@ -157,6 +157,17 @@ package struct RetryRow: Sendable, Equatable {
     }
 }
 
+/// A send that was given up, and why.
+package struct FailedSend: Sendable, Equatable {
+    package var name: MessageName
+    package var fate: SendFate
+
+    package init(name: MessageName, fate: SendFate) {
+        self.name = name
+        self.fate = fate
+    }
+}
+
 /// Names an own message: (chat, id).
 package struct MessageName: Sendable, Hashable {
     package var chat: String

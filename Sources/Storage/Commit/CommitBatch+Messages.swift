@@ -104,7 +104,7 @@ extension CommitBatch {
     mutating func addMessageState(_ tenants: [Int64: Int64]) throws {
         var (receipts, secrets, retries, settled, read, chats, begun, finished, jobs) =
             (RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet(), RowSet())
-        var (abandoned, fates) = (RowSet(), RowSet())
+        var (abandoned, fates, failed) = (RowSet(), RowSet(), RowSet())
         for device in devices {
             let did = SQLValue.int(device.did)
             for (key, times) in device.receipts {
@@ -124,6 +124,11 @@ extension CommitBatch {
                     SQLValue(row.sendBy), SQLValue(row.insertedAt))
             }
             for name in device.settledSends { settled.append(did, .text(name.chat), .text(name.messageID)) }
+            for (name, fate) in device.failedSends {
+                guard case .failed(let reason, let code) = fate else { continue }
+                failed.append(
+                    did, .text(name.chat), .text(name.messageID), .text(reason.rawValue), SQLValue(code))
+            }
             for chat in device.chats.values {
                 if chat.markRead { read.append(did, .text(chat.chat)) }
                 chats.append(
@@ -158,6 +163,7 @@ extension CommitBatch {
         append(MessageCommitStatements.insertSecrets, secrets)
         append(MessageCommitStatements.upsertRetries, retries)
         append(MessageCommitStatements.settleSends, settled)
+        append(MessageCommitStatements.noteFailures, failed)
         append(MessageCommitStatements.markChatsRead, read)
         append(MessageCommitStatements.upsertChats, chats)
         append(MessageCommitStatements.abandonIdempotency, abandoned)

@@ -93,6 +93,7 @@ struct DeviceChanges {
     private(set) var secrets: [SecretKey: [UInt8]] = [:]
     private(set) var retries: [MessageName: RetryRow] = [:]
     private(set) var settledSends: Set<MessageName> = []
+    private(set) var failedSends: [MessageName: SendFate] = [:]
     private(set) var chats: [String: ChatUpdate] = [:]
     private(set) var idempotencyBegun: [String: (hash: [UInt8], message: MessageName?)] = [:]
     private(set) var idempotencyFinished: [String: StoredAnswer] = [:]
@@ -243,6 +244,7 @@ struct DeviceChanges {
             retries[name]?.sendBy = nil
             settledSends.insert(name)
         }
+        for send in set.failedSends { failedSends[send.name] = send.fate }
         for chat in set.chats { add(chat) }
         for change in set.idempotency {
             switch change {

@@ -6,9 +6,9 @@ package struct SendStatus: Sendable, Equatable {
     package enum State: Sendable, Equatable {
         /// Not acknowledged yet; given up at this time.
         case queued(until: Timestamp)
-        case sent, delivered, read, played, failed
-        /// Settled, and its row is not kept (`MESSAGE_STORE_ENABLED=false`).
-        case settled
+        case sent, delivered, read, played
+        /// Given up, or its time passed while nobody ran the device.
+        case failed(SendFate.Reason, code: Int?)
     }
 
     package let messageID: String
@@ -41,16 +41,18 @@ package struct SendRepository: Sendable {
         let status: Int? = try row["status"]
         let state: SendStatus.State
         if let until: Timestamp = try row["send_by"] {
-            state = .queued(until: until)
+            state = try row["overdue"] ? .failed(.expired, code: nil) : .queued(until: until)
+        } else if let failure: String = try row["failure"] {
+            state = .failed(SendFate.Reason(rawValue: failure) ?? .unreachable, code: try row["failure_code"])
         } else {
             state =
                 switch status.flatMap({ MessageStatus(rawValue: Int16(clamping: $0)) }) {
-                case .sent: .sent
                 case .delivered: .delivered
                 case .read: .read
                 case .played: .played
-                case .failed: .failed
-                case .pending, nil: .settled
+                case .failed: .failed(.unreachable, code: nil)
+                // Its row may not be kept (`MESSAGE_STORE_ENABLED=false`).
+                case .sent, .pending, nil: .sent
                 }
         }
         return SendStatus(
@@ -60,7 +62,8 @@ package struct SendRepository: Sendable {
     private static let find = Statement(
         "sends.find",
         """
-        SELECT r.chat, r.message_id, r.send_by, r.inserted_at, (
+        SELECT r.chat, r.message_id, r.send_by, r.inserted_at, r.failure, r.failure_code,
+          coalesce(r.send_by < now() - interval '1 minute', false) AS overdue, (
           SELECT m.status::int FROM sb.messages m
           WHERE m.did = r.did AND m.chat = r.chat AND m.message_id = r.message_id AND m.from_me LIMIT 1) AS status
         FROM sb.retry_buffer r WHERE r.did = $1 AND r.message_id = $2 ORDER BY r.inserted_at DESC LIMIT 1
@@ -69,7 +72,8 @@ package struct SendRepository: Sendable {
     private static let waiting = Statement(
         "sends.waiting",
         """
-        SELECT chat, message_id, send_by, inserted_at, NULL::int AS status FROM sb.retry_buffer
+        SELECT chat, message_id, send_by, inserted_at, failure, failure_code,
+          coalesce(send_by < now() - interval '1 minute', false) AS overdue, NULL::int AS status FROM sb.retry_buffer
         WHERE did = $1 AND send_by IS NOT NULL ORDER BY inserted_at LIMIT $2
         """)
 }

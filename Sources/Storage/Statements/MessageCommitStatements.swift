@@ -96,7 +96,7 @@ enum MessageCommitStatements {
         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[],
           $7::timestamptz[])
         ON CONFLICT (did, chat, message_id) DO UPDATE SET format = excluded.format, plaintext = excluded.plaintext,
-          send_by = excluded.send_by, inserted_at = excluded.inserted_at
+          send_by = excluded.send_by, inserted_at = excluded.inserted_at, failure = NULL, failure_code = NULL
         """)
 
     static let settleSends = Statement(
@@ -105,6 +105,14 @@ enum MessageCommitStatements {
         UPDATE sb.retry_buffer r SET send_by = NULL
         FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u(did, chat, message_id)
         WHERE r.did = u.did AND r.chat = u.chat AND r.message_id = u.message_id AND r.send_by IS NOT NULL
+        """)
+
+    static let noteFailures = Statement(
+        "commit.note_failures",
+        """
+        UPDATE sb.retry_buffer r SET failure = u.failure, failure_code = u.code
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[]) AS u(did, chat, message_id, failure, code)
+        WHERE r.did = u.did AND r.chat = u.chat AND r.message_id = u.message_id
         """)
 
     static let markChatsRead = Statement(

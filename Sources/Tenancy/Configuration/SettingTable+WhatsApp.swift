@@ -2,7 +2,7 @@ private let anyDuration = Duration.zero...DurationText.longest
 private let positive = Duration.nanoseconds(1)...DurationText.longest
 
 extension SettingTable {
-    static let whatsAppGroups = [endpoints, simulation, sendLimit, webVersion, startup, caches]
+    static let whatsAppGroups = [endpoints, simulation, sendLimit, sendQueue, webVersion, startup, caches]
 
     private static let endpoints = SettingGroup(
         title: "WhatsApp",
@@ -52,6 +52,18 @@ extension SettingTable {
             Setting("WHATSAPP_RATE_LIMIT_ENABLED", .bool, "false", "Limit sends"),
             Setting("WHATSAPP_RATE_LIMIT_MSG_PER_MINUTE", .integer(1...6000), "20", "Sends per minute"),
             Setting("WHATSAPP_RATE_LIMIT_BURST_SIZE", .integer(1...50), "5", "Sends at once, capped at the rate"),
+        ])
+
+    private static let sendQueue = SettingGroup(
+        title: "Sends while a device reconnects",
+        settings: [
+            Setting(
+                "SEND_QUEUE_TTL", .duration(Duration.zero...Duration.seconds(86_400)), "10m",
+                "How long a message may wait for its device; 0 answers 503 instead"),
+            Setting(
+                "SEND_QUEUE_WAIT", .duration(Duration.zero...Duration.seconds(40)), "5s",
+                "How long a request waits for its message before it is answered 202"),
+            Setting("SEND_QUEUE_MAX", .integer(1...10_000), "1000", "Messages of one device that wait"),
         ])
 
     private static let webVersion = SettingGroup(

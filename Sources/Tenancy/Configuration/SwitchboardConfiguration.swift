@@ -10,6 +10,7 @@ package struct SwitchboardConfiguration: Sendable {
     package var whatsApp: WhatsAppSettings
     package var simulation: SimulationSettings
     package var sendLimit: SendLimitSettings
+    package var sendQueue: SendQueueSettings
     package var startup: StartupSettings
     package var messages: MessageSettings
     package var webhooks: WebhookSettings
@@ -68,6 +69,7 @@ package struct SwitchboardConfiguration: Sendable {
         whatsApp = WhatsAppSettings(&reader)
         simulation = SimulationSettings(&reader)
         sendLimit = SendLimitSettings(&reader)
+        sendQueue = SendQueueSettings(&reader)
         startup = StartupSettings(&reader)
         messages = MessageSettings(&reader)
         webhooks = WebhookSettings(&reader)

@@ -68,6 +68,24 @@ package struct SendLimitSettings: Sendable {
     }
 }
 
+/// The durable queue of sends while a device reconnects (12-device-scoping-api, section 6.4).
+package struct SendQueueSettings: Sendable {
+    /// How long a message may wait in it; zero: nothing is queued.
+    package var lifetime: Duration
+    /// How long a request waits for its message to be sent, before it is answered 202.
+    package var wait: Duration
+    /// Messages of one device.
+    package var maximum: Int
+
+    package var isEnabled: Bool { lifetime > .zero }
+
+    init(_ reader: inout SettingReader) {
+        lifetime = reader.duration("SEND_QUEUE_TTL")
+        wait = reader.duration("SEND_QUEUE_WAIT")
+        maximum = reader.integer("SEND_QUEUE_MAX")
+    }
+}
+
 /// How paired devices are brought back (13-configuration, sections 4.9 and 8).
 package struct StartupSettings: Sendable {
     package var concurrency: Int

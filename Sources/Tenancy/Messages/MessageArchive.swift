@@ -46,4 +46,24 @@ package struct MessageArchive: Sendable {
             ArchivedMessage(message: $0, senderAlternative: $0.row.senderAlternative ?? alternatives[$0.row.sender])
         }
     }
+
+    /// A message by its id, an own one where both directions have it, with its chat as callers know it.
+    package func message(_ scope: DeviceScope, id: String) async throws -> (message: ArchivedMessage, chat: String)? {
+        guard let found = try await messages.message(scope, id: id) else { return nil }
+        let row = found.row
+        let names = try await addresses.alternatives(scope, of: [row.chat, row.sender])
+        return (
+            ArchivedMessage(message: found, senderAlternative: row.senderAlternative ?? names[row.sender]),
+            Self.shown(row.chat, names)
+        )
+    }
+
+    /// What callers know a stored chat by: the number of a LID, where it is known.
+    package func shown(_ scope: DeviceScope, chat: String) async throws -> String {
+        Self.shown(chat, try await addresses.alternatives(scope, of: [chat]))
+    }
+
+    private static func shown(_ chat: String, _ names: [String: String]) -> String {
+        chat.hasSuffix("@lid") ? names[chat] ?? chat : chat
+    }
 }

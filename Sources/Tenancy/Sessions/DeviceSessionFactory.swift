@@ -20,6 +20,7 @@ package final class DeviceSessionFactory: SessionFactory {
     private let deviceName: String
     private let storesContent: Bool
     private let keepAliveSilence: Int64
+    private let maximumQueuedSends: Int
     private let validity: LeaseValidity
     private let defaultLogger: Logger
 
@@ -29,12 +30,14 @@ package final class DeviceSessionFactory: SessionFactory {
     ///   - version: the client version new sessions name.
     ///   - host: who sessions report to.
     ///   - validity: whether the node's leases count.
+    ///   - maximumQueuedSends: `SEND_QUEUE_MAX`.
     ///   - deviceName: `WHATSAPP_DEVICE_OS_NAME`, shown on the phone.
     package init(
         database: StorageDatabase, sealing: any SecretSealing, store: any DeviceStore, connector: any SessionConnector,
         version: @escaping @Sendable () async -> ClientVersion, host: any SessionHost, group: any EventLoopGroup,
         deviceName: String, storesContent: Bool,
-        keepAliveSilence: Int64, validity: LeaseValidity, logger: Logger, makeQueue: (any EventLoop) -> GroupCommit
+        keepAliveSilence: Int64, maximumQueuedSends: Int = 1000, validity: LeaseValidity, logger: Logger,
+        makeQueue: (any EventLoop) -> GroupCommit
     ) {
         devices = DeviceRepository(database)
         self.sealing = sealing
@@ -45,6 +48,7 @@ package final class DeviceSessionFactory: SessionFactory {
         self.deviceName = deviceName
         self.storesContent = storesContent
         self.keepAliveSilence = keepAliveSilence
+        self.maximumQueuedSends = maximumQueuedSends
         self.validity = validity
         defaultLogger = logger
         queues = group.makeIterator().map { makeQueue($0) }
@@ -66,6 +70,7 @@ package final class DeviceSessionFactory: SessionFactory {
         configuration.appearsOnline = device.presenceWish == "available"
         configuration.storesContent = storesContent
         configuration.holdsLease = { [validity] in validity.isValid }
+        configuration.maximumQueuedSends = maximumQueuedSends
         configuration.timeouts.keepAliveSilence = keepAliveSilence
         if let sealed = try await devices.sealedProxy(scope) {
             let opened = try sealing.open(sealed, context: SealingContext.proxy(did: lease.did))

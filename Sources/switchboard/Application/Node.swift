@@ -71,8 +71,8 @@ struct Node {
                 NoiseSessionConnector(configuration: try connection(configuration.whatsApp))),
             version: { await host.current() }, host: host, group: group,
             deviceName: configuration.whatsApp.deviceName, storesContent: configuration.messages.content == .full,
-            keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds, validity: validity,
-            logger: logger
+            keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds,
+            maximumQueuedSends: configuration.sendQueue.maximum, validity: validity, logger: logger
         ) { loop in
             GroupCommit(
                 eventLoop: loop, database: database, nodeID: nodeID, envelope: envelope, options: options,

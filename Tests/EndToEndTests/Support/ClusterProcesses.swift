@@ -74,14 +74,20 @@ struct Cluster {
     var world: API { API(base: (sandbox.ready["sandbox"]["control"].string ?? "") + "/v1") }
 
     /// Runs `body` with `count` nodes on a database of their own and ends everything. Leases last five seconds.
-    static func run(_ count: Int, _ body: (Cluster) async throws -> Void) async throws {
+    ///
+    /// - Parameter settings: Environment variables of the nodes, beside the usual ones.
+    static func run(
+        _ count: Int, settings: [String: String] = [:], _ body: (Cluster) async throws -> Void
+    ) async throws {
         let database = try await PostgresFixture.database()
-        try await run(count, database: database.uri, body)
+        try await run(count, database: database.uri, settings: settings, body)
         try? await database.drop()
     }
 
     /// As above, on the database at `uri`.
-    static func run(_ count: Int, database uri: String, _ body: (Cluster) async throws -> Void) async throws {
+    static func run(
+        _ count: Int, database uri: String, settings: [String: String] = [:], _ body: (Cluster) async throws -> Void
+    ) async throws {
         try await withDirectory { directory in
             var started: [ProgramProcess] = []
             defer { for process in started { process.end() } }
@@ -94,7 +100,8 @@ struct Cluster {
                 for number in 1...count {
                     let node = try await ProgramProcess.start(
                         ["serve", "--json"], name: "node\(number)", in: directory,
-                        environment: environment(uri, sandbox, name: "node\(number)"))
+                        environment: environment(uri, sandbox, name: "node\(number)")
+                            .merging(settings) { _, new in new })
                     started.append(node)
                     nodes.append(node)
                 }
@@ -165,6 +172,29 @@ struct ClusterDevice: Sendable {
         } catch {
             throw NeverHappened(description: "\(error): \(last.text)")
         }
+    }
+
+    /// Resets its socket and every login from now on, until the rule that is returned is deleted from `world`.
+    func cutOff(in world: API) async throws -> Int {
+        let rule = try await world.post(
+            "/faults", ["match": ["kind": "login", "account": phone], "action": "reset", "count": 0])
+        guard let id = rule.json["id"].int else { throw NeverHappened(description: rule.text) }
+        for device in try await world.get("/accounts/\(phone)/devices").json.array {
+            guard let number = device["device"].int, number != 0 else { continue }
+            _ = try await world.post("/accounts/\(phone)/devices/\(number)/disconnect", ["how": "reset"])
+        }
+        return id
+    }
+
+    /// Sends once, under a key.
+    func sendOnce(_ text: String, to phone: String, key: String?, through node: API) async throws -> Answer {
+        try await on(node).post(
+            "/chats/\(phone)/messages", ["text": text], headers: key.map { ["Idempotency-Key": $0] } ?? [:])
+    }
+
+    /// What `GET /messages/{message_id}` says of an own message.
+    func fate(_ messageID: String, through node: API) async throws -> JSON {
+        try await on(node).get("/messages/\(messageID)").json["data"]
     }
 
     /// Texts of the stored messages of a chat, newest first.

@@ -16,8 +16,8 @@ struct QueueTests {
     }
 
     /// A ready session whose socket broke and cannot be opened again.
-    private func offline() async throws -> Bench {
-        let bench = try await Bench.ready()
+    private func offline(_ adjust: (inout DeviceSessionConfiguration) -> Void = { _ in }) async throws -> Bench {
+        let bench = try await Bench.ready(adjust)
         _ = bench.contact()
         _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
         bench.server.world.refusesConnections = true
@@ -86,7 +86,7 @@ struct QueueTests {
         bench.server.world.refusesConnections = false
         try await bench.session.reconnect()
         let outcome = try #require(await queued.outcome(.seconds(60)))
-        #expect(throws: SessionError.sendTimedOut(messageID: queued.messageID)) { try outcome.get() }
+        #expect(throws: SessionError.sendExpired(messageID: queued.messageID)) { try outcome.get() }
         #expect(messageIDs(bench).isEmpty)
         #expect(bench.events("message.failed").count == 1)
         #expect(bench.device.messages.first { $0.messageID == queued.messageID }?.status == .failed)
@@ -183,9 +183,83 @@ struct QueueTests {
                 id: "LARGE", chat: "1@lid", shownChat: "1@lid", to: .lid("1"), order: 1,
                 sendBy: bench.clock.now().adding(seconds: 600),
                 plaintext: [UInt8](repeating: 0, count: DeviceSession.maximumQueuedBytes)))
-        await #expect(throws: SessionError.tooManyWaiting) {
+        await #expect(throws: SessionError.queueFull) {
             try await bench.session.queueText(TextMessage(chat: "15550001111", text: "more"), lifetime: 600)
         }
+    }
+
+    @Test("what one device may have queued is bounded in messages, and frees itself as they go")
+    func countBound() async throws {
+        let bench = try await offline { $0.maximumQueuedSends = 2 }
+        let message = TextMessage(chat: "15550001111", text: "one of two")
+        let queued = [
+            try await bench.session.queueText(message, lifetime: 600),
+            try await bench.session.queueText(message, lifetime: 600),
+        ]
+        await #expect(throws: SessionError.queueFull) { try await bench.session.queueText(message, lifetime: 600) }
+        bench.server.world.refusesConnections = false
+        try await bench.session.reconnect()
+        for send in queued { _ = try #require(await send.outcome(.seconds(60))).get() }
+        let third = try await bench.session.queueText(message, lifetime: 600)
+        _ = try #require(await third.outcome(.seconds(60))).get()
+    }
+
+    @Test("the time of a message passes without a connection too")
+    func deadlineOffline() async throws {
+        let bench = try await offline()
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "too late"), lifetime: 60)
+        bench.clock.advance(61)
+        await bench.session.lapse()
+        let outcome = try #require(await queued.outcome(.seconds(60)))
+        #expect(throws: SessionError.sendExpired(messageID: queued.messageID)) { try outcome.get() }
+        #expect(bench.events("message.failed").count == 1)
+        let failed = bench.commits.submitted.flatMap(\.failedSends)
+        #expect(failed.map(\.fate) == [.failed(reason: .expired, code: nil)])
+    }
+
+    @Test(
+        "a connected device sends what it accepts at once, shows typing before, and its order holds over a lost connection"
+    )
+    func connected() async throws {
+        let bench = try await Bench.ready { $0.pause = { _ in } }
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "warm"))
+        bench.server.clearLog()
+        var message = TextMessage(chat: "15550001111", text: "first")
+        message.simulation = SendSimulation(showsPresence: true, showsTyping: true, typing: 1...2)
+        let first = try await bench.session.queueText(message, lifetime: 600)
+        #expect(try #require(await first.outcome(.seconds(60))).get().messageID == first.messageID)
+        #expect(bench.server.sent.contains { $0.tag == "chatstate" })
+        // Nobody tells which devices the next chat has: what follows in it waits behind what could not be built.
+        let silent = bench.contact("15550003333", lid: "444555666777888")
+        bench.server.world.silent = [silent.jid.bare, .user("15550003333")]
+        let held = try await bench.session.queueText(
+            TextMessage(chat: silent.jid.description, text: "held"), lifetime: 600)
+        let behind = try await bench.session.queueText(
+            TextMessage(chat: silent.jid.description, text: "behind"), lifetime: 600)
+        _ = try await bench.server.stanza("question") { $0["xmlns"] == "usync" }
+        bench.server.drop()
+        bench.server.world.silent = []
+        try await bench.session.reconnect()
+        for send in [held, behind] {
+            #expect(try #require(await send.outcome(.seconds(60))).get().messageID == send.messageID)
+        }
+        #expect(messageIDs(bench) == [first.messageID, held.messageID, behind.messageID])
+    }
+
+    @Test("an end that erases nothing leaves what was accepted in the queue, for the next login")
+    func held() async throws {
+        let bench = try await offline()
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "later"), lifetime: 600)
+        bench.server.world.refusesConnections = false
+        await bench.session.end(.replaced)
+        #expect(await queued.outcome(.seconds(60)) == nil)
+        #expect(bench.events("message.failed").isEmpty)
+        bench.server.clearLog()
+        try await bench.session.reconnect()
+        _ = try await bench.server.stanza("the message") { $0.tag == "message" && $0.id == queued.messageID }
     }
 
     @Test("being unlinked fails what waits to be sent: in its row, by an event, and under its key")
@@ -252,5 +326,7 @@ private final class Holds: Sendable {
 
 extension DeviceSession {
     fileprivate func hold(_ send: PendingSend) { pendingSends[send.id] = send }
+    /// As the timer does.
+    fileprivate func lapse() { expireSends() }
     fileprivate func isBuilt(_ id: String) -> Bool { pendingSends[id]?.stanza != nil }
 }

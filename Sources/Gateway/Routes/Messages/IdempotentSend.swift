@@ -57,7 +57,11 @@ extension RouteCatalogue {
         case .running(let hash, _, let send):
             guard hash == call.fingerprint else { throw Self.reused }
             // The process of the first request died; its message went on and this request has the same answer.
-            guard let send, let fate = send.fate else { throw Self.inProgress }
+            guard let send else { throw Self.inProgress }
+            guard let fate = send.fate else {
+                if let answer = try await stillQueued(send, scope, chat: chat) { return answer }
+                throw Self.inProgress
+            }
             let answer = idempotency.answer(fate.result(messageID: send.messageID, chat: send.chat))
             try await keys.finish(scope, key: key, answer: answer)
             return Self.replayed(answer)

@@ -6,8 +6,10 @@ extension JSONWriter {
     /// A stored message (10-rest-api, section 13, row 41). Phone numbers are shown where they are known; the LID is then
     /// the alternative.
     ///
-    /// - Parameter chat: The chat as the caller named it.
-    mutating func message(_ archived: ArchivedMessage, chat: String) {
+    /// - Parameters:
+    ///   - chat: The chat as the caller named it.
+    ///   - fate: What became of an own message, where more is known than its row says.
+    mutating func message(_ archived: ArchivedMessage, chat: String, fate: SendStatus? = nil) {
         let message = archived.message
         let row = message.row
         let (shown, alternative) = Self.addresses(row.sender, archived.senderAlternative)
@@ -43,7 +45,7 @@ extension JSONWriter {
             if let at = message.editedAt { writer.integer(at.seconds) } else { writer.null() }
             writer.key("deleted_at")
             if let at = message.deletedAt { writer.integer(at.seconds) } else { writer.null() }
-            writer.member("status", row.status.word)
+            if let fate { writer.fate(fate) } else { writer.member("status", row.status.word) }
             writer.member("star", message.isStarred)
             if let number = row.serverID { writer.member("server_id", number) }
         }

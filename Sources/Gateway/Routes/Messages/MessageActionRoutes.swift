@@ -8,6 +8,15 @@ extension RouteCatalogue {
     var messageActionRoutes: [Route] {
         [
             Route(
+                .get, "/messages/{message_id}", .device, "One message, and what became of it",
+                details: """
+                    An own message is `queued` until WhatsApp has it, then `sent`, `delivered`, `read` or `played`, or \
+                    `failed` with the reason. Known for seven days, and for as long as messages are stored.
+                    """,
+                answer: .data("Success get message", .oneMessage), errors: ["message_not_stored"],
+                statuses: [200, 404],
+                handler: oneMessage),
+            Route(
                 .post, "/messages/{message_id}/read", .device, number: "54", "Tell the sender that a message was read",
                 details: """
                     Sends a read receipt, within the account's own privacy setting for receipts. In a chat with one person \
@@ -34,9 +43,10 @@ extension RouteCatalogue {
                         .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
                         .init("typing_simulation", .boolean, "Show typing before"),
                         .init("presence_simulation", .boolean, "Be available meanwhile"),
+                        Self.queueField,
                     ], parseError: "Failed parse body request"),
                 answer: .data("Success reply to message", .sentMessage), errors: [.session, .sending, .whatsApp],
-                statuses: [200, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: reply),
+                statuses: [200, 202, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: reply),
         ]
     }
 

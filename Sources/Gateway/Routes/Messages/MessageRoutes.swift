@@ -22,9 +22,10 @@ extension RouteCatalogue {
                             example: "3EB0A1B2C3D4E5F60718"),
                         .init("typing_simulation", .boolean, "Show typing before"),
                         .init("presence_simulation", .boolean, "Be available meanwhile"),
+                        Self.queueField,
                     ], parseError: "Failed parse body request"),
                 answer: .data("Success send message", .sentMessage), errors: [.session, .sending, .whatsApp],
-                statuses: [200, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: sendText),
+                statuses: [200, 202, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: sendText),
             Route(
                 .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
                 query: [
@@ -40,6 +41,14 @@ extension RouteCatalogue {
                 handler: storedMessages),
         ]
     }
+
+    /// Of every send that the durable queue takes.
+    static let queueField = Route.Field(
+        "queue", .boolean,
+        """
+        Accept with 202 what cannot be sent now because the device reconnects, and send it later; without it, requests \
+        with an `Idempotency-Key` are
+        """, example: true)
 
     private static let textLimit = 65_536
 
@@ -66,11 +75,13 @@ extension RouteCatalogue {
     func send(_ message: TextMessage, _ call: Call, okText: String) async throws -> Answer {
         let simulation = try simulation(call)
         let session = try await dependencies.gate.session(call.device.scope)
+        let isQueueable = try mayQueue(call)
         return try await idempotently(call, session, chat: message.chat, okText: okText) { idempotency in
             try await waitForToken(call.device)
             var message = message
             message.idempotency = idempotency
             message.simulation = simulation
+            if isQueueable { return try await sendOrQueue(message, through: session, okText: okText) }
             return Self.sent(try await session.sendText(message), chat: message.chat, okText: okText)
         }
     }
