@@ -36,6 +36,8 @@ package final class JournalStore: WorldStore {
     private let logger: Logger
     private var file: Int32
     private var live: [String: Bytes] = [:]
+    /// The keys of `live` in order, as long as none came or went: a world that loads asks for many prefixes in a row.
+    private var order: [String]?
     private var pending: Bytes = []
     private var fileSize = 0
     private var liveSize = 0
@@ -61,16 +63,19 @@ package final class JournalStore: WorldStore {
     }
 
     package func all(under prefix: String) -> [(key: String, value: Bytes)] {
-        live.lazy.filter { $0.key.hasPrefix(prefix) }.map { (key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }
+        keys(under: prefix).compactMap { key in live[key].map { (key: key, value: $0) } }
     }
 
     package func put(_ key: String, _ value: Bytes) {
         append(.put, key, value)
-        account(for: key, replacing: live.updateValue(value, forKey: key), by: value)
+        let old = live.updateValue(value, forKey: key)
+        if old == nil { order = nil }
+        account(for: key, replacing: old, by: value)
     }
 
     package func delete(_ key: String) {
         guard let old = live.removeValue(forKey: key) else { return }
+        order = nil
         append(.delete, key, [])
         account(for: key, replacing: old, by: nil)
     }
@@ -78,6 +83,7 @@ package final class JournalStore: WorldStore {
     package func deleteAll(under prefix: String) {
         let keys = live.keys.filter { $0.hasPrefix(prefix) }
         guard !keys.isEmpty else { return }
+        order = nil
         append(.deleteAll, prefix, [])
         for key in keys { account(for: key, replacing: live.removeValue(forKey: key), by: nil) }
     }
@@ -98,6 +104,18 @@ package final class JournalStore: WorldStore {
         fsync(file)
         Self.closeFile(file)
         file = -1
+    }
+
+    /// The keys that begin with `prefix`, in order.
+    private func keys(under prefix: String) -> ArraySlice<String> {
+        let order = order ?? live.keys.sorted()
+        self.order = order
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle] < prefix { low = middle + 1 } else { high = middle }
+        }
+        return order[low...].prefix { $0.hasPrefix(prefix) }
     }
 
     private func account(for key: String, replacing old: Bytes?, by new: Bytes?) {
