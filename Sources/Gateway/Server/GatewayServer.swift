@@ -218,14 +218,16 @@ package actor GatewayServer {
     private func makeServer() throws -> HTTPServerBuilder {
         let connections = self.connections
         let headLimit = TimeAmount(self.headLimit)
-        let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [
-                    connections.handler(), WebSocketUpgrader(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
-                    ParserErrorResponder(),
-                ], idleTimeout: .seconds(75),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 200)))
+        let configured = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [
+                connections.handler(), WebSocketUpgrader(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
+                ParserErrorResponder(),
+            ], idleTimeout: .seconds(75),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 200))
+        let http = HTTPServerBuilder { responder in
+            LoopChannel(HTTP1Channel(responder: responder, configuration: configured))
+        }
         guard let certificate = configuration.server.certificateFile, let key = configuration.server.privateKeyFile
         else {
             return http
