@@ -64,6 +64,11 @@ struct CommitFixture: Sendable {
         try await commits.eventLoop.flatSubmit { self.commits.submit(changes) }.get()
     }
 
+    /// Submits what nobody waits for; returns what tells of its end.
+    func submitPatiently(_ changes: ChangeSet) async throws -> EventLoopFuture<Void> {
+        try await commits.eventLoop.submit { self.commits.submitWithNext(changes) }.get()
+    }
+
     /// Submits all in one turn of the loop, so that they go together; returns each one's outcome.
     func submitTogether(_ sets: [ChangeSet]) async throws -> [CommitError?] {
         let futures = try await commits.eventLoop.submit { sets.map { self.commits.submit($0) } }.get()

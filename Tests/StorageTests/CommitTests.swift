@@ -3,6 +3,7 @@ import Database
 import Foundation
 import Messaging
 import NIOConcurrencyHelpers
+import NIOCore
 import TestSupport
 import Testing
 
@@ -50,6 +51,37 @@ struct CommitTests {
             #expect(plain == 0)
             #expect(
                 try await DeviceRepository(fixture.storage.database).overview(lease.deviceID)?.device.status == .active)
+        }
+    }
+
+    @Test("what nobody waits for is stored with the next that somebody waits for, in one transaction and in its order")
+    func patient() async throws {
+        try await CommitFixture.run(options: CommitOptions(gathering: .seconds(3600))) { fixture in
+            let (lease, other) = (try await fixture.device(), try await fixture.device())
+            let first = try await fixture.submitPatiently(ChangeSet(lease) { $0.device.pushName = "first" })
+            let second = try await fixture.submitPatiently(ChangeSet(other) { $0.device.pushName = "other" })
+            try await fixture.submit(ChangeSet(lease) { $0.device.pushName = "second" })
+            try await first.get()
+            try await second.get()
+            let batches: Int? = try await fixture.storage.scalar("SELECT max(batch)::int FROM sb.commit_positions")
+            #expect(batches == 1)
+            let names: String? = try await fixture.storage.scalar(
+                "SELECT string_agg(push_name, ',' ORDER BY did) FROM sb.devices")
+            #expect(names == "second,other")
+        }
+    }
+
+    @Test("what nobody waits for is stored after a moment though nothing follows, and before the queue ends")
+    func patientAlone() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            try await fixture.submitPatiently(ChangeSet(lease) { $0.device.pushName = "alone" }).get()
+        }
+        try await CommitFixture.run(options: CommitOptions(gathering: .seconds(3600))) { fixture in
+            let lease = try await fixture.device()
+            let stored = try await fixture.submitPatiently(ChangeSet(lease) { $0.device.pushName = "last" })
+            try await fixture.commits.shutdown(timeout: .seconds(60))
+            try await stored.get()
         }
     }
 

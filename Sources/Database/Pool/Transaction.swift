@@ -36,9 +36,12 @@ package struct DedicatedConnection: Sendable {
 
     init(_ connection: Connection) { self.connection = connection }
 
-    /// Opens a connection and sets its session up. Throws ``DatabaseError``.
-    package static func open(_ configuration: DatabaseConfiguration) async throws -> DedicatedConnection {
-        DedicatedConnection(try await Connection.open(configuration))
+    /// Opens a connection, on a thread of its own or on that of the pools, and sets its session up. Throws
+    /// ``DatabaseError``.
+    package static func open(
+        _ configuration: DatabaseConfiguration, on thread: DatabaseThread? = nil
+    ) async throws -> DedicatedConnection {
+        DedicatedConnection(try await Connection.open(configuration, on: thread?.executor ?? .shared))
     }
 
     package var isOpen: Bool { get async { await connection.isOpen } }

@@ -33,7 +33,8 @@ extension DeviceSession {
                         messageID: entry.messageID, sender: recipient, seenAt: entry.at, own: ownNumber, at: now))
             }
         }
-        let ticket = submit(draft, isInbound: true)
+        // Receipts come in numbers and hurry nobody: they fill the commits of messages (16, section 5.3).
+        let ticket = submit(draft, isInbound: true, isPatient: true)
         send(Acknowledgement.ack(stanza), after: ticket)
     }
 

@@ -10,8 +10,10 @@ extension DeviceSession {
 
     /// Submits what a draft holds and returns the ticket that what depends on it must wait for: the draft's own, or with
     /// nothing to write the newest one before.
+    ///
+    /// - Parameter isPatient: Nobody waits for it: it may go with the next that somebody waits for.
     @discardableResult
-    func submit(_ draft: SignalDraft, isInbound: Bool = false) -> CommitTicket {
+    func submit(_ draft: SignalDraft, isInbound: Bool = false, isPatient: Bool = false) -> CommitTicket {
         guard !draft.changes.isEmpty else { return tickets.newest }
         let ticket = tickets.submitted()
         precondition(ticket == draft.ticket, "a draft was kept across another submission")
@@ -20,7 +22,8 @@ extension DeviceSession {
         let (sessionReceipts, senderKeyReceipts) = (draft.sessionReceipts, draft.senderKeyReceipts)
         let used = draft.changes.usedPreKeys
         pendingUsedPreKeys.formUnion(used)
-        commits.submit(draft.changes).whenComplete { result in
+        let stored = isPatient ? commits.submitWithNext(draft.changes) : commits.submit(draft.changes)
+        stored.whenComplete { result in
             self.assumeIsolated { session in
                 session.settled(ticket, result, isInbound: isInbound, stanza: stanza) {
                     session.sessions.committed(sessionReceipts)

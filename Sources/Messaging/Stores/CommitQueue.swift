@@ -12,6 +12,9 @@ package protocol CommitQueue: AnyObject, Sendable {
     /// Queues `changes`. The future succeeds once they are durable and fails with a `CommitError`.
     func submit(_ changes: ChangeSet) -> EventLoopFuture<Void>
 
+    /// As ``submit(_:)``, for what nobody waits for: it may wait some milliseconds for the batch of others.
+    func submitWithNext(_ changes: ChangeSet) -> EventLoopFuture<Void>
+
     /// Bytes waiting or in flight on this loop: above 8 MiB sessions stop reading their sockets.
     var pendingBytes: Int { get }
 
@@ -22,6 +25,8 @@ package protocol CommitQueue: AnyObject, Sendable {
 
 extension CommitQueue {
     package var isStalled: Bool { false }
+
+    package func submitWithNext(_ changes: ChangeSet) -> EventLoopFuture<Void> { submit(changes) }
 }
 
 /// Why a change set did not become durable. Nothing that waited for it may be released.

@@ -10,6 +10,8 @@ package struct CommitOptions: Sendable {
     package var storesEvents: Bool
     /// How long a set may wait before its future fails with `unavailable`; it stays queued (16, section 1.8).
     package var patience: Duration
+    /// How long a set that nobody waits for may wait for the batch of others.
+    package var gathering: Duration
     /// Most sets in one batch, and most bytes (16, section 5.3).
     package var maximumSets: Int
     package var maximumBytes: Int
@@ -17,13 +19,15 @@ package struct CommitOptions: Sendable {
     package init(
         storesMessages: Bool = true, storesContent: Bool = true, optInEvents: Set<String> = [],
         storesEvents: Bool = true,
-        patience: Duration = .seconds(75), maximumSets: Int = 256, maximumBytes: Int = 1 << 20
+        patience: Duration = .seconds(75), gathering: Duration = .milliseconds(5), maximumSets: Int = 256,
+        maximumBytes: Int = 1 << 20
     ) {
         self.storesMessages = storesMessages
         self.storesContent = storesContent
         self.optInEvents = optInEvents
         self.storesEvents = storesEvents
         self.patience = patience
+        self.gathering = gathering
         self.maximumSets = maximumSets
         self.maximumBytes = maximumBytes
     }

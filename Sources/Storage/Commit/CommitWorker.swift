@@ -9,6 +9,9 @@ import Metrics
 ///
 /// A batch takes a position in `commit_positions` in its own transaction. When a connection is lost with the outcome of
 /// COMMIT unknown, the position tells whether the batch was applied, and makes sure that it is not applied later.
+///
+/// Lives on the thread of its connection: from the loop that hands a batch over to the socket and back it takes two changes
+/// of thread.
 actor CommitWorker {
     /// What became of each device's part of a batch; nil is success.
     typealias Outcome = [Int64: CommitError?]
@@ -23,6 +26,9 @@ actor CommitWorker {
         /// Waits between attempts; replaced in tests.
         let pause: @Sendable (Duration) async -> Void
     }
+
+    private nonisolated let thread = DatabaseThread.next()
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.unownedExecutor }
 
     private let settings: Settings
     private let logger: Logger
@@ -49,6 +55,15 @@ actor CommitWorker {
         isClosed = true
         await connection?.close()
         connection = nil
+    }
+
+    /// Commits the parts of a batch and tells `done`, on any thread, what became of them.
+    nonisolated func commit(_ devices: [DeviceChanges], then done: @escaping @Sendable (Outcome) -> Void) {
+        thread.execute { self.assumeIsolated { $0.begin(devices, done) } }
+    }
+
+    private func begin(_ devices: [DeviceChanges], _ done: @escaping @Sendable (Outcome) -> Void) {
+        Task { done(await commit(devices)) }
     }
 
     /// Commits the parts of a batch, trying again as long as the store is away.
@@ -171,7 +186,7 @@ actor CommitWorker {
 
     private func openConnection() async throws -> DedicatedConnection {
         if let connection, await connection.isOpen { return connection }
-        let opened = try await DedicatedConnection.open(settings.configuration)
+        let opened = try await DedicatedConnection.open(settings.configuration, on: thread)
         connection = opened
         return opened
     }

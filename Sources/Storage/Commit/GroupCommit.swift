@@ -7,8 +7,9 @@ import NIOCore
 
 /// The group commit of one event loop over PostgreSQL (16-performance-durability, sections 1.6 and 5.3).
 ///
-/// No timer: a batch is whatever gathered while the one before was in flight. An idle queue starts with the next turn of
-/// the loop, so that everything submitted in one turn goes together.
+/// A batch is whatever gathered while the one before was in flight. An idle queue starts with the next turn of the loop, so
+/// that everything submitted in one turn goes together. What nobody waits for fills the batches of others; alone it goes
+/// after some milliseconds.
 package final class GroupCommit: CommitQueue {
     package let eventLoop: any EventLoop
     private let worker: CommitWorker
@@ -32,6 +33,9 @@ package final class GroupCommit: CommitQueue {
         var inFlight: [Int: Entry] = [:]
         var nextNumber = 0
         var isRunning = false
+        /// Somebody waits for what is in `waiting`; otherwise it goes when the timer ends.
+        var isUrgent = false
+        var isTimerSet = false
         var isClosed = false
         var watchesPatience = false
         /// Devices whose sets go one at a time, because rows of a batch were refused: to find out which.
@@ -78,6 +82,26 @@ package final class GroupCommit: CommitQueue {
     package var isStalled: Bool { stalled.withLockedValue { $0 } }
 
     package func submit(_ changes: ChangeSet) -> EventLoopFuture<Void> {
+        let future = queue(changes)
+        state.value.isUrgent = true
+        eventLoop.execute { self.startIfIdle() }
+        return future
+    }
+
+    package func submitWithNext(_ changes: ChangeSet) -> EventLoopFuture<Void> {
+        let future = queue(changes)
+        if !state.value.isTimerSet && !state.value.waiting.isEmpty {
+            state.value.isTimerSet = true
+            eventLoop.scheduleTask(in: TimeAmount(options.gathering)) {
+                self.state.value.isTimerSet = false
+                self.state.value.isUrgent = true
+                self.startIfIdle()
+            }
+        }
+        return future
+    }
+
+    private func queue(_ changes: ChangeSet) -> EventLoopFuture<Void> {
         eventLoop.preconditionInEventLoop()
         if state.value.isClosed { return eventLoop.makeFailedFuture(CommitError.closed) }
         if let stop = state.value.stopped[changes.did] {
@@ -93,7 +117,6 @@ package final class GroupCommit: CommitQueue {
         state.value.waiting.append(
             Entry(changes: changes, size: size, deadline: .now() + TimeAmount(options.patience), promise: promise))
         watchPatience()
-        eventLoop.execute { self.startIfIdle() }
         return promise.futureResult
     }
 
@@ -104,6 +127,8 @@ package final class GroupCommit: CommitQueue {
             self.state.value.isClosed = true
             if self.state.value.isRunning || !self.state.value.waiting.isEmpty {
                 self.state.value.drained.append(drained)
+                self.state.value.isUrgent = true
+                self.startIfIdle()
             } else {
                 drained.succeed()
             }
@@ -122,14 +147,12 @@ package final class GroupCommit: CommitQueue {
     // MARK: Batches
 
     private func startIfIdle() {
-        guard !state.value.isRunning, !state.value.waiting.isEmpty else { return }
+        guard !state.value.isRunning, state.value.isUrgent, !state.value.waiting.isEmpty else { return }
         let devices = takeBatch()
+        state.value.isUrgent = !state.value.waiting.isEmpty
         guard !devices.isEmpty else { return }
         state.value.isRunning = true
-        Task {
-            let outcome = await worker.commit(devices)
-            eventLoop.execute { self.settle(outcome) }
-        }
+        worker.commit(devices) { outcome in self.eventLoop.execute { self.settle(outcome) } }
     }
 
     /// Moves the next batch from waiting to in flight: for each device a run of its oldest sets.
@@ -220,6 +243,7 @@ package final class GroupCommit: CommitQueue {
             if sent.count > 1 {
                 settled.removeAll { $0.changes.did == did }
                 state.value.waiting.insert(contentsOf: sent, at: 0)
+                state.value.isUrgent = true
                 state.value.alone.insert(did)
             } else {
                 state.value.alone.remove(did)
