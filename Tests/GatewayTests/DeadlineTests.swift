@@ -3,6 +3,7 @@ import Foundation
 import GatewayTestSupport
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Synchronization
 import Tenancy
 import TestSupport
@@ -46,6 +47,56 @@ struct DeadlineTests {
             #expect(answer.status == 504 && answer.errorCode == "http_deadline", "\(answer.text)")
             letGo()
         }
+    }
+
+    @Test("work on a loop stays there, gives its value or its error, and is left behind at its deadline")
+    func onLoop() async throws {
+        struct Failed: Error {}
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let executor = LoopExecutor(loop)
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        try await Task(executorPreference: executor) {
+            let wasOnLoop = try await Deadline.run(.seconds(600), on: executor) {
+                let before = loop.inEventLoop
+                await Task { await Task.yield() }.value
+                return before && loop.inEventLoop
+            }
+            #expect(wasOnLoop)
+            await #expect(throws: Failed.self) {
+                try await Deadline.run(.seconds(600), on: executor) { throw Failed() }
+            }
+            await #expect(throws: APIError.self) {
+                try await Deadline.run(.milliseconds(10), on: executor) { await Task { for await _ in gate {} }.value }
+            }
+        }.value
+        opener.finish()
+    }
+
+    @Test("the caller's cancellation ends work on a loop though it hears nothing")
+    func cancelledOnLoop() async throws {
+        let executor = LoopExecutor(MultiThreadedEventLoopGroup.singleton.next())
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
+        let running = Task(executorPreference: executor) {
+            try await Deadline.run(.seconds(600), on: executor) {
+                start.finish()
+                await Task { for await _ in gate {} }.value
+            }
+        }
+        for await _ in started {}
+        running.cancel()
+        await #expect(throws: CancellationError.self) { try await running.value }
+        opener.finish()
+    }
+
+    @Test(
+        "large bodies, and bodies whose length is not told, are read on other threads than the loops'",
+        arguments: [
+            ("65536", nil, false), ("65537", nil, true), (nil, nil, false), (nil, "chunked", true),
+            ("99999999999999999999", nil, true),
+        ] as [(String?, String?, Bool)])
+    func placement(length: String?, encoding: String?, mayBeLarge: Bool) {
+        #expect(Edge.mayBeLarge(contentLength: length, encoding: encoding) == mayBeLarge)
     }
 
     @Test("a shutdown goes on past requests that do not end")

@@ -137,6 +137,20 @@ struct RouteDescriptionTests {
             #expect(try await fixture.gateway.send("GET", "/docs/..%2F..%2Fetc%2Fpasswd").status == 404)
         }
     }
+
+    @Test("pages, pictures and what operators ask run on other threads than the loops', what is frequent on the loops")
+    func placement() async throws {
+        try await GatewayFixture.run { fixture in
+            let routes = RouteCatalogue.described(by: fixture)
+            for route in routes where route.tier == .admin || route.query.contains(where: { $0.name == "limit" }) {
+                #expect(route.isHeavy, "\(route.name)")
+            }
+            let frequent = ["GET /devices/me", "POST /devices/token", "POST /chats/{chat_jid}/messages"]
+            let light = routes.filter { frequent.contains($0.name) }
+            #expect(light.count == frequent.count)
+            for route in light { #expect(!route.isHeavy, "\(route.name)") }
+        }
+    }
 }
 
 extension RouteCatalogue {

@@ -7,7 +7,9 @@ enum BodyReader {
     private static let idleLimit = Duration.seconds(30)
 
     /// Throws `APIError`: 413 above `limit`, 408 when the client is silent, 400 when it goes.
-    static func read(_ request: Request, limit: Int) async throws -> [UInt8] {
+    ///
+    /// - Parameter executor: Of the loop that this is called on; nil: on the pool's threads.
+    static func read(_ request: Request, limit: Int, on executor: LoopExecutor?) async throws -> [UInt8] {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }) {
             if length > limit { throw APIError.bodyTooLarge }
             if length == 0 { return [] }
@@ -15,6 +17,7 @@ enum BodyReader {
             // No length and no chunks: a body only where a test hands one over directly.
             return try await collect(request.body, limit: limit)
         }
+        if let executor { return try await read(request.body, limit: limit, on: executor) }
         // Not a `Race`: the connection goes on reading from the same stream, so that the reader has to have ended. It hears
         // its cancellation at once.
         return try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
@@ -31,6 +34,31 @@ enum BodyReader {
             defer { group.cancelAll() }
             guard let first = try await group.next(), let bytes = first else { throw APIError.requestTimeout }
             return bytes
+        }
+    }
+
+    /// The same with a timer of the loop instead of a second task; most bodies have come with their heads.
+    private static func read(_ body: RequestBody, limit: Int, on executor: LoopExecutor) async throws -> [UInt8] {
+        let progress = Progress()
+        let reader = Task.immediate(executorPreference: executor) {
+            defer { progress.end() }
+            return try await collect(body, limit: limit, progress: progress)
+        }
+        if progress.isEnded { return try await reader.value }
+        let delay = TimeAmount(idleLimit)
+        let watch = executor.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
+            progress.check()
+            if progress.isStalled { reader.cancel() }
+        }
+        defer { watch.cancel() }
+        do {
+            return try await withTaskCancellationHandler {
+                try await reader.value
+            } onCancel: {
+                reader.cancel()
+            }
+        } catch {
+            throw progress.isStalled ? APIError.requestTimeout : error
         }
     }
 

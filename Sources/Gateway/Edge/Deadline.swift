@@ -5,10 +5,18 @@ import Tenancy
 enum Deadline {
     /// Throws `APIError.deadline` when `work` takes longer than `limit`; the work is then cancelled, and left when it does
     /// not hear that.
-    static func run<Value: Sendable>(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Value)
-        async throws -> Value
-    {
-        guard let value = try await Race.run(within: limit, work) else { throw APIError.deadline }
+    ///
+    /// - Parameter executor: Where the work begins, at once; nil: on the pool's threads.
+    static func run<Value: Sendable>(
+        _ limit: Duration, on executor: LoopExecutor?, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let value =
+            if let executor {
+                try await Race.run(within: limit, on: executor.eventLoop, executor, work)
+            } else {
+                try await Race.run(within: limit, work)
+            }
+        guard let value else { throw APIError.deadline }
         return value
     }
 }

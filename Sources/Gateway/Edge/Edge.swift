@@ -12,7 +12,7 @@ import Tenancy
 struct Edge: HTTPResponder {
     typealias Context = EdgeContext
 
-    private let tree: RouteTree
+    let tree: RouteTree
     private let authenticator: Authenticator
     private let limits: RequestLimits
     private let clients: ClientAddress
@@ -60,7 +60,12 @@ struct Edge: HTTPResponder {
         self.now = now
     }
 
-    func respond(to request: Request, context: EdgeContext) async throws -> Response {
+    /// Answers a request.
+    ///
+    /// - Parameter executor: Where it runs; nil: on the pool's threads.
+    func answer(
+        _ request: Request, _ match: RouteTree.Match, _ context: EdgeContext, on executor: LoopExecutor?
+    ) async throws -> Response {
         let started = ContinuousClock.now
         var requestID = RequestID.choose(request.headers[.requestID])
         var fields = EdgeHeaders.base
@@ -85,7 +90,7 @@ struct Edge: HTTPResponder {
         var answer: Answer
         metrics.began()
         do {
-            let (route, parameters) = try find(method, path, target: target, headers: request.headers)
+            let (route, parameters) = try find(match, method, path, target: target, headers: request.headers)
             routeName = route.name
             let forwarded = try forwardedIdentity(of: request)
             if let forwarded {
@@ -93,7 +98,7 @@ struct Edge: HTTPResponder {
                 fields[.requestID] = requestID
             }
             answer = try await handle(
-                route, parameters, request, query: query, client: client, requestID: requestID, logger: context.logger,
+                route, parameters, request, query: query, client: client, requestID: requestID, executor: executor,
                 forwarded: forwarded, fields: &fields, identity: &identity)
             if case .webSocket(let serve) = answer.content, let channel = context.channel {
                 guard await WebSocketUpgrader.expect(serve, on: channel) else { throw APIError.upgradeRequired }
@@ -116,7 +121,7 @@ struct Edge: HTTPResponder {
     // MARK: Steps
 
     private func find(
-        _ method: String, _ path: Substring, target: String, headers: HTTPFields
+        _ match: RouteTree.Match, _ method: String, _ path: Substring, target: String, headers: HTTPFields
     ) throws -> (Route, PathParameters) {
         // What stands before the first slash would be lost in routing and become part of an address when forwarded.
         guard target.hasPrefix("/") else { throw APIError.badRequest }
@@ -125,7 +130,7 @@ struct Edge: HTTPResponder {
             $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4
         }
         if length > HeaderLimit.bytes { throw APIError.headersTooLarge }
-        switch tree.match(method, path) {
+        switch match {
         case .route(let route, let parameters): return (route, parameters)
         case .malformedPath: throw APIError.badRequest
         case .unknownPath: throw APIError.notFound("Cannot \(method) \(PercentCoding.escapedHTML(path))")
@@ -138,7 +143,7 @@ struct Edge: HTTPResponder {
 
     private func handle(
         _ route: Route, _ parameters: PathParameters, _ request: Request, query: Substring?, client: String,
-        requestID: String, logger: Logger, forwarded: ClusterIdentity?, fields: inout HTTPFields,
+        requestID: String, executor: LoopExecutor?, forwarded: ClusterIdentity?, fields: inout HTTPFields,
         identity known: inout Call.Identity?
     ) async throws -> Answer {
         if drain.isRefusing, !route.path.hasPrefix("/health"), route.path != "/" {
@@ -165,7 +170,7 @@ struct Edge: HTTPResponder {
                 throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
             }
         }
-        let (body, bytes) = try await readBody(route, request, limit: limit)
+        let (body, bytes) = try await readBody(route, request, limit: limit, on: executor)
         if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
         let call = Call(
@@ -175,7 +180,9 @@ struct Edge: HTTPResponder {
             webSocket: try WebSocketHandshake(request.headers),
             logger: RequestLog.logger(accessLog, requestID: requestID, identity))
         return try await cached(call, ResponseCache.wish(request.headers)) {
-            try await Deadline.run(deadline) { try await self.run(call, request, bytes, forwarded: forwarded) }
+            try await Deadline.run(deadline, on: executor) {
+                try await self.run(call, request, bytes, forwarded: forwarded)
+            }
         }
     }
 
@@ -216,19 +223,21 @@ struct Edge: HTTPResponder {
         }
     }
 
-    private func readBody(_ route: Route, _ request: Request, limit: Int) async throws -> (BodyFields, [UInt8]) {
+    private func readBody(
+        _ route: Route, _ request: Request, limit: Int, on executor: LoopExecutor?
+    ) async throws -> (BodyFields, [UInt8]) {
         let type = request.headers[.contentType]
         switch route.body {
         case .none:
             return (.empty(parseError: .badRequest), [])
         case .lenient:
-            let bytes = try await BodyReader.read(request, limit: limit)
+            let bytes = try await BodyReader.read(request, limit: limit, on: executor)
             let error = APIError(400, "invalid_body", "Invalid request body")
             return (
                 (try? BodyParser.parse(bytes, contentType: type, parseError: error)) ?? .empty(parseError: error), bytes
             )
         case .fields(_, let message):
-            let bytes = try await BodyReader.read(request, limit: limit)
+            let bytes = try await BodyReader.read(request, limit: limit, on: executor)
             let error = APIError(400, "invalid_body", message)
             return (try BodyParser.parse(bytes, contentType: type, parseError: error), bytes)
         }

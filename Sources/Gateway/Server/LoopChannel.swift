@@ -21,7 +21,7 @@ struct LoopChannel<Base: ServerChildChannel>: ServerChildChannel {
 
 /// Runs tasks on one event loop.
 final class LoopExecutor: TaskExecutor {
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 

@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import NIOCore
 
 /// Runs work beside something that may come first, and does not wait for what comes second.
 ///
@@ -42,6 +43,34 @@ package enum Race {
     ) async throws -> Value? {
         try await run(work) { try await Task.sleep(for: limit) }
     }
+
+    /// What `work` gives; nil when it takes longer than `limit`. Begins at once, and costs no task but that of the work: for
+    /// what nearly always comes first.
+    ///
+    /// - Parameters:
+    ///   - eventLoop: The loop that this is called on, for the timer.
+    ///   - executor: Where the work runs.
+    package static func run<Value: Sendable>(
+        within limit: Duration, on eventLoop: any EventLoop, _ executor: any TaskExecutor,
+        _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value? {
+        try Task.checkCancellation()
+        let line = FinishLine<Value?>()
+        let worker = Task.immediate(executorPreference: executor) {
+            do { line.cross(.success(try await work())) } catch { line.cross(.failure(error)) }
+        }
+        if let result = line.crossed { return try result.get() }
+        let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) { line.cross(.success(nil)) }
+        defer {
+            timer.cancel()
+            worker.cancel()
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { line.wait($0) }
+        } onCancel: {
+            line.cross(.failure(CancellationError()))
+        }
+    }
 }
 
 /// Hands the first result to the one who waits; later ones are nobody's.
@@ -54,6 +83,11 @@ private final class FinishLine<Value: Sendable>: Sendable {
     }
 
     private let state = NIOLockedValueBox(State.open)
+
+    /// The result, when it is there already.
+    var crossed: Result<Value, any Error>? {
+        state.withLockedValue { if case .crossed(let result) = $0 { result } else { nil } }
+    }
 
     func wait(_ continuation: CheckedContinuation<Value, any Error>) {
         let result: Result<Value, any Error>? = state.withLockedValue { state in
