@@ -83,7 +83,9 @@ package final class Phone {
         return messagePrefix + String(repeating: "0", count: max(0, 12 - digits.count)) + digits
     }
 
-    private func save(_ message: PhoneMessage) { put(messageKey(message.sequence), message) }
+    private func save(_ message: PhoneMessage) {
+        world.store.put(messageKey(message.sequence), message.stored)
+    }
 
     func saveAppStateKeys() { put(appStateKey, appState) }
 

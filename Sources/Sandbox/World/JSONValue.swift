@@ -1,5 +1,3 @@
-import Foundation
-
 /// A JSON document as a value: what events carry and the control API reads and writes.
 package enum JSONValue: Sendable, Equatable {
     case null
@@ -42,19 +40,6 @@ package enum JSONValue: Sendable, Equatable {
     package var objectValue: [String: JSONValue]? {
         guard case .object(let value) = self else { return nil }
         return value
-    }
-
-    /// Parses a document; `nil` when the bytes are no JSON.
-    package static func parse(_ bytes: some Sequence<UInt8>) -> JSONValue? {
-        try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-    }
-
-    /// Compact text with sorted keys, so that equal values print equally.
-    package var text: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(self) else { return "null" }
-        return String(decoding: data, as: UTF8.self)
     }
 }
 

@@ -152,13 +152,13 @@ struct SmallMachinesTests {
     @Test("event data is JSON with control characters and markup escaped")
     func json() {
         var data = JSONObject()
-        data.set("a", "x\"\\\n<\u{2028}é")
+        data.set("a", "x\"\\\n<\u{2028}é\u{1}\r\t&€😀")
         data.set("b", true)
         data.set("c", 7)
         data.set("d", ["1", "2"])
         data.setNull("e")
         #expect(
             String(decoding: data.bytes, as: UTF8.self)
-                == #"{"a":"x\"\\\n\u003c\u2028é","b":true,"c":7,"d":["1","2"],"e":null}"#)
+                == #"{"a":"x\"\\\n\u003c\u2028é\u0001\r\t\u0026€😀","b":true,"c":7,"d":["1","2"],"e":null}"#)
     }
 }

@@ -30,6 +30,22 @@ extension PhoneMessage {
     }
 }
 
+extension PhoneMessage {
+    /// What the world's store keeps: the form that ``init(from:)`` reads.
+    var stored: Bytes {
+        func numbers(_ bytes: Bytes) -> JSONValue { .array(bytes.map { .int(Int64($0)) }) }
+        var members: [String: JSONValue] = [
+            "sequence": .number(sequence), "id": .string(id), "chat": .string(chat.description),
+            "sender": .string(sender.description), "direction": .string(direction.rawValue), "time": .int(time),
+            "content": numbers(content), "status": .number(status.rawValue), "isRevoked": .bool(isRevoked),
+            "reactions": .object(reactions.mapValues { .string($0) }),
+        ]
+        if let pushName { members["pushName"] = .string(pushName) }
+        if let edited { members["edited"] = numbers(edited) }
+        return JSONValue.object(members).bytes
+    }
+}
+
 extension MessageContent {
     /// The whole `Message` as JSON by its schema; nil when it does not parse.
     package var decoded: JSONValue? {
