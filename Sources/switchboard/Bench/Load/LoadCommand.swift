@@ -13,6 +13,7 @@ struct LoadCommand: AsyncParsableCommand {
             start    an empty server: time to the port and to the first answer, memory
             http     GET /devices/me over 64 connections
             token    POST /devices/token
+            lag      small requests beside large ones
             send     texts of one device one after another, then of 16 devices at once
             receive  texts of phones until the webhook's endpoint has them: at 200 a second, then as fast as they go
             cost     processor time of a text, spread over all devices
@@ -21,7 +22,7 @@ struct LoadCommand: AsyncParsableCommand {
             """)
 
     enum Scenario: String, CaseIterable, ExpressibleByArgument {
-        case start, http, token, send, receive, cost, restart, idle
+        case start, http, token, lag, send, receive, cost, restart, idle
     }
 
     @Argument(help: "What to measure; everything when nothing is named.")
@@ -70,6 +71,7 @@ struct LoadCommand: AsyncParsableCommand {
         for _ in 0..<runs {
             if wanted.contains(.http) { try await rig.measureHTTP(seconds: duration) }
             if wanted.contains(.token) { try await rig.measureTokens(seconds: duration) }
+            if wanted.contains(.lag) { try await rig.measureLag(seconds: duration) }
             if wanted.contains(.send) { try await rig.measureSends(seconds: duration) }
             if wanted.contains(.receive) { try await rig.measureReceiving(seconds: duration) }
             if wanted.contains(.cost) { try await rig.measureCost(seconds: duration) }

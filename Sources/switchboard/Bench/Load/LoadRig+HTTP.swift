@@ -32,6 +32,28 @@ extension LoadRig {
         try await measure("POST /devices/token, 64 connections", plan)
     }
 
+    /// How long small requests take, alone and beside pages of all devices that are asked for as fast as they come: what one
+    /// request does to the loop that others, and the sockets of devices, share with it.
+    func measureLag(seconds: Double) async throws {
+        let requests = world.devices.prefix(4).map { device in
+            HTTPLoadPlan.request("GET", "/devices/me", headers: [("Authorization", "Bearer \(device.token)")])
+        }
+        let small = HTTPLoadPlan(base: api.base, connections: 4, seconds: seconds, rate: 100) { connection, _ in
+            requests[connection % requests.count]
+        }
+        let page = HTTPLoadPlan.request(
+            "GET", "/admin/devices?limit=1000", headers: [("X-Admin-Secret", world.adminSecret)])
+        let large = HTTPLoadPlan(base: api.base, connections: 2, seconds: seconds) { _, _ in page }
+        try await measure("GET /devices/me, 100/s, alone", small)
+        async let pages = HTTPLoad.run(large)
+        try await measure("GET /devices/me, 100/s, beside pages of devices", small)
+        var report = LoadReport("GET /admin/devices?limit=1000, 2 connections")
+        let outcome = try await pages
+        report.set(outcome.latencies, in: outcome.seconds)
+        report.set("failures", Double(outcome.failures))
+        try report.print()
+    }
+
     /// Runs a plan for a moment to warm everything up, then measures it and prints its line.
     func measure(_ name: String, _ plan: HTTPLoadPlan) async throws {
         var warmUp = plan
