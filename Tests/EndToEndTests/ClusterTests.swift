@@ -1,3 +1,4 @@
+import Database
 import Foundation
 import TestSupport
 import Testing
@@ -37,6 +38,8 @@ struct ClusterTests {
 
             killed.signal(SIGKILL)
             frozen.signal(SIGSTOP)
+            try await killed.waitForEnd()
+            let before = try await LeaseRow.all(cluster.database)
             // While nobody runs them, the devices get messages and are told to send some.
             for (index, device) in devices.enumerated() {
                 let sent = try await world.post(
@@ -53,6 +56,7 @@ struct ClusterTests {
                 try await group.waitForAll()
             }
             for device in devices { try await device.waitForLogin(through: first.api) }
+            try await Self.expectTakeOver(before, cluster)
 
             frozen.signal(SIGCONT)
             _ = try await eventually("the thawed node closing its sessions", within: .seconds(60)) {
@@ -72,6 +76,9 @@ struct ClusterTests {
                 let kind = violation["data"]["kind"].string
                 #expect(kind == "two_sockets" || kind == "socket_overlap", "\(violation)")
                 if kind == "socket_overlap" { #expect(violation["data"]["frames"].int == 0, "\(violation)") }
+                // Only what a node without life left open overlaps with what its successor opened.
+                let account = violation["account"].string ?? violation["data"]["account"].string
+                #expect(Self.phones.indices.contains { $0 % 3 != 0 && Self.phones[$0] == account }, "\(violation)")
             }
 
             // A node that stops hands over: no request to the others fails, none that it took fails.
@@ -98,6 +105,25 @@ struct ClusterTests {
             for try await (index, device) in group { made[index] = device }
             return made.sorted { $0.key < $1.key }.map(\.value)
         }
+    }
+
+    /// Every lease of the dead and of the frozen node was taken by the one that lives, not before it ran out and not later
+    /// than fifteen seconds after it was last renewed, by the database's clock.
+    private static func expectTakeOver(_ before: [Int64: LeaseRow], _ cluster: Cluster) async throws {
+        let after = try await LeaseRow.all(cluster.database)
+        let survivor = try #require(
+            before.values.map(\.node).first { node in after.values.allSatisfy { $0.node == node } })
+        var taken = 0
+        for (did, old) in before where old.node != survivor {
+            let new = try #require(after[did])
+            #expect(new.epoch > old.epoch && new.acquiredAt >= old.expiresAt, "\(did): \(old), \(new)")
+            taken += 1
+            // A survivor that was too busy to renew its own gave it up and took it again: that is no measure.
+            guard new.epoch == old.epoch + 1 else { continue }
+            let renewedAt = old.expiresAt - Cluster.leaseSeconds
+            #expect(new.acquiredAt - renewedAt <= 15, "\(did): \(old), \(new)")
+        }
+        #expect(taken == 4)
     }
 
     /// Every message once: at the friend's phone and in the devices' stores.
@@ -165,6 +191,36 @@ struct ClusterTests {
             }
             try await group.waitForAll()
         }
+    }
+}
+
+/// A lease as the database has it; times in seconds of its clock.
+private struct LeaseRow {
+    let node: String
+    let epoch: Int64
+    let expiresAt: Double
+    let acquiredAt: Double
+
+    /// By device.
+    static func all(_ uri: String) async throws -> [Int64: LeaseRow] {
+        let connection = try await DedicatedConnection.open(DatabaseConfiguration(uri: uri))
+        let rows = try await connection.query(
+            Statement(
+                "test.leases",
+                """
+                SELECT did, node_id::text, epoch, extract(epoch FROM expires_at)::float8,
+                  extract(epoch FROM acquired_at)::float8
+                FROM sb.device_leases WHERE node_id IS NOT NULL
+                """))
+        await connection.close()
+        return Dictionary(
+            try rows.map { row in
+                (
+                    try row[0] as Int64,
+                    LeaseRow(node: try row[1], epoch: try row[2], expiresAt: try row[3], acquiredAt: try row[4])
+                )
+            }
+        ) { first, _ in first }
     }
 }
 

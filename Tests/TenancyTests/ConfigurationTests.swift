@@ -64,6 +64,16 @@ struct ConfigurationTests {
                 ])
     }
 
+    @Test("by default a lease outlives a missed renewal, and a dead node's devices are free within fifteen seconds")
+    func leases() throws {
+        let node = try SwitchboardConfiguration(texts: Self.minimal).node
+        #expect(node.leaseLifetime == .seconds(15) && node.leaseRenewal == .seconds(5))
+        let supervision = SessionSupervisor.Configuration(nodeID: UUID(), nodeName: "n")
+        #expect(supervision.leaseTTL == 15 && supervision.renewInterval == 5 && supervision.watchInterval <= 1)
+        // Who could not renew closes its sockets before anybody else may open one.
+        #expect(supervision.selfFence + supervision.watchInterval < supervision.leaseTTL)
+    }
+
     @Test("all problems are reported together")
     func together() {
         #expect(problems(["SERVER_PORT": "x", "CHAOS_STEPS": "0", "LEASE_TTL": "?"]).count == 3)

@@ -19,6 +19,13 @@ struct API: Sendable {
     let base: String
     var headers: [String: String] = [:]
 
+    /// Fails at once when nobody listens: tests that kill what they talk to ask again themselves.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     func with(_ name: String, _ value: String) -> API {
         var copy = self
         copy.headers[name] = value
@@ -49,7 +56,7 @@ struct API: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         for (name, value) in extra { request.headers.replaceOrAdd(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(seconds))
+        let response = try await Self.client.execute(request, timeout: .seconds(seconds))
         let bytes = try await response.body.collect(upTo: 32 * 1024 * 1024)
         return Answer(
             status: Int(response.status.code), headers: response.headers, body: [UInt8](bytes.readableBytesView))

@@ -66,10 +66,14 @@ final class ProgramProcess: @unchecked Sendable {  // `process` is only touched 
 
 /// A sandbox and nodes on one database, each a process.
 struct Cluster {
+    /// `LEASE_TTL` of the nodes.
+    static let leaseSeconds = 5.0
     static let adminSecret = "a-cluster-admin-secret-of-32-characters-or-more"
 
     let sandbox: ProgramProcess
     let nodes: [ProgramProcess]
+    /// URI of their database.
+    let database: String
 
     var world: API { API(base: (sandbox.ready["sandbox"]["control"].string ?? "") + "/v1") }
 
@@ -105,7 +109,7 @@ struct Cluster {
                     started.append(node)
                     nodes.append(node)
                 }
-                try await body(Cluster(sandbox: sandbox, nodes: nodes))
+                try await body(Cluster(sandbox: sandbox, nodes: nodes, database: uri))
             } catch {
                 for node in started.dropFirst() { print("a node said:\n\(node.output.suffix(4000))") }
                 throw error
@@ -118,7 +122,8 @@ struct Cluster {
         return [
             "WHATSAPP_DATASTORE_URI": uri, "ADMIN_SECRET_KEY": adminSecret,
             "JWT_SECRET_KEY": "a-cluster-token-secret-of-32-characters-or-more", "SERVER_ADDRESS": "127.0.0.1",
-            "SERVER_PORT": "0", "DB_POOL_SIZE": "3", "NODE_ID": name, "LEASE_TTL": "5s", "LEASE_RENEW": "1s",
+            "SERVER_PORT": "0", "DB_POOL_SIZE": "3", "NODE_ID": name, "LEASE_TTL": "\(Int(leaseSeconds))s",
+            "LEASE_RENEW": "1s",
             "WHATSAPP_WS_URL": part["ws"].string ?? "", "WHATSAPP_NOISE_ROOT_KEY": part["root_public_key"].string ?? "",
             "WHATSAPP_WEB_ORIGIN": part["control"].string ?? "", "WEBHOOK_ALLOW_HTTP": "true",
             "EGRESS_ALLOW_CIDRS": "127.0.0.0/8", "LOG_FORMAT": "text",
