@@ -23,7 +23,13 @@ struct TourTests {
         ("docs/guides/first-bot-curl.md", ["the guest asks: Are you open today?", "connection.pair_success"]),
         ("docs/guides/first-bot-python.md", ["answered 12025550121@s.whatsapp.net"]),
         ("docs/guides/first-bot-swift.md", [#""state":"paired""#]),
-        ("docs/guides/webhooks.md", ["signature ok  test.ping", #""Status":"success""#]),
+        (
+            "docs/guides/webhooks.md",
+            [
+                "signature ok  test.ping", #""Status":"success""#, #"{"queued":1,"skipped":0}"#, "event: connection.qr",
+                #"{"event_type":"connection.qr","attempts":[{"attempt":1"#,
+            ]
+        ),
         ("docs/sandbox.md", [#""text":"hello""#]),
         ("docs/fair-use.md", ["is_registered"]),
         ("docs/api.md", ["3.1"]),

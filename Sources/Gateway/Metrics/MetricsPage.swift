@@ -8,9 +8,11 @@ import Webhooks
 package actor MetricsPage {
     private let dependencies: GatewayDependencies
     private let registry: MetricsRegistry
-    /// Statistics of the database are asked for at most this often, however many scrape.
+    /// Statistics of the database are asked for at most this often, however many scrape; and so that counting a long queue
+    /// takes no more than a fiftieth of the time.
     private static let interval = Duration.seconds(5)
-    private var lastStatistics: ContinuousClock.Instant?
+    private static let rest = 50
+    private var nextStatistics: ContinuousClock.Instant?
 
     init(_ dependencies: GatewayDependencies) {
         self.dependencies = dependencies
@@ -57,8 +59,10 @@ package actor MetricsPage {
 
     /// Without a database the values of before stand.
     private func setStatistics() async {
-        if let lastStatistics, ContinuousClock.now - lastStatistics < Self.interval { return }
-        lastStatistics = .now
+        let started = ContinuousClock.now
+        if let nextStatistics, started < nextStatistics { return }
+        nextStatistics = started + Self.interval
+        defer { nextStatistics = .now + max(Self.interval, (.now - started) * Self.rest) }
         if let counts = try? await dependencies.tenants.statistics() {
             set("switchboard_devices", Double(counts.activeDevices), [("status", "active")])
             set("switchboard_devices", Double(counts.disconnectedDevices), [("status", "disconnected")])

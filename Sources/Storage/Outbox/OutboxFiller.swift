@@ -14,6 +14,16 @@ package struct OutboxFiller: Sendable {
             [.int(webhook.tenantID), .int(webhook.did), .int(webhook.id), .int(first), SQLValue(count), .bytes(body)])
     }
 
+    /// The devices whose leases `node` has, in the order of their making, with the number of the newest event of each: what
+    /// stands behind the last space of its key.
+    package func progress(
+        of node: UUID
+    ) async throws -> [(device: (did: Int64, epoch: Int64), newest: Int64?)] {
+        try await pool.query(Self.newest, [.uuid(node)]).map {
+            ((did: try $0["did"], epoch: try $0["epoch"]), try $0["newest"])
+        }
+    }
+
     /// Brings statistics and visibility up to date, as autovacuum would in time.
     package func settle() async throws {
         try await pool.script("VACUUM ANALYZE sb.webhook_deliveries; VACUUM ANALYZE sb.webhook_events")
@@ -24,6 +34,14 @@ package struct OutboxFiller: Sendable {
         try await pool.script(
             "TRUNCATE sb.webhook_deliveries, sb.webhook_events, sb.webhook_dedupe, sb.webhook_attempts")
     }
+
+    private static let newest = Statement(
+        "filler.newest",
+        """
+        SELECT l.did, l.epoch, (SELECT max(substring(k.dedupe_key FROM '[0-9]+$')::bigint) FROM sb.webhook_dedupe k
+          WHERE k.did = l.did) AS newest
+        FROM sb.device_leases l WHERE l.node_id = $1 ORDER BY l.did
+        """)
 
     private static let insert = Statement(
         "filler.insert",

@@ -47,14 +47,28 @@ enum DeliveryStatements {
 
     // MARK: Statistics
 
+    /// The oldest row that waits is looked for at the head of each webhook's queue, not among all that wait.
     static let statistics = Statement(
         "deliveries.statistics",
         """
+        WITH RECURSIVE waiting AS (
+          (SELECT webhook_id AS id FROM sb.webhook_deliveries WHERE state = 'pending' AND NOT is_test
+            ORDER BY webhook_id LIMIT 1)
+          UNION ALL
+          SELECT (SELECT d.webhook_id FROM sb.webhook_deliveries d
+            WHERE d.state = 'pending' AND NOT d.is_test AND d.webhook_id > w.id ORDER BY d.webhook_id LIMIT 1)
+          FROM waiting w WHERE w.id IS NOT NULL),
+        heads AS (
+          SELECT (SELECT d.created_at FROM sb.webhook_deliveries d
+            WHERE d.webhook_id = w.id AND d.state = 'pending' AND NOT d.is_test
+            ORDER BY d.priority, d.seq, d.id LIMIT 1) AS created_at
+          FROM waiting w WHERE w.id IS NOT NULL
+          UNION ALL
+          SELECT min(created_at) FROM sb.webhook_deliveries WHERE state = 'retrying' AND NOT is_test)
         SELECT (SELECT count(*) FROM sb.webhooks), (SELECT count(*) FROM sb.webhooks WHERE active),
           h.success, h.failed, h.dead,
           (SELECT count(*) FROM sb.webhook_deliveries WHERE state IN ('pending', 'retrying') AND NOT is_test),
-          (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM sb.webhook_deliveries
-            WHERE state IN ('pending', 'retrying') AND NOT is_test),
+          (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM heads),
           h.day_success, h.day_dead,
           (SELECT count(*) FROM sb.webhooks WHERE NOT active AND disabled_reason IN ('failing', 'gone'))
         FROM (SELECT coalesce(sum(success), 0)::bigint AS success, coalesce(sum(failed), 0)::bigint AS failed,

@@ -8,6 +8,7 @@ struct BenchCommand: ParsableCommand {
         discussion: "Figures of a debug build mean nothing. Each is the median of five runs.",
         subcommands: [
             LoadCommand.self, BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self, BenchWebhookWorkerCommand.self,
+            BenchWebhookProducerCommand.self,
         ])
 
     @Option(help: "Only benchmarks whose name contains this text.")

@@ -7,9 +7,9 @@ import NIOPosix
 import Storage
 import Webhooks
 
-/// `switchboard bench webhook-faults`: events to endpoints that fail, hang, reset and come back, while the processes
-/// that deliver them are killed and PostgreSQL is restarted. Ends with status 1 unless every event reached every
-/// endpoint under one id and in order.
+/// `switchboard bench webhook-faults`: events to endpoints that fail, hang, reset and come back, while the process that
+/// stores them and those that deliver them are killed and PostgreSQL is restarted. Ends with status 1 unless every event
+/// reached every endpoint under one id and in order.
 struct BenchWebhookFaultsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "webhook-faults", abstract: "Prove that no event is lost, whatever is killed.")
@@ -23,7 +23,10 @@ struct BenchWebhookFaultsCommand: AsyncParsableCommand {
     @Option(help: "Processes that deliver.")
     var workers = 2
 
-    @Option(help: "How often one of them is killed with SIGKILL.")
+    @Option(help: "Events that are stored per second, at most.")
+    var rate = 400
+
+    @Option(help: "How often one of them, and the one that stores, is killed with SIGKILL.")
     var kills = 5
 
     @Option(help: "Seconds until the test gives up.")
@@ -39,25 +42,15 @@ struct BenchWebhookFaultsCommand: AsyncParsableCommand {
             try await made.addDevices(devices) { _ in endpoints.map { ($0.url, $0.ordering) } }
             world = made
             for _ in 0..<workers { try crew.start() }
+            try crew.startProducer([
+                "--events", "\(events)", "--rate", "\(rate)", "--node", made.nodeID.uuidString,
+            ])
         } catch {
             crew.killAll()
             await server.stop()
             throw error
         }
         let start = ContinuousClock.now
-        let (total, devices) = (events, devices)
-        let producing = Task {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for device in 0..<devices {
-                    group.addTask {
-                        for number in stride(from: device, to: total, by: devices) {
-                            try await Self.storeSurely(world, Int64(number), device)
-                        }
-                    }
-                }
-                try await group.waitForAll()
-            }
-        }
         var outcome = FaultOutcome(events: events, endpoints: endpoints.count)
         do {
             let wanted = events * endpoints.count
@@ -72,14 +65,13 @@ struct BenchWebhookFaultsCommand: AsyncParsableCommand {
                     restarted = true
                 } else {
                     try crew.killOneAndStartAnother()
+                    if try crew.killProducerAndStartAnother() { outcome.producerKills += 1 }
                     outcome.kills += 1
                 }
             }
-            try await producing.value
             try await reach(wanted, endpoints, start)
         } catch {
             outcome.error = "\(error)"
-            producing.cancel()
         }
         crew.killAll()
         outcome.judge(endpoints, devices: devices)
@@ -89,15 +81,6 @@ struct BenchWebhookFaultsCommand: AsyncParsableCommand {
         await server.stop()
         Application.printLine(try outcome.json)
         if !outcome.isSound { throw ExitCode(1) }
-    }
-
-    /// The queue keeps what it could not store yet; a caller that was told so tries the same event again.
-    private static func storeSurely(_ world: WebhookBenchWorld, _ number: Int64, _ device: Int) async throws {
-        while true {
-            do { return try await world.store(number, device: device) } catch {
-                try await Task.sleep(for: .milliseconds(100))
-            }
-        }
     }
 
     private func reach(_ mark: Int, _ endpoints: [FaultyEndpoint], _ start: ContinuousClock.Instant) async throws {
@@ -113,6 +96,8 @@ struct FaultOutcome: Encodable {
     let events: Int
     let endpoints: Int
     var kills = 0
+    /// How often the process that stores the events was killed before it had stored all.
+    var producerKills = 0
     var seconds = 0.0
     var missing = 0
     /// Events that came under more than one id, or ids that stood for more than one event.
@@ -234,62 +219,5 @@ final class FaultyEndpoint: Sendable {
         // Away for thirty requests of every three hundred.
         case .absent: record.requests % 300 < 30 ? .reset : .taken
         }
-    }
-}
-
-/// The processes that deliver.
-struct WorkerCrew {
-    let uri: String
-    private var running: [Process] = []
-
-    init(uri: String) { self.uri = uri }
-
-    mutating func start() throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["bench", "webhook-worker", "--database", uri]
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        running.append(process)
-    }
-
-    /// The oldest is killed without a chance to tidy up.
-    mutating func killOneAndStartAnother() throws {
-        if !running.isEmpty { Self.kill(running.removeFirst()) }
-        try start()
-    }
-
-    mutating func killAll() {
-        for process in running { Self.kill(process) }
-        running = []
-    }
-
-    private static func kill(_ process: Process) {
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-}
-
-/// Delivers what is due until it is killed; part of `webhook-faults`.
-struct BenchWebhookWorkerCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "webhook-worker", abstract: "Deliver until killed.", shouldDisplay: false)
-
-    @Option(help: "The database's URI.")
-    var database: String
-
-    func run() async throws {
-        let opened = try await StorageDatabase.open(
-            .init(uri: database, applicationName: "switchboard/bench-worker"), migrations: .off,
-            logger: WebhookBenchWorld.quiet)
-        // Short waits, so that the test is about faults and not about patience.
-        let configuration = WebhookDispatcher.Configuration(
-            timeout: .seconds(1),
-            retry: RetryPolicy(
-                fastAttempts: 100, fastStep: 5, slowSchedule: Array(repeating: 1, count: 100), maximumAge: 86_400),
-            breaker: CircuitBreaker(pauses: [50]), pollInterval: .milliseconds(100), runTime: .seconds(1),
-            claimSlack: .seconds(1))
-        try await WebhookBenchWorld.dispatcher(opened, configuration).run()
     }
 }

@@ -13,8 +13,8 @@ import Webhooks
 /// their events: the gateway's own parts, without WhatsApp.
 struct WebhookBenchWorld: Sendable {
     struct Device: Sendable {
-        let lease: DeviceLease
-        let tenantID: Int64
+        let did: Int64
+        let epoch: Int64
         var webhooks: [WebhookRecord] = []
     }
 
@@ -34,6 +34,20 @@ struct WebhookBenchWorld: Sendable {
         let nodeID = UUID()
         try await LeaseRepository(pool: database.system).register(
             node: nodeID, name: "bench", url: "http://127.0.0.1", version: Application.version, maxDevices: 10_000)
+        return try make(database, nodeID: nodeID, loops: loops, onEvents: onEvents)
+    }
+
+    /// As the node that made the world's devices, in another process.
+    static func reopen(_ uri: String, nodeID: UUID) async throws -> WebhookBenchWorld {
+        let database = try await StorageDatabase.open(
+            DatabaseConfiguration(uri: uri, applicationName: "switchboard/bench-producer"), migrations: .off,
+            logger: quiet)
+        return try make(database, nodeID: nodeID, loops: 1) { _ in }
+    }
+
+    private static func make(
+        _ database: StorageDatabase, nodeID: UUID, loops: Int, onEvents: @escaping @Sendable (StoredEvents) -> Void
+    ) throws -> WebhookBenchWorld {
         let envelope = try benchEnvelope()
         let commits = (0..<loops).map { _ in
             GroupCommit(
@@ -43,6 +57,13 @@ struct WebhookBenchWorld: Sendable {
         }
         return WebhookBenchWorld(
             database: database, envelope: envelope, commits: commits, nodeID: nodeID)
+    }
+
+    /// The same world with these devices.
+    func with(_ devices: [(did: Int64, epoch: Int64)]) -> WebhookBenchWorld {
+        var world = self
+        world.devices = devices.map { Device(did: $0.did, epoch: $0.epoch) }
+        return world
     }
 
     /// The same in every process of one measurement; its database is thrown away.
@@ -88,7 +109,7 @@ struct WebhookBenchWorld: Sendable {
                 let lease = try await LeaseRepository(pool: database.system).claim(
                     node: nodeID, did: made.did, ttl: 86_400)
             else { throw DeliveryBenchFailure("a device could not be claimed") }
-            var device = Device(lease: lease, tenantID: tenantID)
+            var device = Device(did: lease.did, epoch: lease.epoch)
             for (url, ordering) in urls(index) {
                 let change = WebhookChange(url: url, events: [], ordering: ordering)
                 let webhook = try await webhooks.insert(
@@ -102,7 +123,7 @@ struct WebhookBenchWorld: Sendable {
     /// Stores one event of a device; returns when it is durable.
     func store(_ number: Int64, device index: Int) async throws {
         let device = devices[index]
-        var changes = ChangeSet(did: device.lease.did, epoch: device.lease.epoch)
+        var changes = ChangeSet(did: device.did, epoch: device.epoch)
         changes.events = [Self.event(number)]
         let sent = changes
         let commit = commits[index % commits.count]

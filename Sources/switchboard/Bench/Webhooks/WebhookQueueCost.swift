@@ -1,3 +1,4 @@
+import Database
 import Foundation
 import NIOConcurrencyHelpers
 import Storage
@@ -25,6 +26,9 @@ struct WebhookQueueCost {
         var world = try await WebhookBenchWorld.open(uri)
         try await world.addDevices(devices) { _ in [(sink.url, .device)] }
         let filler = OutboxFiller(pool: world.database.system)
+        // Only the owner of the tables may empty them.
+        let owner = ConnectionPool(
+            configuration: world.database.configuration, name: "owner", logger: WebhookBenchWorld.quiet)
         let text = #"{"event_type":"message.received","data":{"text":"\#(String(repeating: "x", count: 300))"}}"#
         for (index, device) in world.devices.enumerated() {
             guard let webhook = device.webhooks.first else { continue }
@@ -52,7 +56,8 @@ struct WebhookQueueCost {
         delivering.cancel()
         await delivering.value
         await sink.stop()
-        try await filler.clear()
+        try await OutboxFiller(pool: owner).clear()
+        await owner.shutdown()
         await world.shutdown()
         try WebhookFigure(
             name: "webhook cost of an event with \(size) pending", value: passed / Double(max(1, count)) * 1_000_000,
