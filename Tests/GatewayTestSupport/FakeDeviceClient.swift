@@ -15,6 +15,7 @@ package final class FakeDeviceClient: DeviceClient {
         package var queued: [TextMessage] = []
         package var assertions: [PasskeyAssertion] = []
         package var reconnects = 0
+        package var resumes = 0
         package var logouts = 0
         package var stops = 0
         package var abandons = 0
@@ -47,6 +48,8 @@ package final class FakeDeviceClient: DeviceClient {
     package func start() async throws {}
     package func stop() async { change { $0.stops += 1 } }
     package func abandon() async { change { $0.abandons += 1 } }
+
+    package func resume() async { change { $0.resumes += 1 } }
 
     package func reconnect() async throws {
         try check()

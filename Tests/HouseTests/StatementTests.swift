@@ -14,7 +14,7 @@ struct StatementTests {
     /// Statements that mean the rows of everybody.
     static let forEverybody: [String: Set<String>] = [
         "a node's own work: leases, hand-over, a dead node's devices": [
-            "nodes.live", "nodes.reap", "leases.share", "leases.release_all", "leases.run_out",
+            "nodes.live", "nodes.reap", "leases.share", "leases.release_all", "leases.run_out", "leases.outdated",
         ],
         "housekeeping by age, which asks for no content": [
             "housekeeping.messages_default", "housekeeping.message_receipts", "housekeeping.message_reactions",
@@ -27,7 +27,9 @@ struct StatementTests {
             "outbox.claim_lanes", "outbox.runs", "outbox.finish_lanes", "outbox.release", "outbox.ready",
             "outbox.failing", "webhooks.erase_old_secrets",
         ],
-        "the operator's numbers": ["system.statistics", "deliveries.statistics", "deliveries.by_tenant"],
+        "the operator's numbers": [
+            "system.statistics", "deliveries.statistics", "deliveries.by_tenant", "devices.online",
+        ],
         "a number for a row to come, or whether row-level security is on": [
             "webhooks.next_id", "storage.row_security",
         ],

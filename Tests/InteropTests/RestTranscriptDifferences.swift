@@ -86,8 +86,18 @@ enum RestDifferences {
             .added("data.outbox_pending", "number"), .added("data.outbox_oldest_seconds", "number"),
             .added("data.db_latency_ms", "number"), .changed("data.go_version", "'go1.27.3'", "'swift-6'")),
         on(["GET /admin/health"], by: "13-configuration, section 12", .added("data.restore", "object")),
+        on(
+            ["GET /admin/devices/status"], by: "12-device-scoping-api, section 6.1",
+            .added("data.devices[].state_reason", "text")),
+        on(
+            ["GET /admin/api-keys/{}/devices/status"], by: "12-device-scoping-api, section 6.1",
+            .added("data[].state_reason", "text")),
         on(["GET /admin/devices/status"], by: "8 (4)", .added("data.devices[].node_id", "null")),
         on(["GET /admin/api-keys/{}/devices/status"], by: "8 (13)", .added("data[].node_id", "null")),
+        on(
+            ["GET /devices/me", "GET /devices/me/status"], in: ["device not logged in to WhatsApp"],
+            by: "12-device-scoping-api, section 6.1",
+            .added("data.state_reason", "text")),
         on(
             ["GET /admin/webhooks/stats"], by: "8 (6)", .added("data.total_deliveries_24h", "number"),
             .added("data.successful_deliveries_24h", "number"), .added("data.failed_deliveries_24h", "number"),

@@ -196,6 +196,40 @@ struct SupervisorTests {
         }
     }
 
+    @Test("a ban that is over and a version that is newer than the refused one bring devices back; other holds stay")
+    func holdsLifted() async throws {
+        try await run(devices: 4) { bench, dids in
+            _ = try await eventually("four sessions", within: .seconds(60)) {
+                bench.supervisor.restore.done == 4 ? true : nil
+            }
+            let builtIn = WhatsAppVersion.builtIn
+            let holds = [
+                "held_reason = 'temporarily_banned', held_until = now() + interval '1 hour'",
+                "held_reason = 'client_outdated', end_text = '\(builtIn.major).\(builtIn.minor).\(builtIn.revision - 1)'",
+                "held_reason = 'client_outdated', end_text = '\(builtIn.text)'", "held_reason = 'stream_replaced'",
+            ]
+            for (did, hold) in zip(dids, holds) {
+                try await bench.fixture.script("UPDATE sb.devices SET desired = 'held', \(hold) WHERE did = \(did)")
+            }
+            // The first two of them run here; the others do not run at all.
+            for did in dids.suffix(2) { await bench.supervisor.stop(did: did) }
+            let outdated = try #require(bench.factory.sessions[dids[1]])
+            _ = try await eventually("the outdated device") { outdated.now.resumes == 1 ? true : nil }
+            let banned = try #require(bench.factory.sessions[dids[0]])
+            #expect(banned.now.resumes == 0)
+            try await bench.fixture.script(
+                "UPDATE sb.devices SET held_until = now() - interval '1 second' WHERE did = \(dids[0])")
+            _ = try await eventually("the banned device") { banned.now.resumes == 1 ? true : nil }
+            let held: Int? = try await bench.scalar(
+                "SELECT count(*) FROM sb.devices WHERE desired = 'held' AND held_reason IS NOT NULL")
+            #expect(held == 2 && bench.supervisor.running(did: dids[2]) == nil)
+            // Nobody runs it: it is claimed as any other that should run.
+            try await bench.fixture.script("UPDATE sb.devices SET end_text = '2.3000.1' WHERE did = \(dids[2])")
+            _ = try await eventually("the other outdated device") { bench.supervisor.running(did: dids[2]) }
+            #expect(bench.supervisor.running(did: dids[3]) == nil)
+        }
+    }
+
     @Test("leases that cannot be renewed because the database hangs close their sessions all the same")
     func hungDatabase() async throws {
         try await run(devices: 1, selfFence: 2) { bench, dids in

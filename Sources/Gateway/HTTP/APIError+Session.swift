@@ -46,7 +46,9 @@ extension APIError {
             case .pairingInterrupted:
                 APIError(
                     502, "wa_disconnected", "whatsapp qr channel closed before delivering a code", reference: true)
-            case .pairingForged, .pairingRejected:
+            case .pairingRejected:
+                APIError(403, "pairing_rejected", "this number may not be linked here", reference: true)
+            case .pairingForged:
                 APIError(
                     502, "pairing_failed", "whatsapp qr channel entered an unexpected state", reference: true)
             case .clientOutdated: .clientOutdated
@@ -72,9 +74,7 @@ extension APIError {
             case .replaced: .streamReplaced
             case .banned(_, let until): .banned(until: until)
             case .clientOutdated: .clientOutdated
-            case .refused(let code, let text):
-                APIError(
-                    502, "wa_unavailable", "login refused with \(code): \(text)", reference: true, whatsAppCode: code)
+            case .refused(let code, let text): .loginRefused(code: code, text: text)
             case .leaseLost: .leaseElsewhere
             case .storage: .databaseUnavailable
             }

@@ -146,6 +146,14 @@ extension APIError {
         return error
     }
 
+    /// 401, 403 and 406 speak of the account; the other codes of what stands between.
+    static func loginRefused(code: Int, text: String) -> APIError {
+        let isForbidden = [401, 403, 406].contains(code)
+        return APIError(
+            isForbidden ? 403 : 502, isForbidden ? "wa_forbidden" : "wa_unavailable",
+            "login refused with \(code): \(text)", reference: true, whatsAppCode: code)
+    }
+
     static func queryRefused(code: Int, text: String) -> APIError {
         let (status, word) =
             switch code {

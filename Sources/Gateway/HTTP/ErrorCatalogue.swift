@@ -133,6 +133,9 @@ extension ErrorCatalogue {
             "pairing_failed", 502, message: "whatsapp qr channel entered an unexpected state",
             "Linking broke off. Begin again."),
         Entry(
+            "pairing_rejected", 403, message: "this number may not be linked here",
+            "The gateway's rules refuse the number that scanned the code."),
+        Entry(
             "pairing_code_invalid", 422, message: "pairing code was not accepted",
             "The phone did not accept the code. Ask for a new one."),
         Entry(
@@ -148,7 +151,8 @@ extension ErrorCatalogue {
             "wa_rejected", 422, message: "info query returned status 406: not-acceptable",
             "WhatsApp refused the request's content; `data.wa_code` is its number."),
         Entry(
-            "wa_forbidden", 403, message: "info query returned status 403: forbidden", "The account may not do this."),
+            "wa_forbidden", 403, message: "info query returned status 403: forbidden",
+            "The account may not do this, or may not log in."),
         Entry(
             "wa_not_found", 404, message: "info query returned status 404: item-not-found",
             "WhatsApp does not know what was asked for."),

@@ -22,6 +22,8 @@ package struct GatewayDependencies: Sendable {
     package var sendLimits: SendLimiter
     package var simulation: SimulationSettings
     package var sendQueue: SendQueueSettings
+    /// Devices that the operator's reconnect of all works on at once.
+    package var reconnectConcurrency: Int
     package var audit: AuditLog
     package var egress: EgressGuard
     package var node: NodeIdentity
@@ -72,6 +74,7 @@ package struct GatewayDependencies: Sendable {
         sendLimits = SendLimiter(configuration.sendLimit)
         simulation = configuration.simulation
         sendQueue = configuration.sendQueue
+        reconnectConcurrency = configuration.startup.concurrency
         self.audit = audit
         self.egress = egress
         self.node = node

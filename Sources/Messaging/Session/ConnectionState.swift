@@ -98,6 +98,14 @@ package enum SessionEnd: Sendable, Hashable {
         }
     }
 
+    /// Whether time or a newer client version ends it, without anybody's doing.
+    package var passes: Bool {
+        switch self {
+        case .banned, .clientOutdated: true
+        case .loggedOut, .unlinked, .replaced, .refused, .leaseLost, .storage: false
+        }
+    }
+
     /// Short word for the device row's `held_reason` and for logs.
     package var word: String {
         switch self {

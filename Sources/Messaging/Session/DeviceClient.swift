@@ -16,6 +16,8 @@ package protocol DeviceClient: AnyObject, Sendable {
     func abandon() async
     /// Whether nothing is under way that a move to another node would disturb.
     func isIdle() async -> Bool
+    /// Connects again what stopped for a reason that has passed, as the device row says: a ban, a version that was refused.
+    func resume() async
     /// Connects again at once, also out of a waiting or stopped state; returns when ready (20 s).
     func reconnect() async throws
     /// Unlinks at the server (30 s), then erases credentials even if that failed; state becomes logged out.
@@ -54,6 +56,7 @@ package protocol DeviceClient: AnyObject, Sendable {
 extension DeviceClient {
     package func abandon() async { await stop() }
     package func isIdle() async -> Bool { true }
+    package func resume() async {}
 
     package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
         let sent = try await sendText(message)

@@ -1,4 +1,5 @@
 import NIOCore
+import Transport
 
 /// How a session ends, and how callers wait for it to become ready.
 extension DeviceSession {
@@ -44,6 +45,7 @@ extension DeviceSession {
             changes.credentials = .erase
             changes.device.status = .loggedOut
             changes.device.wish = .stopped
+            note(reason, until: nil, in: &changes)
             changes.events.append(.loggedOut(own: ownNumber, end: reason, at: now))
         case .replaced:
             hold(reason, until: nil, in: &changes)
@@ -65,8 +67,19 @@ extension DeviceSession {
     private func hold(_ reason: SessionEnd, until: Timestamp?, in changes: inout ChangeSet) {
         changes.device.status = .disconnected
         changes.device.wish = .held
+        note(reason, until: until, in: &changes)
+    }
+
+    private func note(_ reason: SessionEnd, until: Timestamp?, in changes: inout ChangeSet) {
         changes.device.heldReason = .some(reason.word)
         changes.device.heldUntil = .some(until)
+        switch reason {
+        case .loggedOut(let code, let text, _), .refused(let code, let text):
+            (changes.device.endCode, changes.device.endText) = (code, text)
+        case .banned(let code, _): changes.device.endCode = code
+        case .clientOutdated: changes.device.endText = configuration.clientVersion.description
+        case .unlinked, .replaced, .leaseLost, .storage: break
+        }
     }
 
     private func forgetIdentity() {

@@ -13,8 +13,23 @@ extension DeviceSession {
         guard case .idle = link else { return }
         scheduleUpkeep()
         guard credentials?.isPaired == true else { return }
+        if let end = configuration.earlierEnd {
+            link = .stopped(end)
+            return publish { state in
+                state.phase = .stopped
+                state.end = end
+            }
+        }
         try await resumeUnsettledSends()
         guard case .idle = link else { return }
+        dial(pairing: false)
+    }
+
+    package func resume() async {
+        guard case .stopped(let end) = link, end.passes else { return }
+        ladder.reset()
+        didRefreshVersion = false
+        publish { $0.end = nil }
         dial(pairing: false)
     }
 
@@ -123,6 +138,7 @@ extension DeviceSession {
         guard let keys, !isClosed else { return }
         if !pairing { registration = nil }
         guard configuration.holdsLease() else { return end(.leaseLost, announce: false) }
+        configuration.clientVersion = host.clientVersion ?? configuration.clientVersion
         let payload: [UInt8]
         if pairing {
             payload = ClientPayload.registration(

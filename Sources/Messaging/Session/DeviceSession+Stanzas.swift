@@ -120,13 +120,26 @@ extension DeviceSession {
         case .retry(let after, let reason): loseConnection(.ladder(minimum: after), reason: reason)
         case .outdated: clientOutdated()
         case .end(let reason):
-            if case .open(_, .registering) = link {
-                registrationClosed(.serverRefused(code: 0, text: reason.word))
-                return loseConnection(.idle, reason: reason.word)
-            }
+            if case .open(_, .registering) = link { return registrationRefused(reason) }
             if case .open(_, .unlinking) = link, reason.erases { return end(.unlinked) }
             end(reason)
         }
+    }
+
+    /// `<failure>` or the like while pairing: nothing is stored yet that could end, but the reason is told.
+    private func registrationRefused(_ reason: SessionEnd) {
+        let (now, ownNumber) = (now, ownNumber)
+        var told = reason
+        switch reason {
+        case .banned(let code, let until):
+            record { $0.events.append(.temporaryBan(own: ownNumber, code: code, until: until, at: now)) }
+        case .loggedOut(let code, let text, _), .refused(let code, let text):
+            told = .refused(code: code, text: text)
+            record { $0.events.append(.connectFailure(own: ownNumber, code: code, text: text, at: now)) }
+        case .unlinked, .replaced, .clientOutdated, .leaseLost, .storage: break
+        }
+        registrationClosed(.ended(told))
+        loseConnection(.idle, reason: told.word)
     }
 
     /// Login refused with 405: asks the host for a newer version and tries once more (01, section 27).
@@ -178,6 +191,7 @@ extension DeviceSession {
             let event = DeviceEvent.scannedWithoutMultidevice(own: ownNumber, at: now)
             record { $0.events.append(event) }
             announce(.scannedWithoutMultidevice)
+        case "client_expiration": host.versionExpires()
         default: break
         }
     }

@@ -20,6 +20,8 @@ package struct DeviceSessionConfiguration: Sendable {
     package var platform = ""
     package var businessName = ""
     package var proxyURL: String?
+    /// How an earlier session of the device ended, while that holds: this one connects when it is told to.
+    package var earlierEnd: SessionEnd?
     /// The connection stays passive after login.
     package var isPassive = false
     /// Delivery receipts are sent as if the device were in the foreground.
@@ -99,12 +101,18 @@ package protocol SessionHost: Sendable {
     func sessionChanged(did: Int64, state: ConnectionState)
     /// Whether this number may be paired here (quota, tenant rules); nil allows, a text refuses.
     func refusal(ofPairing did: Int64, jid: String, businessName: String) async -> String?
+    /// The version that connections are to announce, as known now; nil keeps what the session was made with.
+    var clientVersion: ClientVersion? { get }
     /// A version newer than `current`, after a forced refresh; nil when there is none.
     func newerVersion(than current: ClientVersion) async -> ClientVersion?
+    /// WhatsApp says that the version will not be taken for long. Must not block.
+    func versionExpires()
 }
 
 extension SessionHost {
     package func sessionChanged(did: Int64, state: ConnectionState) {}
     package func refusal(ofPairing did: Int64, jid: String, businessName: String) async -> String? { nil }
+    package var clientVersion: ClientVersion? { nil }
+    package func versionExpires() {}
     package func newerVersion(than current: ClientVersion) async -> ClientVersion? { nil }
 }

@@ -21,9 +21,13 @@ package enum LiveState: String, Sendable {
 package struct DeviceRowUpdate: Sendable, Equatable {
     package var status: DeviceStatus?
     package var wish: DeviceWish?
-    /// `.some(nil)` clears.
+    /// Word of how it ended (``SessionEnd/word``), also for a device that was logged out; `.some(nil)` clears it together
+    /// with `endCode` and `endText`.
     package var heldReason: String??
     package var heldUntil: Timestamp??
+    /// The number that WhatsApp gave with the end, and its text or the version it refused. Count where `heldReason` is set.
+    package var endCode: Int?
+    package var endText: String?
     package var jid: String?
     package var lid: String?
     package var pushName: String?
@@ -42,7 +46,10 @@ package struct DeviceRowUpdate: Sendable, Equatable {
         var merged = self
         if let value = later.status { merged.status = value }
         if let value = later.wish { merged.wish = value }
-        if let value = later.heldReason { merged.heldReason = .some(value) }
+        if let value = later.heldReason {
+            merged.heldReason = .some(value)
+            (merged.endCode, merged.endText) = (later.endCode, later.endText)
+        }
         if let value = later.heldUntil { merged.heldUntil = .some(value) }
         if let value = later.jid { merged.jid = value }
         if let value = later.lid { merged.lid = value }

@@ -123,6 +123,19 @@ package struct LeaseRepository: Sendable {
         return .node(node, url: url, expiresIn: try row[2])
     }
 
+    /// Ends the holds that time or a newer client version ends, of devices that this node holds or nobody.
+    ///
+    /// - Parameter version: The parts of the version that connections announce now.
+    /// - Returns: the devices, which should run now.
+    package func liftHolds(node: UUID, version: [Int64]) async throws -> [Int64] {
+        try await pool.query(LeaseStatements.liftHolds, [.uuid(node), .ints(version)]).map { try $0[0] as Int64 }
+    }
+
+    /// Whether a device waits for a version that WhatsApp takes.
+    package func hasOutdated() async throws -> Bool {
+        try await !pool.query(LeaseStatements.outdated).isEmpty
+    }
+
     /// How many devices should run and are held by nobody.
     package func waiting() async throws -> Int {
         try await pool.query(LeaseStatements.waiting).first?[0] ?? 0

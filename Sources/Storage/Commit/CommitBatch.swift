@@ -56,7 +56,7 @@ struct CommitBatch {
                 .bool(change.heldReason != nil), SQLValue(change.heldReason ?? nil), .bool(change.heldUntil != nil),
                 SQLValue(change.heldUntil ?? nil), SQLValue(change.jid), SQLValue(change.lid),
                 SQLValue(change.pushName), SQLValue(change.platform), SQLValue(change.businessName),
-                SQLValue(change.lastActiveAt))
+                SQLValue(change.lastActiveAt), SQLValue(change.endCode), SQLValue(change.endText))
         }
         statements.append(CommitStatements.updateDevices, rows)
         statements.append(CommitStatements.updateLiveStates, live)

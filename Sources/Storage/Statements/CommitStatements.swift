@@ -57,14 +57,16 @@ enum CommitStatements {
         """
         UPDATE sb.devices d SET status = coalesce(u.status, d.status), desired = coalesce(u.desired, d.desired),
           held_reason = CASE WHEN u.sets_reason THEN u.reason ELSE d.held_reason END,
+          end_code = CASE WHEN u.sets_reason THEN u.code ELSE d.end_code END,
+          end_text = CASE WHEN u.sets_reason THEN u.text ELSE d.end_text END,
           held_until = CASE WHEN u.sets_until THEN u.until ELSE d.held_until END,
           jid = coalesce(u.jid, d.jid), lid = coalesce(u.lid, d.lid), push_name = coalesce(u.push_name, d.push_name),
           platform = coalesce(u.platform, d.platform), business_name = coalesce(u.business_name, d.business_name),
           last_active_at = greatest(u.active_at, d.last_active_at), updated_at = now()
         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::boolean[], $7::timestamptz[],
-          $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+          $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[])
           AS u(did, status, desired, sets_reason, reason, sets_until, until, jid, lid, push_name, platform, business_name,
-            active_at)
+            active_at, code, text)
         WHERE d.did = u.did
         """)
 

@@ -4,7 +4,7 @@ import Database
 enum DeviceStatements {
     private static let columns = """
         d.did, d.device_id, d.tenant_id, d.external_id, d.device_name, d.token_version, d.status, d.desired, d.held_reason,
-        d.held_until, d.jid, d.lid, d.push_name, d.platform, d.business_name, d.proxy_url_enc IS NOT NULL AS has_proxy,
+        d.held_until, d.end_code, d.end_text, d.jid, d.lid, d.push_name, d.platform, d.business_name, d.proxy_url_enc IS NOT NULL AS has_proxy,
         d.passive, d.force_active_receipts, d.presence_wish, d.settings, d.created_at, d.updated_at, d.last_active_at
         """
     private static let overview = """
@@ -51,6 +51,11 @@ enum DeviceStatements {
         ORDER BY d.created_at DESC, d.did DESC LIMIT $4
         """)
 
+    /// Devices whose owner says that they are logged in.
+    static let online = Statement(
+        "devices.online",
+        "SELECT count(*) FROM sb.device_leases WHERE live_state = 'logged_in' AND expires_at > now()")
+
     static let overviewByDeviceID = Statement("devices.overview", "\(overview) WHERE d.device_id = $1")
 
     // MARK: Credentials
@@ -88,10 +93,14 @@ enum DeviceStatements {
         "devices.set_proxy",
         "UPDATE sb.devices SET proxy_url_enc = $3, updated_at = now() WHERE tenant_id = $1 AND did = $2")
 
+    /// Ends a hold; why a device was logged out stays until it is linked again.
     static let setWish = Statement(
         "devices.set_wish",
         """
-        UPDATE sb.devices SET desired = $3, held_reason = $4, held_until = NULL, updated_at = now()
+        UPDATE sb.devices SET desired = $3, updated_at = now(), held_until = NULL,
+          held_reason = CASE WHEN status = 'logged_out' THEN held_reason END,
+          end_code = CASE WHEN status = 'logged_out' THEN end_code END,
+          end_text = CASE WHEN status = 'logged_out' THEN end_text END
         WHERE tenant_id = $1 AND did = $2
         """)
 

@@ -100,6 +100,24 @@ enum LeaseStatements {
         WHERE d.did = $1
         """)
 
+    /// Lets devices run whose ban is over, or that were refused for an older version than `$2`: those that nobody holds, or
+    /// this node.
+    static let liftHolds = Statement(
+        "leases.lift_holds",
+        """
+        UPDATE sb.devices d SET desired = 'run', held_reason = NULL, held_until = NULL, end_code = NULL, end_text = NULL,
+          updated_at = now()
+        FROM sb.device_leases l
+        WHERE d.desired = 'held' AND l.did = d.did AND (l.expires_at < now() OR l.node_id = $1)
+          AND (d.held_until <= now() OR CASE WHEN d.held_reason = 'client_outdated'
+            THEN string_to_array(coalesce(d.end_text, '0'), '.')::bigint[] < $2::bigint[] ELSE false END)
+        RETURNING d.did
+        """)
+
+    static let outdated = Statement(
+        "leases.outdated",
+        "SELECT 1 FROM sb.devices WHERE desired = 'held' AND held_reason = 'client_outdated' LIMIT 1")
+
     static let waiting = Statement(
         "leases.waiting",
         """

@@ -14,8 +14,12 @@ package struct DeviceRecord: Sendable, Equatable {
     package let tokenVersion: Int
     package let status: DeviceStatus
     package let wish: DeviceWish
+    /// How it ended, in the session's word, while it is held or logged out; with WhatsApp's number and text, or the version
+    /// that it refused.
     package let heldReason: String?
     package let heldUntil: Timestamp?
+    package let endCode: Int?
+    package let endText: String?
     package let jid: String?
     package let lid: String?
     package let pushName: String
@@ -43,6 +47,8 @@ package struct DeviceRecord: Sendable, Equatable {
         wish = DeviceWish(rawValue: try row["desired"]) ?? .stopped
         heldReason = try row["held_reason"]
         heldUntil = try row["held_until"]
+        endCode = try row["end_code"]
+        endText = try row["end_text"]
         jid = try row["jid"]
         lid = try row["lid"]
         pushName = try row["push_name"]

@@ -75,6 +75,11 @@ package struct DeviceRepository: Sendable {
         try await pool.query(DeviceStatements.overviewByDeviceID, [.uuid(deviceID)]).first.map(DeviceOverview.init)
     }
 
+    /// How many devices are logged in, as their owners published.
+    package func onlineCount() async throws -> Int {
+        try await pool.query(DeviceStatements.online).first?[0] ?? 0
+    }
+
     // MARK: Tokens
 
     package func credentials(_ deviceID: UUID) async throws -> DeviceCredentialRecord? {
@@ -116,11 +121,9 @@ package struct DeviceRepository: Sendable {
     }
 
     /// Says whether the cluster should run the device, and tells every node.
-    package func setWish(_ scope: DeviceScope, _ wish: DeviceWish, heldReason: String? = nil) async throws -> Bool {
+    package func setWish(_ scope: DeviceScope, _ wish: DeviceWish) async throws -> Bool {
         let results = try await pool.pipeline([
-            BoundStatement(
-                DeviceStatements.setWish,
-                [.int(scope.tenantID), .int(scope.did), .text(wish.rawValue), SQLValue(heldReason)]),
+            DeviceStatements.setWish(.int(scope.tenantID), .int(scope.did), .text(wish.rawValue)),
             DeviceStatements.announceLease(.int(scope.did)),
         ])
         return results.first?.affectedRows == 1

@@ -135,6 +135,9 @@ package struct DeviceService: Sendable {
         try await devices.overviews(filter)
     }
 
+    /// How many devices are logged in, on all nodes.
+    package func onlineCount() async throws -> Int { try await devices.onlineCount() }
+
     private func sign(_ id: UUID, tenantID: Int64, version: Int, jid: String?) -> String {
         signer.sign(
             DeviceToken(deviceID: id, tenantID: tenantID, version: version, jid: jid ?? "", issuedAt: now()))

@@ -35,13 +35,15 @@ package struct LiveDeviceState: Sendable, Equatable {
     }
 
     /// Of a device that another node runs, or nobody.
-    package init(_ published: LiveState) {
+    ///
+    /// - Parameter end: How it ended, as its row says.
+    package init(_ published: LiveState, end: SessionEnd? = nil) {
         isLoaded = published != .none
         isConnected = published == .connected || published == .loggedIn
         isLoggedIn = published == .loggedIn
         obstacle =
             switch published {
-            case .none: .notLoaded
+            case .none: end.map { Self.isGone($0) ? .notLoaded : .ended($0) } ?? .notLoaded
             case .loading, .connecting: .notConnected
             case .connected: .notLoggedIn
             case .loggedIn: nil

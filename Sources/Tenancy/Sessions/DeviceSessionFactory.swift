@@ -65,6 +65,7 @@ package final class DeviceSessionFactory: SessionFactory {
         configuration.pushName = device.pushName
         configuration.platform = device.platform
         configuration.businessName = device.businessName
+        if device.wish == .held { configuration.earlierEnd = device.end }
         configuration.isPassive = device.isPassive
         configuration.forcesActiveReceipts = device.forcesActiveReceipts
         configuration.appearsOnline = device.presenceWish == "available"

@@ -30,6 +30,7 @@ extension SessionSupervisor {
         await every(configuration.renewInterval) {
             await renew(advertiseURL)
             reviveDead()
+            await liftHolds()
             hint()
             if ContinuousClock.now - balancedAt > .seconds(configuration.balanceInterval) {
                 balancedAt = .now
@@ -141,6 +142,19 @@ extension SessionSupervisor {
             }
         }
         for lease in due { end(lease, with: abandonAndRelease) }
+    }
+
+    /// Brings back devices whose ban is over, or that were refused for a version older than the one known now.
+    private func liftHolds() async {
+        do {
+            let version = await version().parts.map(Int64.init)
+            for did in try await leases.liftHolds(node: configuration.nodeID, version: version) {
+                logger.info("a hold is over", metadata: ["did": "\(did)"])
+                if let session = running(did: did) { Task { await session.resume() } }
+            }
+        } catch {
+            logger.debug("holds could not be lifted", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Ends sessions that were made for a login that never came.

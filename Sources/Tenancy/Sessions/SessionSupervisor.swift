@@ -55,6 +55,7 @@ package final class SessionSupervisor: SessionDirectory {
     let factory: any SessionFactory
     let configuration: Configuration
     let validity: LeaseValidity
+    let version: @Sendable () async -> WhatsAppVersion
     let logger: Logger
     let state = Mutex(State())
     let hints: AsyncStream<Void>
@@ -80,15 +81,18 @@ package final class SessionSupervisor: SessionDirectory {
         var isStopping = false
     }
 
-    /// - Parameter validity: Shared with the sessions, which write to no socket once it has ended.
+    /// - Parameters:
+    ///   - validity: Shared with the sessions, which write to no socket once it has ended.
+    ///   - version: What connections announce: devices that were refused for an older one are tried again.
     package init(
         leases: LeaseRepository, factory: any SessionFactory, configuration: Configuration, validity: LeaseValidity,
-        logger: Logger
+        version: @escaping @Sendable () async -> WhatsAppVersion = { .builtIn }, logger: Logger
     ) {
         self.leases = leases
         self.factory = factory
         self.configuration = configuration
         self.validity = validity
+        self.version = version
         self.logger = logger
         (hints, hinter) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }

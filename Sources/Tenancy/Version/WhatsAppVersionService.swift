@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Messaging
+import NIOConcurrencyHelpers
 import Storage
 
 /// Fetches a page over HTTP. The implementation follows no redirects to other hosts and bounds size and time.
@@ -33,6 +34,7 @@ package actor WhatsAppVersionService {
     private let settings: WhatsAppSettings
     private let clock: any WallClock
     private let logger: Logger
+    private let newest: NIOLockedValueBox<WhatsAppVersion>
     private var stored: Stored?
     private var refreshing: Task<VersionStatus, any Error>?
 
@@ -52,7 +54,11 @@ package actor WhatsAppVersionService {
         self.settings = settings
         self.clock = clock
         self.logger = logger
+        newest = NIOLockedValueBox(Self.version(Stored(version: WhatsAppVersion.builtIn.text, error: ""), settings))
     }
+
+    /// The version in use as far as it was read, without waiting.
+    package nonisolated var latest: WhatsAppVersion { newest.withLockedValue { $0 } }
 
     /// The version in use. Reads the database the first time.
     package func status() async throws -> VersionStatus { present(try await load()) }
@@ -63,8 +69,11 @@ package actor WhatsAppVersionService {
         return present(known ?? Stored(version: WhatsAppVersion.builtIn.text, error: "")).version
     }
 
-    /// Forgets what was read: another node changed it.
-    package func changed() { stored = nil }
+    /// Reads again: another node changed it.
+    package func changed() async {
+        stored = nil
+        _ = try? await load()
+    }
 
     /// Fetches the newest version. Concurrent calls share one fetch. Unforced ones are skipped for a while after an attempt.
     ///
@@ -103,8 +112,14 @@ package actor WhatsAppVersionService {
         return present(next)
     }
 
-    /// From the page, then from the service worker.
+    /// From the page, then from the service worker; 20 s for both.
     private func revision() async throws -> Int {
+        let found = try await Race.run(within: .seconds(20)) { [self] in try await searchPages() }
+        guard let found else { throw VersionFetchError("the pages did not answer in time") }
+        return found
+    }
+
+    private func searchPages() async throws -> Int {
         var origin = settings.webOrigin
         while origin.hasSuffix("/") { origin.removeLast() }
         var failure = VersionFetchError("the pages name no client revision")
@@ -123,23 +138,32 @@ package actor WhatsAppVersionService {
         let text = try await store.value(Self.key)
         let loaded = text.flatMap { try? JSONDecoder().decode(Stored.self, from: Data($0.utf8)) }
         let value = loaded ?? Stored(version: WhatsAppVersion.builtIn.text, error: "")
-        stored = value
+        keep(value)
         return value
     }
 
-    private func save(_ value: Stored) async throws {
+    private func keep(_ value: Stored) {
         stored = value
+        newest.withLockedValue { $0 = Self.version(value, settings) }
+    }
+
+    private func save(_ value: Stored) async throws {
+        keep(value)
         try await store.set(Self.key, json: String(decoding: try JSONEncoder().encode(value), as: UTF8.self))
     }
 
     /// The stored version, never below the built-in one, with the parts that the settings pin.
-    private func present(_ stored: Stored) -> VersionStatus {
+    private static func version(_ stored: Stored, _ settings: WhatsAppSettings) -> WhatsAppVersion {
         var version = max(WhatsAppVersion(stored.version) ?? .builtIn, .builtIn)
         version.major = settings.versionMajor ?? version.major
         version.minor = settings.versionMinor ?? version.minor
         version.revision = settings.versionPatch ?? version.revision
-        return VersionStatus(
-            version: version, lastAttempt: stored.attemptedAt.map(Timestamp.init(microseconds:)),
+        return version
+    }
+
+    private func present(_ stored: Stored) -> VersionStatus {
+        VersionStatus(
+            version: Self.version(stored, settings), lastAttempt: stored.attemptedAt.map(Timestamp.init(microseconds:)),
             lastError: stored.error)
     }
 }

@@ -1,11 +1,14 @@
 import Logging
 import Storage
+import Tenancy
 
-/// The hourly work of a node on the database: partitions ahead of time, and rows past their retention.
+/// The hourly work of a node on the database: partitions ahead of time, rows past their retention, and a look for the client
+/// version that devices wait for (12-device-scoping-api, section 6.2).
 struct Housekeeping {
     let database: StorageDatabase
     let retention: RetentionSettings
     let rotation: KeyRotation
+    let versions: WhatsAppVersionService
     let logger: Logger
 
     /// Runs until the task is cancelled.
@@ -15,7 +18,9 @@ struct Housekeeping {
             do {
                 try await repository.makePartitions()
                 try await repository.removeExpired()
-                try await LeaseRepository(pool: database.system).reapNodes()
+                let leases = LeaseRepository(pool: database.system)
+                try await leases.reapNodes()
+                if try await leases.hasOutdated() { _ = try? await versions.refresh(force: false) }
                 let progress = try await rotation.run()
                 if progress.sealed + progress.unreadable > 0 {
                     logger.notice(

@@ -24,6 +24,7 @@ struct Node {
     private let webhookClient: WebhookHTTPClient
     private let gateway: GatewayServer
     private let rotation: KeyRotation
+    private let versions: WhatsAppVersionService
     private let logger: Logger
     /// How long requests are still answered after the signal to stop.
     private let drainNotice: Duration
@@ -85,7 +86,7 @@ struct Node {
         }
         let supervisor = SessionSupervisor(
             leases: LeaseRepository(pool: database.leases), factory: factory,
-            configuration: supervision, validity: validity, logger: logger)
+            configuration: supervision, validity: validity, version: { await versions.current() }, logger: logger)
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher,
             sender: WebhookSender(client: webhookClient, timeout: delivery.timeout, version: delivery.version),
@@ -103,7 +104,7 @@ struct Node {
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
             dispatcher: dispatcher, announcer: announcer, streams: streams, webhookClient: webhookClient,
             gateway: gateway,
-            rotation: KeyRotation(pool: database.system, envelope: envelope), logger: logger,
+            rotation: KeyRotation(pool: database.system, envelope: envelope), versions: versions, logger: logger,
             drainNotice: drainNotice)
     }
 
@@ -143,7 +144,9 @@ struct Node {
             deliveryDays: configuration.webhooks.deliveryRetentionDays,
             deliveredBodies: configuration.webhooks.bodyRetention)
         let housekeeping = Task {
-            await Housekeeping(database: database, retention: retention, rotation: rotation, logger: logger).run()
+            await Housekeeping(
+                database: database, retention: retention, rotation: rotation, versions: versions, logger: logger
+            ).run()
         }
         do {
             try await ready(port)

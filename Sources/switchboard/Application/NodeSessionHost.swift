@@ -9,11 +9,21 @@ struct NodeSessionHost: SessionHost {
     /// The version that new connections announce.
     func current() async -> ClientVersion { ClientVersion(await versions.current()) }
 
+    var clientVersion: ClientVersion? { ClientVersion(versions.latest) }
+
+    /// What another node or an earlier refusal brought counts, too: a thousand refused devices need one refresh.
     func newerVersion(than current: ClientVersion) async -> ClientVersion? {
-        guard let refreshed = try? await versions.refresh(force: true).status.version else { return nil }
-        let version = ClientVersion(refreshed)
+        if let known = await known(above: current) { return known }
+        _ = try? await versions.refresh(force: true)
+        return await known(above: current)
+    }
+
+    private func known(above current: ClientVersion) async -> ClientVersion? {
+        let version = await self.current()
         return version > current ? version : nil
     }
+
+    func versionExpires() { Task { [versions] in _ = try? await versions.refresh(force: false) } }
 }
 
 extension ClientVersion {

@@ -157,6 +157,22 @@ struct PairingTests {
         for await update in login.updates { #expect(update == .failed(.pairingRejected("quota"))) }
     }
 
+    @Test(
+        "a registration that the server refuses says why, to the caller and in an event",
+        arguments: [
+            (409, SessionEnd.refused(code: 409, text: "bad user agent"), "connection.connect_failure"),
+            (403, .refused(code: 403, text: "main device gone"), "connection.connect_failure"),
+            (402, .banned(code: 101, until: nil), "connection.temporary_ban"),
+        ])
+    func refused(code: Int, end: SessionEnd, event: String) async throws {
+        let bench = Bench()
+        bench.server.world.greeting = { _ in [Stanza("failure", ["reason": .int(code), "code": "101"])] }
+        await #expect(throws: SessionError.ended(end)) { try await bench.session.startQRLogin(restart: false) }
+        #expect(bench.session.state.phase == .idle && bench.session.state.pairing == nil)
+        try await bench.until("the event") { bench.events(event).count == 1 }
+        #expect(bench.events("connection.logged_out").isEmpty && bench.device.row.status == nil)
+    }
+
     @Test("a socket that closes after the reply without a 515 leads to a login as well")
     func closedWithoutRestart() async throws {
         let bench = bench()

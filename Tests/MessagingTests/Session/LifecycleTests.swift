@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import Testing
 import Transport
 import WhatsAppProtobuf
@@ -46,6 +47,7 @@ struct LifecycleTests {
         #expect((bench.device.credentials == nil) == isErased)
         #expect(bench.device.row.status == (isErased ? .loggedOut : .disconnected))
         #expect(bench.device.row.wish == (isErased ? .stopped : .held))
+        #expect(bench.device.row.heldReason == .some(expected.word) && bench.device.row.endCode == code)
     }
 
     @Test("a temporary ban holds the device until it expires")
@@ -60,7 +62,46 @@ struct LifecycleTests {
         }
         #expect(until.seconds == bench.clock.now().adding(seconds: 86_400).seconds)
         #expect(bench.events("connection.temporary_ban").first?.json.contains("86400000000000") == true)
-        #expect(bench.device.row.heldUntil == .some(until))
+        #expect(bench.device.row.heldUntil == .some(until) && bench.device.row.endCode == 101)
+        // Its end is the host's to see.
+        bench.server.world.greeting = { _ in [Stanza("success", ["t": "1767323045", "lid": .jid(Bench.lid)])] }
+        await bench.session.resume()
+        try await bench.session.waitUntilReady(seconds: 60)
+        #expect(bench.session.state.end == nil)
+    }
+
+    @Test("a session of a device that ended before dials nobody until it is told to, and can be logged out")
+    func heldBefore() async throws {
+        let bench = Bench { $0.earlierEnd = .replaced }
+        bench.pair()
+        try await bench.session.start()
+        #expect(bench.session.state.phase == .stopped && bench.session.state.end == .replaced)
+        await bench.session.resume()
+        await #expect(throws: SessionError.ended(.replaced)) {
+            try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        }
+        try await bench.session.logout()
+        #expect(bench.server.connectCount == 0 && bench.device.credentials == nil)
+        #expect(bench.device.row.status == .loggedOut && bench.device.row.heldReason == .some("unlinked"))
+        #expect(bench.events("connection.logged_out").count == 1)
+    }
+
+    @Test("each connection announces the version that is known when it is made")
+    func announcesNewest() async throws {
+        let bench = try await Bench.ready()
+        bench.host.announced.withLockedValue { $0 = ClientVersion(2, 3000, 2_000_000_000) }
+        bench.server.drop()
+        try await bench.until("a second connection") { bench.server.connectCount == 2 }
+        try await bench.session.waitUntilReady(seconds: 60)
+        #expect(bench.server.requests[0].payload != bench.server.requests[1].payload)
+    }
+
+    @Test("the server's word that the version expires goes to the host")
+    func versionExpires() async throws {
+        let bench = try await Bench.ready()
+        bench.server.deliver(
+            Stanza("ib", ["from": .jid(.serverJID)], children: [Stanza("client_expiration", ["t": "1767400000"])]))
+        try await bench.until("the host knows") { bench.host.expiries.withLockedValue { $0 } == 1 }
     }
 
     @Test("an outdated client asks its host for a newer version and tries once more")
@@ -87,6 +128,7 @@ struct LifecycleTests {
         bench.server.world.greeting = { _ in [Stanza("failure", ["reason": "405"])] }
         try await bench.session.start()
         #expect(try await end(of: bench) == .clientOutdated)
+        #expect(bench.device.row.endText == ClientVersion.builtIn.description)
     }
 
     @Test("being unlinked from the phone erases the keys and keeps the messages")

@@ -187,6 +187,13 @@ final class TestHost: SessionHost {
     }
 
     func newerVersion(than current: ClientVersion) async -> ClientVersion? { version.withLockedValue { $0 } }
+
+    /// What connections are to announce, once a test has said so.
+    let announced = NIOLockedValueBox<ClientVersion?>(nil)
+    var clientVersion: ClientVersion? { announced.withLockedValue { $0 } }
+
+    let expiries = NIOLockedValueBox(0)
+    func versionExpires() { expiries.withLockedValue { $0 += 1 } }
 }
 
 extension DeviceEvent {

@@ -38,19 +38,28 @@ extension RouteCatalogue {
                 let page = try Page(call.query)
                 let found = try await dependencies.devices.overviews(Self.filter(call.query, page))
                 let total = try await dependencies.tenants.statistics().devices
+                let published = try await dependencies.devices.onlineCount()
                 return page.answer("Device statuses retrieved successfully", found, at: \.position) { writer, devices in
                     let states = devices.map { ($0, dependencies.gate.live(of: $0)) }
-                    let online = states.count { $0.1.isConnected && $0.1.isLoggedIn }
+                    // Of all rows what was published, of this page's what is known now.
+                    let online = states.reduce(published) { online, state in
+                        online + (state.1.isConnected && state.1.isLoggedIn ? 1 : 0)
+                            - (state.0.liveState == .loggedIn ? 1 : 0)
+                    }
                     writer.object { writer in
                         writer.key("devices")
                         writer.array { writer in
-                            for (device, live) in states { writer.deviceStatus(device, live: live, withCustomer: true) }
+                            for (device, live) in states {
+                                writer.deviceStatus(
+                                    device, live: live, reason: dependencies.gate.reason(device.device, live),
+                                    withCustomer: true)
+                            }
                         }
                         writer.key("summary")
                         writer.object { writer in
                             writer.member("total", total)
-                            writer.member("online", online)
-                            writer.member("offline", total - online)
+                            writer.member("online", min(max(0, online), total))
+                            writer.member("offline", total - min(max(0, online), total))
                         }
                     }
                 }
@@ -95,104 +104,5 @@ extension RouteCatalogue {
         filter.text = query["q"].flatMap { $0.isEmpty ? nil : $0 }
         return filter
     }
-
-    /// One line of the reconnect operation.
-    private struct Reconnection: Sendable {
-        let device: DeviceRecord
-        let status: String
-        let error: String?
-    }
-
-    private static let reconnectLimit = Duration.seconds(60)
-
-    @Sendable private func reconnectAll(_ call: Call) async throws -> Answer {
-        let devices = try await dependencies.devices.overviews(DeviceFilter(limit: 100_000))
-        if call.query.bool("async", default: false) {
-            Task { await reconnect(devices, call) }
-            return Self.answer(devices.map { Reconnection(device: $0.device, status: "queued", error: nil) })
-        }
-        return Self.answer(await reconnect(devices, call))
-    }
-
-    /// Ten at a time; what is not done after a minute is reported as queued and goes on in the background.
-    private func reconnect(_ devices: [DeviceOverview], _ call: Call) async -> [Reconnection] {
-        let deadline = ContinuousClock.now + Self.reconnectLimit
-        return await withTaskGroup(of: Reconnection.self) { group in
-            var results: [Reconnection] = []
-            for (index, overview) in devices.enumerated() {
-                if index >= 10, let done = await group.next() { results.append(done) }
-                group.addTask { await reconnectOne(overview, until: deadline, call) }
-            }
-            for await done in group { results.append(done) }
-            return results
-        }
-    }
-
-    private func reconnectOne(
-        _ overview: DeviceOverview, until deadline: ContinuousClock.Instant, _ call: Call
-    ) async -> Reconnection {
-        let device = overview.device
-        func result(_ status: String, _ error: String? = nil) -> Reconnection {
-            Reconnection(device: device, status: status, error: error)
-        }
-        let live = dependencies.gate.live(of: overview)
-        if live.isConnected, live.isLoggedIn { return result("already_connected") }
-        guard device.jid != nil, device.status != .loggedOut else { return result("skipped", "Device never logged in") }
-        if device.wish == .held { return result("skipped", "Session was opened elsewhere") }
-        if ContinuousClock.now >= deadline { return result("queued") }
-        do {
-            try await dependencies.gate.sessionToConnect(DeviceScope(tenantID: device.tenantID, did: device.did))
-                .reconnect()
-            return result("reconnected")
-        } catch SessionDirectoryError.elsewhere(let owner) {
-            let failure = await reconnect(device, at: owner, within: deadline - .now, call)
-            return result(failure == nil ? "reconnected" : "failed", failure)
-        } catch {
-            return result("failed", APIError(any: error).message)
-        }
-    }
-
-    /// Has the node that runs the device reconnect it. Returns what went wrong.
-    private func reconnect(
-        _ device: DeviceRecord, at owner: DeviceOwner, within limit: Duration, _ call: Call
-    ) async -> String? {
-        guard let cluster else { return APIError.leaseElsewhere(for: owner).message }
-        let request = ClusterRequest(
-            method: "POST", target: "\(server.basePath)/admin/devices/\(device.deviceID)/reconnect", body: [],
-            contentType: "", accept: "", idempotencyKey: "")
-        let identity = ClusterIdentity(
-            caller: .admin, requestID: call.requestID, client: call.client, bodyDigest: [])
-        switch try? await cluster.forwarder.send(request, identity: identity, to: owner, limit: limit) {
-        case .answer(let answer) where answer.status == 200: return nil
-        case .answer(let answer): return "The node that runs the device answered \(answer.status)"
-        case .notRun: return APIError.leaseElsewhere(for: owner).message
-        case .unknown, nil: return APIError.ownerLost.message
-        }
-    }
-
-    private static func answer(_ results: [Reconnection]) -> Answer {
-        .ok("Reconnect operation completed") { writer in
-            writer.object { writer in
-                writer.key("results")
-                writer.array { writer in
-                    for result in results {
-                        writer.object { writer in
-                            writer.member("device_id", result.device.deviceID)
-                            writer.member("device_name", result.device.name)
-                            writer.member("status", result.status)
-                            if let error = result.error { writer.member("error", error) }
-                        }
-                    }
-                }
-                writer.key("summary")
-                writer.object { writer in
-                    writer.member("total", results.count)
-                    writer.member("reconnected", results.count { $0.status == "reconnected" })
-                    writer.member("failed", results.count { $0.status == "failed" })
-                    writer.member(
-                        "skipped", results.count { $0.status == "skipped" || $0.status == "already_connected" })
-                }
-            }
-        }
-    }
+}
 }

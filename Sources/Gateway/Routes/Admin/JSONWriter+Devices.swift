@@ -36,6 +36,7 @@ extension JSONWriter {
             writer.member("status", device.status.rawValue)
             writer.time("created_at", device.createdAt)
             if let active = device.lastActiveAt { writer.time("last_active_at", active) }
+            if let external = device.externalID { writer.member("external_id", external) }
         }
     }
 
@@ -81,7 +82,9 @@ extension JSONWriter {
     }
 
     /// Rows 4 and 13.
-    mutating func deviceStatus(_ overview: DeviceOverview, live: LiveDeviceState, withCustomer: Bool) {
+    mutating func deviceStatus(
+        _ overview: DeviceOverview, live: LiveDeviceState, reason: DeviceReason?, withCustomer: Bool
+    ) {
         let device = overview.device
         object { writer in
             writer.member("device_id", device.deviceID)
@@ -91,9 +94,26 @@ extension JSONWriter {
             writer.member("db_status", device.status.rawValue)
             writer.liveFlags(live)
             if let obstacle = live.obstacle { writer.member("error", APIError(obstacle).message) }
+            writer.stateReason(live.isLoggedIn ? nil : reason, of: device)
+            if let external = device.externalID { writer.member("external_id", external) }
             writer.key("node_id")
             if let node = overview.nodeID { writer.string(node.uuidString.lowercased()) } else { writer.null() }
         }
+    }
+
+    /// Why a device is not connected, with what WhatsApp said (12-device-scoping-api, section 6.1), and the word of its hold.
+    mutating func stateReason(_ reason: DeviceReason?, of record: DeviceRecord) {
+        if let reason {
+            member("state_reason", reason.word)
+            if reason.word == "temporary_ban" {
+                if let code = reason.code { member("ban_code", code) }
+                if let until = reason.until { time("ban_until", until) }
+            } else {
+                if let code = reason.code, code != 0 { member("reason_code", code) }
+                if let text = reason.text, !text.isEmpty { member("reason_text", text) }
+            }
+        }
+        if record.wish == .held, let held = record.heldReason { member("held_reason", held) }
     }
 
     mutating func liveFlags(_ live: LiveDeviceState) {

@@ -34,7 +34,25 @@ extension Schema {
     private static let deviceOfTenant = Schema.object(
         .init("device_id", .uuid), .init("api_key_id", .integer.example(42)),
         .init("device_name", deviceName, optional: true), .init("whatsmeow_jid", linkedJID, optional: true),
-        .init("status", status), .init("created_at", .time), .init("last_active_at", .time, optional: true))
+        .init("status", status), .init("created_at", .time), .init("last_active_at", .time, optional: true),
+        .init("external_id", .string.example("desk-1"), optional: true))
+
+    /// Why a device is not connected.
+    static let stateReason: [Member] = [
+        .init(
+            "state_reason",
+            .one(
+                of: "never_paired", "pairing_qr", "pairing_code", "passkey_required", "network", "stream_replaced",
+                "client_outdated", "temporary_ban", "connect_failure", "account_locked", "account_banned",
+                "logged_out_by_phone", "logged_out_by_api", "lease_moved", "storage_error"), optional: true,
+            "Why it is not connected, or what its login waits for"),
+        .init("reason_code", .integer.example(401), optional: true, "WhatsApp's number for it"),
+        .init("reason_text", .string.example("device_removed"), optional: true, "WhatsApp's text for it"),
+        .init("ban_code", .integer.example(101), optional: true), .init("ban_until", .time, optional: true),
+        .init(
+            "held_reason", .string.example("stream_replaced"), optional: true,
+            "Set while the device is not connected again by itself"),
+    ]
 
     private static let summaryMembers: [Member] = [
         .init("device_id", .uuid), .init("device_name", deviceName),
@@ -76,13 +94,17 @@ extension Schema {
 
     /// Rows 4 and 13.
     static let deviceStatus = Schema.object(
-        .init("device_id", .uuid), .init("device_name", deviceName),
-        .init("customer_name", customerName, optional: true), .init("whatsmeow_jid", linkedJID),
-        .init("db_status", status, "Stored status"), .init("client_loaded", .boolean, "A node has a session for it"),
-        .init("connected", .boolean, "Connected and logged in"), .init("is_connected", .boolean, "Socket is open"),
-        .init("is_logged_in", .boolean),
-        .init("error", .string.example("WhatsApp Client is not Connected"), optional: true, "Why it is not usable"),
-        .init("node_id", .uuid.orNull, "Node that owns it")
+        [
+            .init("device_id", .uuid), .init("device_name", deviceName),
+            .init("customer_name", customerName, optional: true), .init("whatsmeow_jid", linkedJID),
+            .init("db_status", status, "Stored status"),
+            .init("client_loaded", .boolean, "A node has a session for it"),
+            .init("connected", .boolean, "Connected and logged in"), .init("is_connected", .boolean, "Socket is open"),
+            .init("is_logged_in", .boolean),
+            .init("error", .string.example("WhatsApp Client is not Connected"), optional: true, "Why it is not usable"),
+            .init("external_id", .string.example("desk-1"), optional: true),
+            .init("node_id", .uuid.orNull, "Node that owns it"),
+        ] + stateReason
     ).named("DeviceStatus")
 
     static let deviceStatusList = Schema.object(

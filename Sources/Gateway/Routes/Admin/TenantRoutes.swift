@@ -113,7 +113,8 @@ extension RouteCatalogue {
                     writer.array { writer in
                         for overview in overviews {
                             writer.deviceStatus(
-                                overview, live: dependencies.gate.live(of: overview), withCustomer: false)
+                                overview, live: dependencies.gate.live(of: overview),
+                                reason: dependencies.gate.reason(of: overview), withCustomer: false)
                         }
                     }
                 }

@@ -22,17 +22,16 @@ extension RouteCatalogue {
                 let (record, live) = try await dependencies.gate.status(
                     call.device.scope, deviceID: call.device.deviceID)
                 // Only the node that links a device knows how far it is; of a linked one all that is said is stored.
-                let session =
-                    record.jid == nil
-                    ? try await dependencies.sessions.located(did: record.did)
-                    : dependencies.sessions.running(did: record.did)
+                if record.jid == nil || record.status == .loggedOut {
+                    _ = try await dependencies.sessions.located(did: record.did)
+                }
+                let reason = live.isLoggedIn ? nil : dependencies.gate.reason(record, live)
                 return .ok("Device status") { writer in
                     writer.object { writer in
                         writer.member("db_status", Self.status(record, live).rawValue)
                         writer.liveFlags(live)
                         writer.member("error", live.obstacle.map { APIError($0).message } ?? "")
-                        if let step = session?.state.pairing { writer.member("state_reason", step.reason) }
-                        if let reason = record.heldReason { writer.member("held_reason", reason) }
+                        writer.stateReason(reason, of: record)
                     }
                 }
             },
@@ -55,7 +54,7 @@ extension RouteCatalogue {
                 answer: .message("Success logout device"), errors: [.session, .whatsApp],
                 statuses: [200, 409, 503], waits: true
             ) { call in
-                let session = try await dependencies.gate.session(call.device.scope)
+                let session = try await dependencies.gate.sessionToLogOut(call.device.scope)
                 guard session.state.isPaired else { throw APIError.clientNotLoaded }
                 try await session.logout()
                 return .ok("Success logout device")
@@ -76,6 +75,7 @@ extension RouteCatalogue {
     @Sendable private func ownDevice(_ call: Call) async throws -> Answer {
         let record = try await dependencies.gate.record(call.device.scope)
         let state = dependencies.sessions.running(did: record.did)?.state
+        let reason = state == nil ? DeviceReason(record) : dependencies.gate.reason(record)
         return .ok("Success get device details") { writer in
             writer.object { writer in
                 writer.member("device_id", record.deviceID)
@@ -92,6 +92,7 @@ extension RouteCatalogue {
                 writer.member("force_active_receipts", record.forcesActiveReceipts)
                 writer.member("token_version", record.tokenVersion)
                 if let external = record.externalID { writer.member("external_id", external) }
+                writer.stateReason(reason, of: record)
             }
         }
     }

@@ -24,22 +24,22 @@ extension Schema {
     ).named("TimelineEntry")
 
     static let ownDevice = Schema.object(
-        .init("device_id", .uuid), .init("device_name", .string.example("Front desk")),
-        .init("whatsmeow_jid", .string.example("15557770000:7@s.whatsapp.net"), "Empty before it is linked"),
-        .init("status", .status), .init("created_at", .time), .init("last_active", .time.orNull),
-        .init("lid", .string.example("100000000000001:7@lid")), .init("push_name", .string.example("Harbour")),
-        .init("platform", .string.example("android")), .init("proxy_active", .boolean.example(false)),
-        .init("passive", .boolean.example(false)), .init("force_active_receipts", .boolean.example(false)),
-        .init("token_version", .integer), .init("external_id", .string.example("desk-1"), optional: true))
+        [
+            .init("device_id", .uuid), .init("device_name", .string.example("Front desk")),
+            .init("whatsmeow_jid", .string.example("15557770000:7@s.whatsapp.net"), "Empty before it is linked"),
+            .init("status", .status), .init("created_at", .time), .init("last_active", .time.orNull),
+            .init("lid", .string.example("100000000000001:7@lid")), .init("push_name", .string.example("Harbour")),
+            .init("platform", .string.example("android")), .init("proxy_active", .boolean.example(false)),
+            .init("passive", .boolean.example(false)), .init("force_active_receipts", .boolean.example(false)),
+            .init("token_version", .integer), .init("external_id", .string.example("desk-1"), optional: true),
+        ] + stateReason)
 
     static let ownStatus = Schema.object(
-        .init("db_status", .status), .init("client_loaded", .boolean), .init("connected", .boolean),
-        .init("is_connected", .boolean), .init("is_logged_in", .boolean),
-        .init("error", .string.example(""), "Why it is not usable"),
-        .init(
-            "state_reason", .one(of: "pairing_qr", "pairing_code", "passkey_required"), optional: true,
-            "What a running login waits for"),
-        .init("held_reason", .string.example("stream_replaced"), optional: true))
+        [
+            .init("db_status", .status), .init("client_loaded", .boolean), .init("connected", .boolean),
+            .init("is_connected", .boolean), .init("is_logged_in", .boolean),
+            .init("error", .string.example(""), "Why it is not usable"),
+        ] + stateReason)
 
     /// Both spellings, as `API_KEY_STYLE` has it.
     static let registration = Schema.object(
