@@ -143,7 +143,10 @@ let package = Package(
         tests("WhatsAppProtobufTests", ["WhatsAppProtobuf"]),
         tests(
             "TransportTests",
-            ["Transport", "Cryptography", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1, nioSSL]),
+            [
+                "Transport", "Cryptography", "TestSupport", nioCore, nioEmbedded, nioPosix, nioWebSocket, nioHTTP1,
+                nioSSL,
+            ]),
         tests("SignalTests", ["Signal", "Cryptography", "Transport", "WhatsAppProtobuf"]),
         tests(
             "MessagingTests",

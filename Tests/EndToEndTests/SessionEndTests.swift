@@ -39,7 +39,7 @@ struct SessionEndTests {
         try await withDev { dev in
             let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
             try await ada.linkByQR()
-            let banned = try await dev.sandbox.post("/faults/preset/ban_temp", ["account": ada.phone, "seconds": 12])
+            let banned = try await dev.sandbox.post("/faults/preset/ban_temp", ["account": ada.phone, "seconds": 25])
             #expect(banned.status == 200, "\(banned.text)")
             let refused = try await ada.device.post("/devices/me/reconnect")
             #expect(refused.status == 403, "\(refused.text)")

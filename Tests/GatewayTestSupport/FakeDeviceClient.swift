@@ -72,7 +72,9 @@ package final class FakeDeviceClient: DeviceClient {
         let (updates, continuation) = AsyncStream.makeStream(of: LoginUpdate.self)
         continuation.yield(.paired(jid: "15557770000:7@s.whatsapp.net"))
         continuation.finish()
-        return QRLogin(current: now.qr, updates: updates)
+        let qr = now.qr
+        let next = QRCode(text: qr.text + "2", expiresAt: qr.expiresAt.adding(seconds: 20), index: 1, count: 2)
+        return QRLogin(current: qr, upcoming: [next], updates: updates)
     }
 
     package func startCodeLogin(phone: String) async throws -> PairingCode {

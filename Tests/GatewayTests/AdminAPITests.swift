@@ -109,6 +109,13 @@ struct AdminAPITests {
             #expect((devices["data", "devices"] as? [[String: Any]])?.count == 1)
             #expect(
                 devices["data", "summary", "total"] as? Int == 2 && devices["data", "summary", "pending"] as? Int == 1)
+            for (query, message) in [
+                ("status=foo", "status must be one of: pending, active, disconnected, logged_out"),
+                ("api_key_id=x", "api_key_id must be a number"),
+            ] {
+                let refused = try await api.admin("GET", "/admin/devices?\(query)")
+                #expect(refused.status == 400 && refused.message == message)
+            }
             let page = try await api.admin("GET", "/admin/devices?limit=1")
             let cursor = try #require(page.headers["x-next-cursor"])
             let rest = try await api.admin("GET", "/admin/devices?limit=1&cursor=\(cursor)")

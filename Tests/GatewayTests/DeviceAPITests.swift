@@ -25,6 +25,48 @@ struct DeviceAPITests {
         }
     }
 
+    @Test("a creation repeated under its idempotency key makes no second device, and gives the same secret")
+    func idempotentCreation() async throws {
+        try await GatewayFixture.run { api in
+            let tenant = try await api.tenant(maxDevices: 2)
+            let other = try await api.tenant(maxDevices: 1)
+            @Sendable func create(_ body: String, _ key: String?, by tenant: NewTenantKey) async throws -> APIAnswer {
+                var headers = ["X-API-Key": tenant.key]
+                headers["Idempotency-Key"] = key
+                return try await api.call("POST", "/devices", headers, json: body)
+            }
+            let answers = try await withThrowingTaskGroup(of: APIAnswer.self) { group in
+                for _ in 0..<6 { group.addTask { try await create(#"{"device_name":"a"}"#, "k1", by: tenant) } }
+                return try await group.reduce(into: [APIAnswer]()) { $0.append($1) }
+            }
+            #expect(answers.allSatisfy { $0.status == 201 })
+            #expect(Set(answers.map { $0["data", "device_id"] as? String }).count == 1)
+            #expect(Set(answers.map { $0["data", "device_secret"] as? String }).count == 1)
+            #expect(answers.count { $0.headers["idempotent-replayed"] == "true" } == 5)
+            let first = try #require(answers.first)
+            let id = try #require(first["data", "device_id"] as? String)
+            let secret = try #require(first["data", "device_secret"] as? String)
+            for answer in answers {
+                let token = try #require(answer["data", "token"] as? String)
+                let me = try await api.call("GET", "/devices/me", ["Authorization": "Bearer \(token)"])
+                #expect(me["data", "device_id"] as? String == id)
+            }
+            let reused = try await create(#"{"device_name":"b"}"#, "k1", by: tenant)
+            #expect(reused.status == 409 && reused.errorCode == "idempotency_key_reused")
+            // Another tenant's key of the same name is another key; without one each request makes a device.
+            #expect(try await create(#"{"device_name":"a"}"#, "k1", by: other)["data", "device_id"] as? String != id)
+            #expect(try await create(#"{"device_name":"a"}"#, nil, by: tenant).status == 201)
+            #expect(try await create(#"{"device_name":"a"}"#, "k2", by: tenant).message == "Device limit reached")
+            // Full, a repetition still has its answer.
+            #expect(
+                try await create(#"{"device_name":"a"}"#, "k1", by: tenant)["data", "device_secret"] as? String
+                    == secret)
+            let renewed = try await api.call(
+                "POST", "/devices/token", json: #"{"device_id":"\#(id)","device_secret":"\#(secret)"}"#)
+            #expect(renewed.status == 200)
+        }
+    }
+
     @Test("a new device shows its facts and no live session")
     func newDevice() async throws {
         try await GatewayFixture.run { api in
@@ -108,6 +150,9 @@ struct DeviceAPITests {
                 page.headers["content-type"] == "text/html; charset=utf-8"
                     && page.headers["content-security-policy"] != nil)
             #expect(page.text.contains("Second(s)") && page.text.contains(image))
+            // It asks for nothing: neither a reload nor a script could bring the token along.
+            #expect(!page.text.contains("http-equiv") && !page.text.contains("<script"))
+            #expect(page.text.components(separatedBy: "<img ").count == 3 && page.text.contains("shown 20s linear"))
             let picture = try await api.call(
                 "GET", "/devices/me/login", ["Authorization": "Bearer \(device.token)", "Accept": "image/png"])
             #expect(
@@ -206,6 +251,12 @@ struct DeviceAPITests {
             #expect(
                 try await api.device(device, "POST", "/devices/me/proxy", json: #"{"proxy_url":"ftp://x"}"#).message
                     == "proxy URL must start with http:// or https://")
+            for unusable in ["http://u%zz:p@127.0.0.1:8080", "http://127.0.0.1:0", "http://u@", "socks5://[::1:1080"] {
+                let answer = try await api.device(
+                    device, "POST", "/devices/me/proxy", json: #"{"proxy_url":"\#(unusable)"}"#)
+                #expect(answer.status == 400 && answer.message == "proxy URL must be valid", "\(unusable)")
+            }
+            #expect(session.now.proxies.count == 1)
             _ = try await api.device(device, "POST", "/devices/me/proxy", json: #"{"proxy_url":""}"#)
             #expect(try await api.device(device, "GET", "/devices/me/proxy")["data", "active"] as? Bool == false)
 

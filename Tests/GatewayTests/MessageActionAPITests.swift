@@ -13,12 +13,16 @@ struct MessageActionAPITests {
             let session = try await api.pair(device)
             let answer = try await api.device(
                 device, "POST", "/messages/3EB0AA/reply",
-                json: #"{"chatJid":"492522798642","text":"yes","sender_jid":"15550001111","message_id":"3EB0BB"}"#)
+                json:
+                    #"{"chatJid":"492522798642","text":"yes","sender_jid":"15550001111","message_id":"3EB0BB","quoted_text":"what was asked"}"#
+            )
             #expect(answer.status == 200 && answer.message == "Success reply to message")
             #expect(answer["data", "chat_jid"] as? String == "492522798642@s.whatsapp.net")
             let sent = try #require(session.now.sent.first)
             #expect(sent.chat == "492522798642@s.whatsapp.net" && sent.text == "yes" && sent.messageID == nil)
-            #expect(sent.quote == Quote(messageID: "3EB0AA", sender: "15550001111@s.whatsapp.net"))
+            #expect(
+                sent.quote
+                    == Quote(messageID: "3EB0AA", sender: "15550001111@s.whatsapp.net", text: "what was asked"))
             for (body, message) in [
                 (#"{"chat_jid":"492522798642"}"#, "Message cannot be empty"),
                 (#"{"text":"yes"}"#, "chat_jid is required"), (#"{"text":"#, "Failed parse body request"),

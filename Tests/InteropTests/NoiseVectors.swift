@@ -1,7 +1,8 @@
 import Cryptography
 import NIOCore
 import Testing
-import Transport
+
+@testable import Transport
 
 @Suite("noise.json")
 struct NoiseVectors {
@@ -16,6 +17,7 @@ struct NoiseVectors {
                 try checkClient(vector)
                 try checkServer(vector)
                 try checkFrames(vector)
+                try checkStates(vector)
             case let name where name.hasPrefix("reject: "):
                 try checkRejection(vector)
             case let name:
@@ -43,6 +45,35 @@ struct NoiseVectors {
         let keys = try handshake.transportKeys()
         #expect(try keys.sending.bytes == vector.hex("key_client_to_server"))
         #expect(try keys.receiving.bytes == vector.hex("key_server_to_client"))
+    }
+
+    /// Hash and chaining key after each step of the pattern.
+    private func checkStates(_ vector: VectorCase) throws {
+        let ephemeral = try pair(vector.object("client_ephemeral"))
+        let server = try pair(vector.object("server_ephemeral")).publicKey
+        let serverStatic = try pair(vector.object("server_static")).publicKey
+        let clientStatic = try pair(vector.object("client_static"))
+        var state = NoiseSymmetricState(prologue: try vector.hex("prologue"))
+        for step in try vector.objects("states") {
+            switch try step.string("after") {
+            case "start with prologue": break
+            case "mix client ephemeral": state.mixHash(ephemeral.publicKey.raw)
+            case "mix server ephemeral and ee":
+                state.mixHash(server.raw)
+                try state.mixKey(ephemeral.privateKey, server)
+            case "server static sent and es mixed":
+                _ = try state.encrypt(serverStatic.raw)
+                try state.mixKey(ephemeral.privateKey, serverStatic)
+            case "certificate sent": _ = try state.encrypt(vector.hex("certificate_chain"))
+            case "client static received and se mixed":
+                _ = try state.encrypt(clientStatic.publicKey.raw)
+                try state.mixKey(clientStatic.privateKey, server)
+            case "client payload received": _ = try state.encrypt(vector.hex("client_payload"))
+            case let other: throw step.unknown(other)
+            }
+            #expect(try state.hash == step.hex("hash"), "\(step.path)")
+            #expect(try state.chainingKey.bytes == step.hex("chaining_key"), "\(step.path)")
+        }
     }
 
     private func checkServer(_ vector: VectorCase) throws {

@@ -113,6 +113,18 @@ import Transport
                 salt: try finish.hex("bundle_salt"), nonce: try finish.hex("bundle_nonce"),
                 secret: try finish.hex("adv_secret_random")))
         #expect(ours.wrappedBundle == (try finish.hex("wrapped_key_bundle")))
+        let shared = try ephemeral.agree(with: primaryEphemeral)
+        #expect(shared.bytes == (try finish.hex("ephemeral_shared_secret")))
+        let identities = try identity(vector).privateKey.agree(with: account)
+        #expect(identities.bytes == (try finish.hex("identity_shared_secret")))
+        #expect(try identity(vector).publicKey.raw == finish.hex("companion_identity_public"))
+        // What the phone does with the bundle: salt, nonce, ciphertext under a key of the ephemeral secret.
+        let key = HKDFSHA256.derive(
+            inputKeyMaterial: shared, salt: try finish.hex("bundle_salt"),
+            info: Array("link_code_pairing_key_bundle_encryption_key".utf8), count: 32)
+        #expect(key == (try finish.hex("bundle_key")))
+        let bundle = try AESGCM.open(ours.wrappedBundle.dropFirst(44), key: key, nonce: finish.hex("bundle_nonce"))
+        #expect(bundle == (try finish.hex("bundle_plaintext")))
         #expect(ours.advSecret.bytes == (try vector.hex("adv_secret")))
         try checkReply(vector, advSecret: ours.advSecret)
     }

@@ -46,6 +46,9 @@ struct HousekeepingTests {
                          (current_date - 10, 1, \(keys), 'e2', current_date - 10, 't', 2, 'success');
                 INSERT INTO messages (tenant_id, did, chat, message_id, from_me, ts, sender, type)
                   SELECT \(keys), 'c', 'm' || n, false, now() - make_interval(days => n), 's', 'text' FROM unnest(ARRAY[1, 20, 160, 900]) n;
+                INSERT INTO privacy_tokens (did, user_id, token, ts, sender_ts)
+                  SELECT \(device.did), name, 'x', extract(epoch FROM now()) - theirs, extract(epoch FROM now()) - ours
+                  FROM (VALUES ('fresh', 60, NULL::int), ('old', 40 * 86400, 30 * 86400), ('given', 40 * 86400, 60)) AS t(name, theirs, ours);
                 INSERT INTO webhook_dedupe (did, dedupe_key, at) VALUES (\(device.did), 'old', now() - interval '16 days'), (\(device.did), 'new', now());
                 """)
             try await HousekeepingRepository(fixture.database).removeExpired()
@@ -61,6 +64,9 @@ struct HousekeepingTests {
             #expect(messages == ["m1", "m20"])
             let dedupe: [String]? = try await fixture.scalar("SELECT array_agg(dedupe_key) FROM sb.webhook_dedupe")
             #expect(dedupe == ["new"])
+            let tokens: [String]? = try await fixture.scalar(
+                "SELECT array_agg(user_id ORDER BY user_id) FROM sb.privacy_tokens")
+            #expect(tokens == ["fresh", "given"])
             try await fixture.script("UPDATE sb.tenants SET message_retention_days = 5")
             try await HousekeepingRepository(fixture.database, retention: RetentionSettings(messageDays: 0))
                 .removeExpired()

@@ -27,6 +27,9 @@ extension APIError {
             case .recipientUnreachable:
                 APIError(502, "recipient_unreachable", "no device of the recipient could be reached", reference: true)
             case .invalidRecipient(let text): APIError(400, "invalid_recipient", "invalid JID format: \(text)")
+            case .messageIDInUse: .validation("message_id is in use by a send under way", field: "message_id")
+            case .senderRequired: .validation("sender_jid must be the author, in a group", field: "sender_jid")
+            case .messageNotStored: .messageNotStored
             case .notInGroup: APIError(403, "not_in_group", "you're not participating in that group", reference: true)
             case .groupNotFound: APIError(404, "group_not_found", "that group does not exist", reference: true)
             case .tooManyWaiting: .tooManyRequests("too many sends are waiting on this device", retryAfter: 1)
@@ -116,6 +119,7 @@ extension APIError {
             case .inactive: .inactiveAPIKey
             case .deviceLimitReached: .validation("Device limit reached")
             case .externalIDTaken: APIError(409, "external_id_taken", "external_id is already used")
+            case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidCredentials: .invalidDeviceCredentials
             case .tooManyAttempts(let seconds): .tooManyRequests(retryAfter: seconds)
             }

@@ -77,6 +77,7 @@ extension APIError {
     static let internalError = APIError(500, "internal_error", "Internal Server Error")
     static let deadline = APIError(504, "http_deadline", "Gateway Timeout")
     static let shuttingDown = APIError(503, "http_unavailable", "shutting down", retryAfter: 5)
+    static let idempotencyKeyReused = APIError(409, "idempotency_key_reused", "idempotency key reused")
     static let databaseUnavailable = APIError(
         503, "database_unavailable", "Database is temporarily unavailable", retryAfter: 5)
 

@@ -195,6 +195,6 @@ extension ErrorCatalogue {
             "`SEND_QUEUE_MAX` messages wait for the device to reconnect. Ask again after `Retry-After`."),
         Entry(
             "message_not_stored", 404, message: "message not found in store",
-            "No message of this id is stored for the device."),
+            "No message of this id is stored for the device. A message of a group that is quoted needs `sender_jid` then."),
     ]
 }

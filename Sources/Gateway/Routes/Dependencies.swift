@@ -64,7 +64,7 @@ package struct GatewayDependencies: Sendable {
             database: database, directory: directory, hasher: hasher, sessions: sessions, audit: audit)
         devices = DeviceService(
             database: database, directory: directory, hasher: hasher, signer: signer, sessions: sessions, audit: audit,
-            details: details, now: now)
+            details: details, sealing: sealing, now: now)
         gate = DeviceGate(database: database, sessions: sessions, details: details)
         settings = DeviceSettings(database: database, sealing: sealing, sessions: sessions, details: details)
         self.sessions = sessions

@@ -80,22 +80,32 @@ extension DeviceSession {
     /// Jobs that block nothing: presence, digest, rotation, properties, and after linking what a new companion asks.
     private func afterReady(number: UInt64) async {
         setPresence(isAvailable: configuration.appearsOnline || writingSends > 0)
+        await runUpkeepJobs(number: number)
+        guard number == linkNumber, isFirstLogin else { return }
+        await introduce(number: number)
+    }
+
+    /// What a connection does from time to time, however long it lives (02, sections 13.3, 15.5, 15.6 and 16).
+    func runUpkeepJobs(number: UInt64) async {
+        guard !isRunningUpkeepJobs, number == linkNumber, case .open(_, .ready) = link else { return }
+        isRunningUpkeepJobs = true
+        defer { isRunningUpkeepJobs = false }
         await rotateSignedPreKeyIfDue()
         guard number == linkNumber else { return }
         await checkDigestIfDue()
         guard number == linkNumber else { return }
         await fetchPropertiesIfDue()
-        guard number == linkNumber, isFirstLogin else { return }
-        await introduce(number: number)
     }
 
     /// The server's properties, once they are stale (02, section 16): we act on none of them, but a client that never asks
     /// is conspicuous.
     private func fetchPropertiesIfDue() async {
-        if let due = propertiesDue, now < due { return }
-        guard let answer = try? await query({ LoginStanzas.properties(id: $0) }) else { return }
+        guard propertiesJob.isDue(at: now) else { return }
+        guard let answer = try? await query({ LoginStanzas.properties(id: $0) }) else {
+            return propertiesJob.failed(at: now)
+        }
         let refresh = answer.child("props")?.int("refresh") ?? 86_400
-        propertiesDue = now.adding(seconds: Int64(min(max(refresh, 3600), 604_800)))
+        propertiesJob.succeeded(next: now.adding(seconds: Int64(min(max(refresh, 3600), 604_800))))
     }
 
     /// First login: privacy settings, which receipts depend on, the blocklist, and our own devices.
@@ -113,9 +123,9 @@ extension DeviceSession {
     // MARK: DeviceClient
 
     package func setPassive(_ passive: Bool) async throws {
-        configuration.isPassive = passive
         try await readyForRequests()
         _ = try await query { LoginStanzas.passive(id: $0, isPassive: passive) }
+        configuration.isPassive = passive
     }
 
     package func setForceActiveReceipts(_ active: Bool) async { configuration.forcesActiveReceipts = active }

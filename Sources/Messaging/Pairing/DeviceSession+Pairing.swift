@@ -10,7 +10,7 @@ extension DeviceSession {
     package func startQRLogin(restart: Bool) async throws -> QRLogin {
         try await openRegistration(restart: restart)
         guard let current = registration?.current else { throw registration?.errorOnClose ?? .pairingInterrupted }
-        return QRLogin(current: current, updates: subscribe())
+        return QRLogin(current: current, upcoming: registration?.upcoming ?? [], updates: subscribe())
     }
 
     var clientType: ClientType { ClientType(platform: configuration.companion.platform) }

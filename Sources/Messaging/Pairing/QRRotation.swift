@@ -25,6 +25,13 @@ package struct QRRotation: Sendable, Equatable {
     /// When the last ref expires.
     package var end: Timestamp { expiresAt.adding(seconds: Int64(refs.count - 1 - index) * Self.nextPeriod) }
 
+    /// The refs after the current one, with the ends of their periods.
+    package var upcoming: [(index: Int, ref: String, expiresAt: Timestamp)] {
+        refs.enumerated().dropFirst(index + 1).map { number, ref in
+            (number, ref, expiresAt.adding(seconds: Int64(number - index) * Self.nextPeriod))
+        }
+    }
+
     /// To be called at `expiresAt`; a late call moves on by one ref, whose period then starts at `now`.
     package mutating func timerFired(at now: Timestamp) -> Action {
         guard now >= expiresAt else { return .show(index: index, until: expiresAt) }

@@ -103,6 +103,14 @@ package struct RegistrationFlow: Sendable {
         return qrCode(rotation)
     }
 
+    /// The codes that follow the one on show.
+    package var upcoming: [QRCode] {
+        guard case .showing(let rotation) = phase else { return [] }
+        return rotation.upcoming.map { next in
+            QRCode(text: text(next.ref), expiresAt: next.expiresAt, index: next.index, count: rotation.refs.count)
+        }
+    }
+
     /// When the refs run out, and a pairing code with them.
     package var end: Timestamp? {
         guard case .showing(let rotation) = phase else { return nil }

@@ -82,17 +82,26 @@ extension DeviceSession {
     /// Once a week: does the server hold what we hold? If not, everything is uploaded again. A process that starts does not
     /// know when that was last, so its first check is somewhere in the week: not all devices ask after each restart.
     func checkDigestIfDue() async {
-        let last = lastDigestCheck ?? now.adding(seconds: -Int64(Double(Self.digestSeconds) * fraction()))
-        lastDigestCheck = last
-        if !isFirstLogin, now.seconds - last.seconds < Self.digestSeconds { return }
-        lastDigestCheck = now
+        if digestJob.due == nil, !isFirstLogin {
+            digestJob = RecurringJob(due: now.adding(seconds: Int64(Double(Self.digestSeconds) * fraction())))
+        }
+        guard digestJob.isDue(at: now) else { return }
         await checkDigest()
     }
 
     func checkDigest() async {
+        if await digestChecked() {
+            digestJob.succeeded(next: now.adding(seconds: Self.digestSeconds))
+        } else {
+            digestJob.failed(at: now)
+        }
+    }
+
+    /// Asks once and mends what differs; false when that did not come to an end.
+    private func digestChecked() async -> Bool {
         do {
             let answer = try await query { PreKeyStanzas.digest(id: $0) }
-            guard let digest = PreKeyDigest(answer: answer), let own = keys?.publicKeys else { return }
+            guard let digest = PreKeyDigest(answer: answer), let own = keys?.publicKeys else { return true }
             let ids = Array(digest.preKeyIDs.prefix(2000))
             let held = try await load { try await store.preKeys(did: did, ids: ids) }
             let listed = ids.compactMap { id in
@@ -101,13 +110,22 @@ extension DeviceSession {
             if !digest.matches(own, preKeys: listed.count == ids.count ? listed : nil) {
                 try await uploadPreKeys(PreKeyUpkeep.refillCount)
             }
+            return true
         } catch SessionError.serverRefused(404, _) {
-            try? await uploadPreKeys(PreKeyUpkeep.initialCount)
-        } catch { logger.info("digest check failed", metadata: ["error": "\(error)"]) }
+            return (try? await uploadPreKeys(PreKeyUpkeep.initialCount)) != nil
+        } catch {
+            logger.info("digest check failed", metadata: ["error": "\(error)"])
+            return false
+        }
     }
 
-    /// A new signed prekey every 30 days; the old one stays for pkmsgs in flight (02, section 15.6).
+    /// A new signed prekey every 30 days; the old one stays for pkmsgs in flight (02, section 15.6). One that the server did
+    /// not take is sent again.
     func rotateSignedPreKeyIfDue() async {
+        if let job = rotationJob {
+            if job.isDue(at: now) { await publishSignedPreKey() }
+            return
+        }
         guard let current = credentials, let identity = keys?.identity.keyPair,
             now.seconds - current.signedPreKey.createdAt.seconds >= Self.rotationSeconds
         else { return }
@@ -121,13 +139,31 @@ extension DeviceSession {
             draft.changes.credentials = .store(changed)
             credentials = changed
             keys = try OwnKeys(changed)
+            rotationJob = RecurringJob()
             try await commit(draft)
+        } catch {
+            return logger.warning("signed prekey rotation failed", metadata: ["error": "\(error)"])
+        }
+        await publishSignedPreKey()
+    }
+
+    /// Tells the server the newest signed prekey. A bad key (406) and faults of the server are tried again later; any other
+    /// answer means that the two disagree, which the digest shows.
+    private func publishSignedPreKey() async {
+        guard let own = keys?.publicKeys else { return }
+        do {
             _ = try await query {
-                PreKeyStanzas.rotate(id: $0, keyID: id, fresh.keyPair.publicKey, signature: fresh.signature)
+                PreKeyStanzas.rotate(
+                    id: $0, keyID: own.signedPreKeyID, own.signedPreKey, signature: own.signedPreKeySignature)
             }
-        } catch SessionError.serverRefused(409, _) {
+            rotationJob = nil
+        } catch SessionError.serverRefused(let code, _) where code != 406 && code < 500 {
+            rotationJob = nil
             await checkDigest()
-        } catch { logger.warning("signed prekey rotation failed", metadata: ["error": "\(error)"]) }
+        } catch {
+            logger.warning("signed prekey was not taken", metadata: ["error": "\(error)"])
+            rotationJob?.failed(at: now)
+        }
     }
 }
 

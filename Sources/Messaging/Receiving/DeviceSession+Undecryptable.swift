@@ -18,7 +18,9 @@ extension DeviceSession {
         logger.info(
             "undecryptable", metadata: ["message": "\(info.id)", "from": "\(info.sender)", "error": "\(error)"])
         let isExpiredStatus = info.chat.isStatus && now.seconds - info.timestamp.seconds > 86_400
-        let reason = error.retryReason
+        // A device that its user's list lacks: keys at once (04, section 4.2).
+        let isUnknown = isUnknownCompanion(info.sender)
+        let reason = error.retryReason.map { isUnknown ? RetryReason.unknownCompanion.rawValue : $0 }
         let count = isExpiredStatus || reason == nil ? nil : retryCounters.next(for: info, resendCount: enc.count)
 
         var draft = makeDraft()
@@ -31,7 +33,7 @@ extension DeviceSession {
         var receipt: Stanza?
         if let count, let keys {
             SessionMetrics.count(.retrySent)
-            let includesKeys = count > 1 || error.wantsKeysAtOnce(isKeyless: isKeyless)
+            let includesKeys = count > 1 || isUnknown || error.wantsKeysAtOnce(isKeyless: isKeyless)
             let fresh = includesKeys ? makePreKeys(1, uploaded: true, draft: &draft).first : nil
             receipt = RetryReceipt.make(
                 for: stanza, info: info, count: count, registrationID: keys.publicKeys.registrationID,

@@ -72,6 +72,12 @@ extension DeviceSession {
         case .failAndForgetDevices:
             var draft = makeDraft()
             forgetDevices(of: pending.to, draft: &draft)
+            // The sessions with a person may be as stale: the next send builds new ones. They are loaded, having just been used.
+            if !pending.isGroup {
+                for address in sessions.addresses(of: pending.to.signalUser) {
+                    sessions.archive(address, draft: &draft)
+                }
+            }
             submit(draft)
             failSend(pending.id, failure)
         case .failAndIssueToken:

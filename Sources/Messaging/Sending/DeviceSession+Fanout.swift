@@ -160,7 +160,12 @@ extension DeviceSession {
     func privacyToken(_ user: JID) async throws -> PrivacyTokenRow? {
         let name = user.bare.description
         if let row = tokens[name] { return row }
-        let row = try await load { try await store.privacyToken(did: did, user: name) }
+        var row = try await load { try await store.privacyToken(did: did, user: name) }
+        // One that came before the person's LID was known is stored by number.
+        if row == nil, user.isLID, let number = try await pn(of: user)?.description {
+            row = try await load { try await store.privacyToken(did: did, user: number) }
+            row?.user = name
+        }
         if let row { tokens[name] = row }
         return row
     }

@@ -48,7 +48,7 @@ extension DeviceSession {
         let id =
             message.messageID
             ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
-        guard pendingSends[id] == nil else { throw SessionError.invalidRecipient("message id is in use") }
+        guard pendingSends[id] == nil else { throw SessionError.messageIDInUse }
         let sendBy = now.adding(seconds: lifetime)
         let promise = eventLoop.makePromise(of: SendResult.self)
         sendOrder += 1

@@ -138,7 +138,12 @@ extension DeviceSession {
         let change = RetryRequest.sessionChange(
             hasBundle: request.bundle != nil, storedRegistrationID: sessions.registrationID(address),
             receivedRegistrationID: request.registrationID, hasSession: sessions.hasSession(address),
-            isBaseKeyUnchanged: isUnchanged, count: request.count)
+            isBaseKeyUnchanged: isUnchanged, count: request.count,
+            secondsSinceRecreation: recreatedSessions.peek(address).map { now.seconds - $0.seconds })
+        switch change {
+        case .keep: return
+        case .build, .fetch: recreatedSessions[address] = now
+        }
         switch change {
         case .keep: break
         case .build:

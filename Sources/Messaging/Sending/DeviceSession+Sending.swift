@@ -56,7 +56,7 @@ extension DeviceSession {
             case (true, true): .playedSelf
             }
         let participant = to.isGroup || to.isBroadcast ? sender.flatMap(JID.init(_:)) : nil
-        if to.isGroup, participant == nil { throw SessionError.invalidRecipient("a group message needs its sender") }
+        if to.isGroup, participant?.isPerson != true { throw SessionError.senderRequired }
         try requireReady()
         for stanza in ReadReceipt.make(
             kind: kind, chat: to, ids: messageIDs, participant: participant, at: now.seconds)
@@ -86,7 +86,7 @@ extension DeviceSession {
         guard let own else { throw SessionError.notPaired }
         let id = id ?? MessageID.make(seconds: now.seconds, user: own.pn.user, random: configuration.random.bytes(16))
         let sendBy = now.adding(seconds: configuration.timeouts.resend)
-        guard pendingSends[id] == nil else { throw SessionError.invalidRecipient("message id is in use") }
+        guard pendingSends[id] == nil else { throw SessionError.messageIDInUse }
         sendOrder += 1
         let promise = eventLoop.makePromise(of: SendResult.self)
         pendingSends[id] = PendingSend(
@@ -251,8 +251,15 @@ extension DeviceSession {
     func quoted(_ quote: Quote?, in target: SendTarget) async throws -> QuotedMessage? {
         guard let quote else { return nil }
         let row = try await load { try await store.message(did: did, chat: target.chat, messageID: quote.messageID) }
-        let sender = quote.sender.flatMap(JID.init(_:)) ?? row.flatMap { JID($0.sender) } ?? target.jid
-        let message = row?.content.flatMap { try? ProtoMessage(.message, parsing: $0) }
+        let author = quote.sender.flatMap(JID.init(_:)) ?? row.flatMap { JID($0.sender) }
+        // With one person it is theirs; in a group nobody knows whose.
+        guard let sender = author ?? (target.jid.isGroup ? nil : target.jid) else {
+            throw SessionError.messageNotStored
+        }
+        var message = row?.content.flatMap { try? ProtoMessage(.message, parsing: $0) }
+        if message == nil, let text = quote.text {
+            message = ProtoMessage(.message) { $0[string: "conversation"] = text }
+        }
         return QuotedMessage(id: quote.messageID, sender: sender, message: message)
     }
 

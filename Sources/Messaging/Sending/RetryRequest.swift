@@ -44,13 +44,15 @@ struct RetryRequest: Sendable {
     /// The table of 04, section 12.2, step 5.
     static func sessionChange(
         hasBundle: Bool, storedRegistrationID: UInt32?, receivedRegistrationID: UInt32?, hasSession: Bool,
-        isBaseKeyUnchanged: Bool, count: Int
+        isBaseKeyUnchanged: Bool, count: Int, secondsSinceRecreation: Int64? = 0
     ) -> SessionChange {
         if hasBundle { return .build }
         if !hasSession { return .fetch }
         if let stored = storedRegistrationID, let received = receivedRegistrationID, stored != received {
             return .fetch
         }
+        // Never recreated here counts as long ago.
+        if count >= 2, secondsSinceRecreation.map({ $0 > 3600 }) ?? true { return .fetch }
         if count > 2, isBaseKeyUnchanged { return .fetch }
         return .keep
     }

@@ -30,10 +30,13 @@ package struct Quote: Sendable, Equatable {
     package var messageID: String
     /// Bare JID of its author; nil takes the stored one.
     package var sender: String?
+    /// Its text, for a message that is not stored.
+    package var text: String?
 
-    package init(messageID: String, sender: String? = nil) {
+    package init(messageID: String, sender: String? = nil, text: String? = nil) {
         self.messageID = messageID
         self.sender = sender
+        self.text = text
     }
 }
 

@@ -15,6 +15,8 @@ extension DeviceSession {
         guard credentials?.isPaired == true else { return }
         if let end = configuration.earlierEnd {
             link = .stopped(end)
+            // What waits to be sent is read by the next login.
+            hasMoreUnsettled = true
             return publish { state in
                 state.phase = .stopped
                 state.end = end

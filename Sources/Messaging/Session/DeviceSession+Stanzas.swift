@@ -225,16 +225,22 @@ extension DeviceSession {
     }
 
     private func scheduleOfflineSilence() {
-        schedule(.offline, seconds: OfflineDrain.silence) { $0.offline.finished() }
+        schedule(.offline, seconds: configuration.timeouts.offlineSilence) { session in
+            guard session.offline.isDraining else { return }
+            session.offlineFinished(count: session.offline.finished())
+        }
+    }
+
+    private func offlineFinished(count: Int) {
+        for timer in [SessionTimer.offline, .offlineBatch] { cancel(timer) }
+        let event = DeviceEvent.offlineCompleted(own: ownNumber, count: count, at: now)
+        record { $0.events.append(event) }
     }
 
     /// The end marker, in lane order: everything before it is submitted.
     private func offlineEnded(_ stanza: Stanza) {
         offline.finished()
-        for timer in [SessionTimer.offline, .offlineBatch] { cancel(timer) }
-        let event = DeviceEvent.offlineCompleted(
-            own: ownNumber, count: stanza.child("offline")?.int("count") ?? 0, at: now)
-        record { $0.events.append(event) }
+        offlineFinished(count: stanza.child("offline")?.int("count") ?? 0)
     }
 
     /// Cached data of a kind is stale: forget it, and tell the server that we know.

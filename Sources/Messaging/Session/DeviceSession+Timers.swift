@@ -40,8 +40,11 @@ extension DeviceSession {
 
     /// For a connection that is new.
     func startKeepAlive() {
-        let silence = TimeAmount.seconds(configuration.timeouts.keepAliveSilence)
-        keepAlive = KeepAlive(at: instant, settings: .init(maximumSilence: silence), random: fraction())
+        let timeouts = configuration.timeouts
+        let settings = KeepAlive.Settings(
+            interval: timeouts.keepAliveInterval, deadline: .milliseconds(timeouts.keepAliveDeadline),
+            maximumSilence: .seconds(timeouts.keepAliveSilence))
+        keepAlive = KeepAlive(at: instant, settings: settings, random: fraction())
         scheduleKeepAlive()
     }
 
@@ -95,6 +98,8 @@ extension DeviceSession {
         schedule(.upkeep, seconds: Self.upkeepSeconds) { session in
             session.upkeep()
             session.scheduleUpkeep()
+            let number = session.linkNumber
+            Task { await session.runUpkeepJobs(number: number) }
         }
     }
 

@@ -3,6 +3,7 @@ import DequeModule
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Signal
 import Transport
 
 /// One linked device: its connection, its Signal state, its messages.
@@ -40,7 +41,8 @@ package actor DeviceSession: DeviceClient {
     var didRefreshVersion = false
     var offline = OfflineDrain()
     var privacySettings: [String: String]?
-    var propertiesDue: Timestamp?
+    var propertiesJob = RecurringJob()
+    var isRunningUpkeepJobs = false
     /// Linked by this session: its first login is to come, or running.
     var isFirstLogin = false
 
@@ -85,7 +87,9 @@ package actor DeviceSession: DeviceClient {
     var timerChanges: UInt64 = 0
     var newestTimerChange = CommitTicket.none
     var preKeyUpkeep = PreKeyUpkeep()
-    var lastDigestCheck: Timestamp?
+    var digestJob = RecurringJob()
+    /// The newest signed prekey is stored here and the server did not take it yet.
+    var rotationJob: RecurringJob?
     var pendingUsedPreKeys: Set<UInt32> = []
     var flights: [FlightKey: [CheckedContinuation<Void, any Error>]] = [:]
     /// What was forgotten, by the commit that deletes its row: until that is durable the store still shows it.
@@ -97,6 +101,8 @@ package actor DeviceSession: DeviceClient {
     var pushNames = RecentCache<String, String>(capacity: 128)
     var answeredRetries = RecentCache<RetryAnswerKey, Int>(capacity: 256)
     var retryBaseKeys = RecentCache<RetryAnswerKey, PublicKey>(capacity: 64)
+    /// When a session was last built anew for somebody who could not read.
+    var recreatedSessions = RecentCache<SignalAddress, Timestamp>(capacity: 256)
     var retryJobs: Set<RetryAnswerKey> = []
     var resendsUnderWay = 0
     var resendQueue: Deque<CheckedContinuation<Void, Never>> = []

@@ -85,6 +85,11 @@ package struct SessionTimeouts: Sendable, Equatable {
     package var reconnect: Int64 = 20
     /// 515 after pairing.
     package var restart: Int64 = 30
+    /// Silence of the server's queue after which its end marker is not waited for.
+    package var offlineSilence: Int64 = 60
+    /// Milliseconds between pings, drawn anew each time, and those in which one must be answered.
+    package var keepAliveInterval: ClosedRange<Int64> = 20_000...29_999
+    package var keepAliveDeadline: Int64 = 10_000
     /// Silence after which a connection whose pings go unanswered is given up.
     package var keepAliveSilence: Int64 = 180
     /// Records unused for so long leave memory.

@@ -40,11 +40,14 @@ package enum LoginUpdate: Sendable, Equatable {
 /// A running QR login, shared by all who asked for it.
 package struct QRLogin: Sendable {
     package var current: QRCode
+    /// The codes that will be on show after it, each until its end, unless the login changes.
+    package var upcoming: [QRCode]
     /// Starts with what follows `current`; ends after `paired` or `failed`.
     package var updates: AsyncStream<LoginUpdate>
 
-    package init(current: QRCode, updates: AsyncStream<LoginUpdate>) {
+    package init(current: QRCode, upcoming: [QRCode] = [], updates: AsyncStream<LoginUpdate>) {
         self.current = current
+        self.upcoming = upcoming
         self.updates = updates
     }
 }

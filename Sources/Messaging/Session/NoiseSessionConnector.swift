@@ -4,25 +4,48 @@ import Transport
 
 /// Opens sessions' connections over Noise sockets to the chat server.
 package struct NoiseSessionConnector: SessionConnector {
-    private let configuration: ConnectionConfiguration
+    /// Says at which address a device's own proxy is to be dialed. Throws when it may not be, or has none.
+    package typealias ProxyAddress = @Sendable (_ host: String, _ port: Int) async throws -> String
 
-    /// - Parameter configuration: what all devices share; its proxy is used by devices that have none of their own.
-    package init(configuration: ConnectionConfiguration) {
+    private let configuration: ConnectionConfiguration
+    private let proxyAddress: ProxyAddress?
+
+    /// - Parameters:
+    ///   - configuration: what all devices share; its proxy is used by devices that have none of their own.
+    ///   - proxyAddress: asked at each attempt through a device's own proxy (11-webhooks, section 7); nil dials any.
+    package init(configuration: ConnectionConfiguration, proxyAddress: ProxyAddress? = nil) {
         self.configuration = configuration
+        self.proxyAddress = proxyAddress
     }
 
     package func connect(
         _ request: ConnectRequest, on eventLoop: any EventLoop, handler: any SessionConnectionHandler
     ) -> EventLoopFuture<any SessionConnection> {
+        guard let text = request.proxyURL else { return dial(configuration, request, on: eventLoop, handler) }
         var configuration = configuration
-        if let text = request.proxyURL {
-            do {
-                configuration.proxy = try ProxyConfiguration(url: text)
-            } catch {
-                return eventLoop.makeFailedFuture(ConnectFailure.proxy("\(error)"))
-            }
+        let proxy: ProxyConfiguration
+        do { proxy = try ProxyConfiguration(url: text) } catch {
+            return eventLoop.makeFailedFuture(ConnectFailure.proxy("\(error)"))
         }
-        return NoiseConnection.connect(
+        configuration.proxy = proxy
+        guard let proxyAddress else { return dial(configuration, request, on: eventLoop, handler) }
+        let through = configuration
+        return eventLoop.makeFutureWithTask {
+            do { return try await proxyAddress(proxy.host, proxy.port) } catch {
+                throw ConnectFailure.proxy("\(error)")
+            }
+        }.flatMap { address in
+            var configuration = through
+            configuration.proxy?.address = address
+            return dial(configuration, request, on: eventLoop, handler)
+        }
+    }
+
+    private func dial(
+        _ configuration: ConnectionConfiguration, _ request: ConnectRequest, on eventLoop: any EventLoop,
+        _ handler: any SessionConnectionHandler
+    ) -> EventLoopFuture<any SessionConnection> {
+        NoiseConnection.connect(
             configuration, on: eventLoop, staticKey: request.staticKey, payload: request.payload,
             routingInfo: request.routingInfo, handler: Relay(handler)
         ).map { NoiseSessionConnection($0) }

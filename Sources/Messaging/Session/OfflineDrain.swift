@@ -7,8 +7,6 @@ struct OfflineDrain: Sendable, Equatable {
     static let batchCount = 200
     /// Milliseconds between the first stanza of a batch and the next request.
     static let requestDelay: Int64 = 100
-    /// Seconds without a stanza after which the end marker is not waited for.
-    static let silence: Int64 = 60
     /// More than the server keeps for anybody: a larger announcement is taken for this.
     private static let maximumCount = 1 << 30
 
@@ -47,6 +45,11 @@ struct OfflineDrain: Sendable, Equatable {
         state = .draining(pending: pending, received: received, asked: asked + 1)
     }
 
-    /// The end marker, or silence.
-    mutating func finished() { state = .live }
+    /// The end marker, or silence; how many stanzas came.
+    @discardableResult
+    mutating func finished() -> Int {
+        defer { state = .live }
+        guard case .draining(_, let received, _) = state else { return 0 }
+        return received
+    }
 }

@@ -34,6 +34,12 @@ package enum SessionError: Error, Sendable, Equatable {
     /// No device of the recipient could be encrypted to.
     case recipientUnreachable
     case invalidRecipient(String)
+    /// The id that the caller chose is that of a send under way.
+    case messageIDInUse
+    /// What is said of a message of a group needs its author.
+    case senderRequired
+    /// The quoted message is not stored, and its author was not named.
+    case messageNotStored
     case notInGroup
     case groupNotFound
     /// 64 sends wait on this device already.

@@ -163,11 +163,18 @@ extension DeviceSession {
         }
     }
 
+    /// Whether the list that is known of its user lacks this companion.
+    func isUnknownCompanion(_ device: JID) -> Bool {
+        guard device.device != 0, let list = deviceLists.peek(device.withoutHosting.bare.description) else {
+            return false
+        }
+        return !list.devices.contains(device.device)
+    }
+
     /// A message came from a device the list lacks: asks for the list, beside the lane.
     func refreshDeviceListIfUnknown(_ device: JID) {
+        guard isUnknownCompanion(device) else { return }
         let user = device.withoutHosting.bare
-        guard device.device != 0, let list = deviceLists.peek(user.description), !list.devices.contains(device.device)
-        else { return }
         deviceLists[user.description] = nil
         Task { _ = try? await fetchDeviceLists([user]) }
     }

@@ -11,5 +11,7 @@ package enum SealingContext {
     static func messageSecret(did: Int64, messageID: String) -> String { "message_secrets.secret:\(did):\(messageID)" }
     /// Proxy URL of a device.
     package static func proxy(did: Int64) -> String { "devices.proxy_url:\(did)" }
+    /// Secret of a device, kept for repetitions of its creation.
+    package static func creation(did: Int64) -> String { "device_creations.secret:\(did)" }
     package static func pushToken(did: Int64) -> String { "devices.push_token:\(did)" }
 }

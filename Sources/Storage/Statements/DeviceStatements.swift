@@ -27,6 +27,22 @@ enum DeviceStatements {
         SELECT \(columns) FROM d
         """)
 
+    /// What the first request with a key made, within a day.
+    static let creation = Statement(
+        "devices.creation",
+        """
+        SELECT c.request_hash, c.secret_enc, \(columns) FROM sb.device_creations c JOIN sb.devices d USING (did)
+        WHERE c.tenant_id = $1 AND c.key = $2 AND c.created_at > now() - interval '24 hours'
+        """)
+
+    static let keepCreation = Statement(
+        "devices.keep_creation",
+        """
+        INSERT INTO sb.device_creations (tenant_id, key, request_hash, did, secret_enc) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (tenant_id, key) DO UPDATE SET request_hash = excluded.request_hash, did = excluded.did,
+          secret_enc = excluded.secret_enc, created_at = now()
+        """)
+
     static let byDeviceID = Statement(
         "devices.by_device_id", "SELECT \(columns) FROM sb.devices d WHERE d.device_id = $1")
 

@@ -20,6 +20,11 @@ enum HousekeepingStatements {
         deletion("inbound_buffer", "inserted_at < now() - interval '14 days'"),
         deletion("retry_buffer", "inserted_at < now() - interval '7 days'"),
         deletion("idempotency_keys", "created_at < now() - interval '24 hours'"),
+        deletion("device_creations", "created_at < now() - interval '24 hours'"),
+        deletion(
+            "privacy_tokens",
+            // Older than the fourth bucket of a week (04, section 10.1), and ours is not newer.
+            "greatest(ts, coalesce(sender_ts, 0)) < (floor(extract(epoch FROM now()) / 604800) - 3) * 604800"),
         deletion("auth_changes", "at < now() - interval '7 days'"),
         deletion("device_tombstones", "deleted_at < now() - interval '30 days'"),
         deletion("signal_quarantine", "at < now() - interval '7 days'"),

@@ -86,6 +86,7 @@ struct SealedColumn: Sendable {
             SealingContext.messageSecret(did: did, messageID: names[0])
         },
         SealedColumn("devices", "proxy_url_enc") { did, _ in SealingContext.proxy(did: did) },
+        SealedColumn("device_creations", "secret_enc") { did, _ in SealingContext.creation(did: did) },
         SealedColumn("devices", "push_token_enc") { did, _ in SealingContext.pushToken(did: did) },
         webhook("secret_enc", "secret"), webhook("prev_secret_enc", "secret"), webhook("headers_enc", "headers"),
     ]

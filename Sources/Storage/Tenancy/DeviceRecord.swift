@@ -119,10 +119,27 @@ package struct DeviceFilter: Sendable, Equatable {
     }
 }
 
+/// Makes a creation happen once, however often it is asked for.
+package struct CreationKey: Sendable {
+    package let key: String
+    /// Of the request: the same key with another request is an error.
+    package let requestHash: [UInt8]
+    /// Seals the device's secret for the number that the device gets.
+    package let seal: @Sendable (_ did: Int64) throws -> [UInt8]
+
+    package init(key: String, requestHash: [UInt8], seal: @escaping @Sendable (Int64) throws -> [UInt8]) {
+        self.key = key
+        self.requestHash = requestHash
+        self.seal = seal
+    }
+}
+
 package enum DeviceCreationError: Error, Sendable, Equatable {
     case limitReached
     case unknownTenant
     case tenantInactive
     /// Another device of the tenant has this `external_id`.
     case externalIDTaken
+    /// The idempotency key was used for another request.
+    case keyReused
 }

@@ -20,12 +20,34 @@ package struct DeviceRepository: Sendable {
     package func create(
         _ tenant: TenantScope, deviceID: UUID, name: String, externalID: String? = nil, secretHash: [UInt8]
     ) async throws -> DeviceRecord {
+        try await create(
+            tenant, deviceID: deviceID, name: name, externalID: externalID, secretHash: secretHash, repetition: nil
+        ).record
+    }
+
+    /// As above, once per idempotency key within a day. Throws ``DeviceCreationError``, `keyReused` among them.
+    ///
+    /// - Returns: the device, and its sealed secret when an earlier request with the key made it.
+    package func create(
+        _ tenant: TenantScope, deviceID: UUID, name: String, externalID: String?, secretHash: [UInt8],
+        repetition: CreationKey?
+    ) async throws -> (record: DeviceRecord, sealedSecret: [UInt8]?) {
         do {
             return try await pool.withTransaction { transaction in
                 guard
                     let limits = try await transaction.query(TenantStatements.lock, [.int(tenant.tenantID)]).first
                 else { throw DeviceCreationError.unknownTenant }
                 guard try limits["is_active"] == true else { throw DeviceCreationError.tenantInactive }
+                if let repetition,
+                    let row = try await transaction.query(
+                        DeviceStatements.creation, [.int(tenant.tenantID), .text(repetition.key)]
+                    ).first
+                {
+                    guard try row["request_hash"] == repetition.requestHash else {
+                        throw DeviceCreationError.keyReused
+                    }
+                    return (try DeviceRecord(row), try row["secret_enc"])
+                }
                 let count: Int =
                     try await transaction.query(DeviceStatements.count, [.int(tenant.tenantID)]).first?[0] ?? 0
                 guard count < (try limits["max_devices"] as Int) else { throw DeviceCreationError.limitReached }
@@ -35,7 +57,16 @@ package struct DeviceRepository: Sendable {
                     AuthFeedStatements.record("device", .int(tenant.tenantID), .uuid(deviceID), 1, true),
                 ])
                 guard let row = results.first?.rows.first else { throw StorageError.missingRow("devices.insert") }
-                return try DeviceRecord(row)
+                let record = try DeviceRecord(row)
+                if let repetition {
+                    _ = try await transaction.query(
+                        DeviceStatements.keepCreation,
+                        [
+                            .int(tenant.tenantID), .text(repetition.key), .bytes(repetition.requestHash),
+                            .int(record.did), .bytes(try repetition.seal(record.did)),
+                        ])
+                }
+                return (record, nil)
             }
         } catch let error as DatabaseError where error.constraint == "devices_tenant_id_external_id_key" {
             throw DeviceCreationError.externalIDTaken

@@ -9,6 +9,8 @@ package struct CreatedDevice: Sendable {
     package let record: DeviceRecord
     package let secret: String
     package let token: String
+    /// An earlier request with the same idempotency key made it.
+    package let isRepeated: Bool
 }
 
 /// Devices of customers: creation within the quota, tokens, deletion (10-rest-api, sections 3 and 9).
@@ -20,6 +22,7 @@ package struct DeviceService: Sendable {
     private let sessions: any SessionDirectory
     private let audit: AuditLog
     private let details: DeviceDetails
+    private let sealing: any SecretSealing
     /// Wrong secrets per device: 10 in 10 minutes.
     private let failures = AttemptLimiter(limit: 10, seconds: 600)
     private let now: @Sendable () -> Int64
@@ -27,7 +30,8 @@ package struct DeviceService: Sendable {
     /// - Parameter now: Unix seconds.
     package init(
         database: StorageDatabase, directory: AuthDirectory, hasher: CredentialHasher, signer: TokenSigner,
-        sessions: any SessionDirectory, audit: AuditLog, details: DeviceDetails, now: @escaping @Sendable () -> Int64
+        sessions: any SessionDirectory, audit: AuditLog, details: DeviceDetails, sealing: any SecretSealing,
+        now: @escaping @Sendable () -> Int64
     ) {
         devices = DeviceRepository(database)
         self.directory = directory
@@ -36,26 +40,44 @@ package struct DeviceService: Sendable {
         self.sessions = sessions
         self.audit = audit
         self.details = details
+        self.sealing = sealing
         self.now = now
     }
 
     /// Makes a device. The quota is exact also among parallel calls. Throws `TenancyError`.
+    ///
+    /// - Parameter once: Idempotency key and hash of the request: a repetition within a day gets the device that was made.
     package func create(
-        for tenant: KnownTenant, name: String, externalID: String?, from origin: AuditOrigin
+        for tenant: KnownTenant, name: String, externalID: String?, once: (key: String, requestHash: [UInt8])? = nil,
+        from origin: AuditOrigin
     ) async throws -> CreatedDevice {
         let secret = DeviceSecret.generate()
         let record: DeviceRecord
+        let earlierSecret: [UInt8]?
         do {
-            record = try await devices.create(
+            let repetition = once.map { once in
+                CreationKey(key: once.key, requestHash: once.requestHash) { [sealing] did in
+                    try sealing.seal(Bytes(secret.utf8), context: SealingContext.creation(did: did))
+                }
+            }
+            (record, earlierSecret) = try await devices.create(
                 TenantScope(tenantID: tenant.id), deviceID: UUID(), name: name, externalID: externalID,
-                secretHash: hasher.hash(deviceSecret: secret))
+                secretHash: hasher.hash(deviceSecret: secret), repetition: repetition)
         } catch let error as DeviceCreationError {
             throw switch error {
             case .limitReached: TenancyError.deviceLimitReached
             case .unknownTenant: TenancyError.tenantNotFound
             case .tenantInactive: TenancyError.inactive
             case .externalIDTaken: TenancyError.externalIDTaken
+            case .keyReused: TenancyError.idempotencyKeyReused
             }
+        }
+        if let earlierSecret {
+            let opened = try sealing.open(earlierSecret, context: SealingContext.creation(did: record.did))
+            return CreatedDevice(
+                record: record, secret: String(decoding: opened, as: UTF8.self),
+                token: sign(record.deviceID, tenantID: record.tenantID, version: record.tokenVersion, jid: record.jid),
+                isRepeated: true)
         }
         directory.store(
             KnownDevice(
@@ -64,7 +86,7 @@ package struct DeviceService: Sendable {
         let token = sign(record.deviceID, tenantID: record.tenantID, version: record.tokenVersion, jid: nil)
         await audit.record(
             "device.create", by: "api_key:\(tenant.id)", from: origin, tenantID: tenant.id, deviceID: record.deviceID)
-        return CreatedDevice(record: record, secret: secret, token: token)
+        return CreatedDevice(record: record, secret: secret, token: token, isRepeated: false)
     }
 
     /// A new token for a device; every earlier one dies. An unknown device and a wrong secret are not told apart.

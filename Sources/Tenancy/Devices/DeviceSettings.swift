@@ -1,6 +1,7 @@
 import Cryptography
 import Messaging
 import Storage
+import Transport
 
 /// Settings of one device that its customer changes: proxy, passive mode, receipts, push registration.
 package struct DeviceSettings: Sendable {
@@ -55,6 +56,11 @@ package struct DeviceSettings: Sendable {
 
     package func clearPush(_ scope: DeviceScope) async throws {
         guard try await devices.clearPush(scope) else { throw TenancyError.deviceNotFound }
+    }
+
+    /// Host and port of a proxy URL as those read it who dial it; nil for one that they could not use.
+    package static func proxyAddress(_ url: String) -> (host: String, port: Int)? {
+        (try? ProxyConfiguration(url: url)).map { ($0.host, $0.port) }
     }
 
     /// What the sealed proxy is bound to; whoever builds the session opens it with the same.

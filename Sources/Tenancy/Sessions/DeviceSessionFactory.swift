@@ -18,6 +18,7 @@ package final class DeviceSessionFactory: SessionFactory {
     private let queues: [GroupCommit]
     private let next = Atomic<Int>(0)
     private let deviceName: String
+    private let productVersion: ClientVersion
     private let storesContent: Bool
     private let keepAliveSilence: Int64
     private let maximumQueuedSends: Int
@@ -32,10 +33,11 @@ package final class DeviceSessionFactory: SessionFactory {
     ///   - validity: whether the node's leases count.
     ///   - maximumQueuedSends: `SEND_QUEUE_MAX`.
     ///   - deviceName: `WHATSAPP_DEVICE_OS_NAME`, shown on the phone.
+    ///   - productVersion: our own version, or that which the settings pin.
     package init(
         database: StorageDatabase, sealing: any SecretSealing, store: any DeviceStore, connector: any SessionConnector,
         version: @escaping @Sendable () async -> ClientVersion, host: any SessionHost, group: any EventLoopGroup,
-        deviceName: String, storesContent: Bool,
+        deviceName: String, productVersion: ClientVersion, storesContent: Bool,
         keepAliveSilence: Int64, maximumQueuedSends: Int = 1000, validity: LeaseValidity, logger: Logger,
         makeQueue: (any EventLoop) -> GroupCommit
     ) {
@@ -46,6 +48,7 @@ package final class DeviceSessionFactory: SessionFactory {
         self.version = version
         self.host = host
         self.deviceName = deviceName
+        self.productVersion = productVersion
         self.storesContent = storesContent
         self.keepAliveSilence = keepAliveSilence
         self.maximumQueuedSends = maximumQueuedSends
@@ -60,7 +63,7 @@ package final class DeviceSessionFactory: SessionFactory {
         var configuration = DeviceSessionConfiguration(
             did: lease.did, epoch: lease.epoch, deviceID: lease.deviceID.uuidString.lowercased(),
             clientVersion: await version(),
-            companion: CompanionProperties(name: deviceName, version: ClientVersion(10, 15, 7)),
+            companion: CompanionProperties(name: deviceName, version: productVersion),
             logger: defaultLogger)
         configuration.pushName = device.pushName
         configuration.platform = device.platform

@@ -58,7 +58,7 @@ final class ConnectionAttempt {
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2048, maximum: 4096)
             )
             .channelOption(.maxMessagesPerRead, value: 2)
-        let host = configuration.proxy?.host ?? url.host
+        let host = configuration.proxy.map { $0.address ?? $0.host } ?? url.host
         let port = configuration.proxy?.port ?? url.port
         let connected =
             if let address = try? SocketAddress(ipAddress: host, port: port) {

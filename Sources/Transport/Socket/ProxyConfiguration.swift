@@ -19,6 +19,8 @@ package struct ProxyConfiguration: Sendable, Hashable {
     package var scheme: Scheme
     package var host: String
     package var port: Int
+    /// The address that `host` was found to have and that is to be dialed, as text; nil looks `host` up.
+    package var address: String?
     package var username: String?
     package var password: String?
 

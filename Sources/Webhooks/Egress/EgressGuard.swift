@@ -66,13 +66,28 @@ package struct EgressGuard: Sendable {
         else { throw .malformed }
         var path = String(rest[end...].prefix { $0 != "#" })
         if !path.hasPrefix("/") { path = "/" + path }
+        try checkUnresolved(host)
+        return Target(isSecure: isSecure, host: host, port: effective, pathAndQuery: path)
+    }
+
+    /// Checks everything of a proxy that needs no resolver: host and port as of a URL, whatever the proxy's scheme.
+    package func proxy(host: String, port: Int) throws(Refusal) -> Target {
+        var host = host.lowercased()
+        if host.hasSuffix(".") { host.removeLast() }
+        guard !host.isEmpty, host.utf8.count <= 253,
+            port == 80 || port == 443 || (1024...65535).contains(port)
+        else { throw .malformed }
+        try checkUnresolved(host)
+        return Target(isSecure: false, host: host, port: port, pathAndQuery: "")
+    }
+
+    private func checkUnresolved(_ host: String) throws(Refusal) {
         if let address = IPAddress(literal: host) {
             guard permits(address) else { throw .privateAddress }
         } else {
             guard Self.isHostName(host) else { throw .malformed }
             if Self.isLocalName(host), allowed.isEmpty { throw .privateAddress }
         }
-        return Target(isSecure: isSecure, host: host, port: effective, pathAndQuery: path)
     }
 
     /// The addresses of `resolved` to connect to: all of them, if every one is permitted.

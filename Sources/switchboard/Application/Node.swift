@@ -69,9 +69,13 @@ struct Node {
         let factory = DeviceSessionFactory(
             database: database, sealing: envelope, store: PostgresDeviceStore(database, envelope: envelope),
             connector: AdmittingConnector(
-                NoiseSessionConnector(configuration: try connection(configuration.whatsApp))),
+                NoiseSessionConnector(
+                    configuration: try connection(configuration.whatsApp),
+                    proxyAddress: configuration.api.allowsPrivateProxies ? nil : proxyAddress(egress))),
             version: { await host.current() }, host: host, group: group,
-            deviceName: configuration.whatsApp.deviceName, storesContent: configuration.messages.content == .full,
+            deviceName: configuration.whatsApp.deviceName,
+            productVersion: Self.productVersion(configuration.whatsApp),
+            storesContent: configuration.messages.content == .full,
             keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds,
             maximumQueuedSends: configuration.sendQueue.maximum, validity: validity, logger: logger
         ) { loop in
@@ -230,6 +234,21 @@ extension Node {
         EgressGuard(
             allowHTTP: settings.allowsHTTP, allowed: settings.allowedAddressBlocks,
             denied: settings.deniedAddressBlocks)
+    }
+
+    /// What the list of linked devices on the phone is told; parts may be pinned (13-configuration, section 4.8).
+    static func productVersion(_ settings: WhatsAppSettings) -> ClientVersion {
+        let own = ClientVersion(Application.version) ?? ClientVersion(0, 1, 0)
+        return ClientVersion(
+            settings.versionMajor.map { UInt32(clamping: $0) } ?? own.primary,
+            settings.versionMinor.map { UInt32(clamping: $0) } ?? own.secondary,
+            settings.versionPatch.map { UInt32(clamping: $0) } ?? own.tertiary)
+    }
+
+    /// What says where devices' own proxies are dialed.
+    static func proxyAddress(_ egress: EgressGuard) -> NoiseSessionConnector.ProxyAddress {
+        let proxies = ProxyEgress(egress)
+        return { host, port in try await proxies.address(ofHost: host, port: port) }
     }
 
     static func connection(_ settings: WhatsAppSettings) throws -> ConnectionConfiguration {

@@ -108,6 +108,24 @@ struct ReceiveTests {
         #expect(bench.events("message.received").first?.json.contains("\"retry_count\":2") == true)
     }
 
+    @Test("a companion that its owner's list lacks gets keys with the first request, and the list is asked for again")
+    func unknownCompanion() async throws {
+        let bench = try await Bench.ready()
+        _ = bench.contact()
+        _ = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "the list is known from now on"))
+        bench.server.clearLog()
+        let companion = FakeDevice(.lid("222333444555666", device: 9))
+        try companion.start(with: Bench.lid, bundle: try bench.bundle())
+        var enc = try companion.encrypt(conversation("hello"), to: Bench.lid)
+        let good = try #require(enc.bytesContent)
+        enc.content = .bytes(Array(good.dropLast(9)) + [good[good.count - 9] ^ 1] + good.suffix(8))
+        bench.server.deliver(bench.message("M1", from: companion, encs: [enc]))
+        let retry = try await bench.server.stanza("retry") { $0.tag == "receipt" && $0.type == "retry" }
+        #expect(retry.child("retry")?.int("count") == 1 && retry.child("retry")?.int("error") == 11)
+        #expect(retry.child("keys") != nil)
+        _ = try await bench.server.stanza("the list") { $0["xmlns"] == "usync" }
+    }
+
     @Test("after four requests for one message nothing is asked any more, and it is acked")
     func givesUp() async throws {
         let bench = try await Bench.ready()

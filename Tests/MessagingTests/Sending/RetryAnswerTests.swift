@@ -135,6 +135,17 @@ struct RetryAnswerTests {
         #expect(answer < ack)
     }
 
+    @Test("from the second request on the session is built anew, once an hour")
+    func recreation() {
+        func change(_ count: Int, _ seconds: Int64?) -> RetryRequest.SessionChange {
+            RetryRequest.sessionChange(
+                hasBundle: false, storedRegistrationID: 1, receivedRegistrationID: 1, hasSession: true,
+                isBaseKeyUnchanged: false, count: count, secondsSinceRecreation: seconds)
+        }
+        #expect(change(1, nil) == .keep && change(2, nil) == .fetch)
+        #expect(change(2, 3600) == .keep && change(2, 3601) == .fetch && change(4, 10) == .keep)
+    }
+
     @Test(
         "what becomes of the session follows the table",
         arguments: [

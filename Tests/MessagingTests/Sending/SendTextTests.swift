@@ -172,6 +172,34 @@ struct SendTextTests {
         for enc in encs { #expect(try phone.decrypt(enc, from: Bench.lid)[string: "conversation"] == "hello") }
     }
 
+    @Test("what is not stored is quoted with the caller's words; in a group its author must be known")
+    func quotedUnstored() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        _ = try await bench.session.sendText(
+            TextMessage(
+                chat: phone.jid.description, text: "answer", quote: Quote(messageID: "Q9", text: "so they said")))
+        let stanza = try await bench.server.stanza("message") { $0.tag == "message" }
+        let enc = try #require(
+            stanza.child("participants")?.children("to").first { $0.jid("jid") == phone.jid }?.child("enc"))
+        let context = try phone.decrypt(enc, from: Bench.lid)[message: "extendedTextMessage"]?[message: "contextInfo"]
+        #expect(context?[string: "participant"] == phone.jid.description)
+        #expect(context?[message: "quotedMessage"]?[string: "conversation"] == "so they said")
+
+        let group = JID(user: "120363000000000001", server: .group)
+        bench.server.world.groups[group] = Stanza(
+            "group", ["id": .text(group.user), "addressing_mode": "lid"],
+            children: [Bench.lid.bare, phone.jid].map { Stanza("participant", ["jid": .jid($0)]) })
+        await #expect(throws: SessionError.messageNotStored) {
+            try await bench.session.sendText(
+                TextMessage(chat: group.description, text: "answer", quote: Quote(messageID: "Q9")))
+        }
+        await #expect(throws: SessionError.senderRequired) {
+            try await bench.session.markRead(
+                chat: group.description, messageIDs: ["Q9"], sender: group.description, played: false)
+        }
+    }
+
     @Test("quotes and mentions make an extended text with the stored message inside")
     func quoted() async throws {
         let bench = try await Bench.ready()

@@ -66,6 +66,8 @@ struct StaleRowTests {
         bench.server.world.acknowledgesMessages = true
         try await bench.releaseCommits()
         _ = try await next.value
+        // And for new sessions with them.
+        #expect(bench.server.sent.contains { $0["xmlns"] == "encrypt" && $0.child("key") != nil })
     }
 
     @Test("who shares a request that fails hears the failure")

@@ -34,6 +34,8 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
         var answersRequests = true
         /// Questions about these people are not answered.
         var silent: Set<JID> = []
+        /// Requests that are refused, by the tag of their child, with this code.
+        var refusals: [String: Int] = [:]
         /// Follows the answer to the request to remove the device, in the same read.
         var afterUnlink: [Stanza] = []
         var refusesConnections = false
@@ -168,6 +170,7 @@ final class FakeServer: SessionConnector, @unchecked Sendable {
 
     private func answer(_ stanza: Stanza, _ world: World) -> Stanza {
         var children: [Stanza] = []
+        if let code = stanza.firstChild.flatMap({ world.refusals[$0.tag] }) { return error(stanza, code, "refused") }
         switch stanza["xmlns"] {
         case "encrypt":
             if stanza.child("count") != nil { children = [Stanza("count", ["value": .int(world.preKeyCount)])] }

@@ -9,10 +9,11 @@ extension RouteCatalogue {
         [
             Route(
                 .get, "/admin/devices", .admin, number: "3", "All devices with their customers",
-                query: Self.deviceFilter, answer: .data("Devices retrieved successfully", .deviceList)
+                query: Self.deviceFilter, answer: .data("Devices retrieved successfully", .deviceList),
+                statuses: [200, 400]
             ) { call in
                 let page = try Page(call.query)
-                let found = try await dependencies.devices.overviews(Self.filter(call.query, page))
+                let found = try await dependencies.devices.overviews(try Self.filter(call.query, page))
                 let counts = try await dependencies.tenants.statistics()
                 return page.answer("Devices retrieved successfully", found, at: \.position) { writer, devices in
                     writer.object { writer in
@@ -33,10 +34,10 @@ extension RouteCatalogue {
             Route(
                 .get, "/admin/devices/status", .admin, number: "4", "Live connection flags of every device",
                 query: Self.deviceFilter,
-                answer: .data("Device statuses retrieved successfully", .deviceStatusList)
+                answer: .data("Device statuses retrieved successfully", .deviceStatusList), statuses: [200, 400]
             ) { call in
                 let page = try Page(call.query)
-                let found = try await dependencies.devices.overviews(Self.filter(call.query, page))
+                let found = try await dependencies.devices.overviews(try Self.filter(call.query, page))
                 let total = try await dependencies.tenants.statistics().devices
                 let published = try await dependencies.devices.onlineCount()
                 return page.answer("Device statuses retrieved successfully", found, at: \.position) { writer, devices in
@@ -97,12 +98,20 @@ extension RouteCatalogue {
         .cursor,
     ]
 
-    private static func filter(_ query: Query, _ page: Page) -> DeviceFilter {
+    /// Throws 400 for a status or a tenant that cannot be one.
+    private static func filter(_ query: Query, _ page: Page) throws(APIError) -> DeviceFilter {
         var filter = DeviceFilter(limit: page.limit + 1, before: page.before)
-        filter.status = query["status"].flatMap(DeviceStatus.init(rawValue:))
-        filter.tenantID = query["api_key_id"].flatMap { Int64($0) }
+        if let text = query["status"], !text.isEmpty {
+            guard let status = DeviceStatus(rawValue: text) else {
+                throw .validation("status must be one of: pending, active, disconnected, logged_out", field: "status")
+            }
+            filter.status = status
+        }
+        if let text = query["api_key_id"], !text.isEmpty {
+            guard let id = Int64(text) else { throw .validation("api_key_id must be a number", field: "api_key_id") }
+            filter.tenantID = id
+        }
         filter.text = query["q"].flatMap { $0.isEmpty ? nil : $0 }
         return filter
     }
-}
 }

@@ -14,7 +14,7 @@ extension RouteCatalogue {
                         "external_id", "Own id of the device, unique per API key, at most 128 characters",
                         example: "desk-1", length: 0...128),
                 ]), answer: .data("Device created successfully", .createdDevice), errors: ["external_id_taken"],
-                statuses: [201, 400], handler: createDevice),
+                statuses: [201, 400, 409], idempotent: true, handler: createDevice),
             Route(
                 .post, "/devices/token", .none, number: "16", "Exchange id and secret for a new token; older ones die",
                 body: .fields(
@@ -78,17 +78,19 @@ extension RouteCatalogue {
             throw APIError.validation("external_id must be at most 128 characters", field: "external_id")
         }
         let created = try await dependencies.devices.create(
-            for: call.tenant, name: name, externalID: external, from: call.origin)
-        return .created("Device created successfully") { writer in
+            for: call.tenant, name: name, externalID: external,
+            once: call.idempotencyKey.map { ($0, call.fingerprint) }, from: call.origin)
+        let answer = Answer.created("Device created successfully") { writer in
             writer.object { writer in
                 writer.member("device_id", created.record.deviceID)
                 writer.member("device_secret", created.secret)
                 writer.member("device_name", created.record.name)
                 writer.member("token", created.token)
-                if let external { writer.member("external_id", external) }
+                if let external = created.record.externalID { writer.member("external_id", external) }
                 writer.member("message", "Device created. Keep device_secret: it is needed to get new tokens.")
             }
         }.with("Cache-Control", "no-store")
+        return created.isRepeated ? answer.with("Idempotent-Replayed", "true") : answer
     }
 
     @Sendable private func regenerateToken(_ call: Call) async throws -> Answer {

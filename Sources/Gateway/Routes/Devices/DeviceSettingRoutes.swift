@@ -102,11 +102,15 @@ extension RouteCatalogue {
     private func checkProxy(_ text: String) async throws {
         let proxy = try ProxyURL.parse(text)
         if api.allowsPrivateProxies { return }
-        var addresses = IPAddress(literal: proxy.host).map { [$0] } ?? []
-        if addresses.isEmpty { addresses = await SystemHostResolver().addresses(of: proxy.host) }
-        if addresses.isEmpty { throw APIError.validation("proxy host name could not be resolved", field: "proxy_url") }
-        guard addresses.allSatisfy(dependencies.egress.permits) else {
-            throw APIError.validation("private/local network proxies are not allowed", field: "proxy_url")
+        do {
+            _ = try await ProxyEgress(dependencies.egress).address(ofHost: proxy.host, port: proxy.port)
+        } catch let refusal as EgressGuard.Refusal {
+            throw switch refusal {
+            case .malformed, .scheme: ProxyURL.malformed
+            case .unresolvable: APIError.validation("proxy host name could not be resolved", field: "proxy_url")
+            case .privateAddress:
+                APIError.validation("private/local network proxies are not allowed", field: "proxy_url")
+            }
         }
     }
 }
@@ -116,28 +120,14 @@ enum ProxyURL {
     /// Host and port; both are given. Throws 400.
     static func parse(_ text: String) throws(APIError) -> (host: String, port: Int) {
         let lower = text.lowercased()
-        guard let scheme = ["http://", "https://", "socks5://"].first(where: { lower.hasPrefix($0) }) else {
+        guard ["http://", "https://", "socks5://"].contains(where: { lower.hasPrefix($0) }) else {
             throw .validation("proxy URL must start with http:// or https://", field: "proxy_url")
         }
-        let authority = text.dropFirst(scheme.count).prefix { !"/?#".contains($0) }
-        let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
-        var name = host
-        var port = scheme == "https://" ? 443 : scheme == "http://" ? 80 : 1080
-        if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
-            guard let number = Int(host[host.index(after: colon)...]), (1...65535).contains(number) else {
-                throw malformed
-            }
-            port = number
-            name = host[..<colon]
-        }
-        if name.hasPrefix("["), name.hasSuffix("]") { name = name.dropFirst().dropLast() }
-        guard !name.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= 2048 else {
-            throw malformed
-        }
-        return (String(name), port)
+        guard text.utf8.count <= 2048, let address = DeviceSettings.proxyAddress(text) else { throw malformed }
+        return address
     }
 
-    private static let malformed = APIError.validation("proxy URL must be valid", field: "proxy_url")
+    static let malformed = APIError.validation("proxy URL must be valid", field: "proxy_url")
 
     /// `http://user:***@host:port`.
     static func masked(_ text: String) -> String {

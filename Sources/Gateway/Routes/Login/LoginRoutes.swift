@@ -70,12 +70,13 @@ extension RouteCatalogue {
     private func login(_ device: KnownDevice, as form: LoginForm, restart: Bool) async throws -> Answer {
         let session = try await dependencies.gate.sessionToConnect(device.scope)
         if session.state.isPaired { return try await Self.reconnected(session) }
-        let code: QRCode
+        let login: QRLogin
         do {
-            code = try await session.startQRLogin(restart: restart).current
+            login = try await session.startQRLogin(restart: restart)
         } catch SessionError.alreadyPaired {
             return try await Self.reconnected(session)
         }
+        let code = login.current
         guard let png = QRImage.png(code.text) else { throw APIError.internalError }
         let seconds = Self.remaining(until: code.expiresAt)
         switch form {
@@ -83,7 +84,14 @@ extension RouteCatalogue {
             return Answer(status: 200, content: .body(ByteBuffer(bytes: png), contentType: "image/png"))
                 .with("Cache-Control", "no-store").with("X-QR-Timeout", String(seconds))
         case .html:
-            return .html(LoginPage.html(png: png, seconds: seconds)).with("Cache-Control", "no-store")
+            var codes = [LoginPage.Code(png: png, seconds: seconds)]
+            var begin = code.expiresAt
+            for next in login.upcoming {
+                guard let png = QRImage.png(next.text) else { throw APIError.internalError }
+                codes.append(.init(png: png, seconds: max(1, next.expiresAt.seconds - begin.seconds)))
+                begin = next.expiresAt
+            }
+            return .html(LoginPage.html(codes)).with("Cache-Control", "no-store")
         case .json:
             let style = api.keyStyle
             return Answer.ok("Success Generate QR Code") { writer in

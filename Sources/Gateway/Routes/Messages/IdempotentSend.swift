@@ -52,10 +52,10 @@ extension RouteCatalogue {
         }
         switch try await keys.state(scope, key: key) {
         case .done(let hash, let answer):
-            guard hash == call.fingerprint else { throw Self.reused }
+            guard hash == call.fingerprint else { throw APIError.idempotencyKeyReused }
             return Self.replayed(answer)
         case .running(let hash, _, let send):
-            guard hash == call.fingerprint else { throw Self.reused }
+            guard hash == call.fingerprint else { throw APIError.idempotencyKeyReused }
             // The process of the first request died; its message went on and this request has the same answer.
             guard let send else { throw Self.inProgress }
             guard let fate = send.fate else {
@@ -84,5 +84,4 @@ extension RouteCatalogue {
     }
 
     private static let inProgress = APIError(409, "idempotency_in_progress", "request in progress", retryAfter: 1)
-    private static let reused = APIError(409, "idempotency_key_reused", "idempotency key reused")
 }

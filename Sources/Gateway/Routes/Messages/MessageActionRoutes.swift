@@ -32,7 +32,7 @@ extension RouteCatalogue {
             Route(
                 .post, "/messages/{message_id}/reply", .device, number: "58", "Answer a message with a text",
                 details:
-                    "The answer quotes the message from the store; what is not stored is quoted without its content.",
+                    "The answer quotes the message from the store; of one that is not stored, `quoted_text` is quoted.",
                 body: .fields(
                     [
                         .init("chat_jid", required: true, "Chat of the message", example: "15550001111@s.whatsapp.net"),
@@ -40,6 +40,9 @@ extension RouteCatalogue {
                         .init(
                             "sender_jid", "Author of the message, when it is not stored",
                             example: "15550001111@s.whatsapp.net"),
+                        .init(
+                            "quoted_text", "Its text, when it is not stored", example: "How are you?",
+                            length: 0...65_536),
                         .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
                         .init("typing_simulation", .boolean, "Show typing before"),
                         .init("presence_simulation", .boolean, "Be available meanwhile"),
@@ -79,10 +82,15 @@ extension RouteCatalogue {
         let quoted = call.parameters["message_id"]
         try Self.checkMessageID(quoted)
         let author = try body.string("sender_jid").flatMap { $0.isEmpty ? nil : $0 }
+        let quotedText = try body.string("quoted_text").flatMap { $0.isEmpty ? nil : $0 }
+        guard quotedText.map({ $0.unicodeScalars.count <= 65_536 }) ?? true else {
+            throw APIError.validation("quoted_text must be at most 65536 characters", field: "quoted_text")
+        }
         let message = try Self.message(
             call, chat: chat, text: text,
             quote: Quote(
-                messageID: quoted, sender: try author.map { try ChatAddress.parse($0, field: "sender_jid") }),
+                messageID: quoted, sender: try author.map { try ChatAddress.parse($0, field: "sender_jid") },
+                text: quotedText),
             messageID: nil)
         return try await send(message, call, okText: "Success reply to message")
     }
