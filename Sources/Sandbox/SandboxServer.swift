@@ -22,7 +22,7 @@ package final class SandboxServer: Sendable {
         hall = WorldHall(configuration: configuration, logger: logger, prepare: prepare)
     }
 
-    /// Loads the default world and listens. Throws what binding a port throws, and ``JournalStore/Failure``.
+    /// Loads the default world and listens. Throws ``ListenFailure`` and ``JournalStore/Failure``.
     package func start() async throws -> SandboxAddresses { try await hall.open() }
 
     /// Ends all connections, stops listening and closes the worlds' files.

@@ -42,23 +42,30 @@ package final class WorldHall {
         worlds["default"] = world
         world.media.directory = configuration.dataDirectory.map { $0 + "/media" }
         world.load()
-        let listener = try await ChatListener.start(
-            address: configuration.address, port: configuration.chatPort,
-            worlds: { [weak self] name in self?.worlds[name] },
-            all: { [weak self] in self.map { Array($0.worlds.values) } ?? [] })
+        let address = configuration.address
+        let listener = try await ListenFailure.naming("chat", address, configuration.chatPort) {
+            try await ChatListener.start(
+                address: address, port: configuration.chatPort,
+                worlds: { [weak self] name in self?.worlds[name] },
+                all: { [weak self] in self.map { Array($0.worlds.values) } ?? [] })
+        }
         self.listener = listener
         let host = Self.host(configuration.address)
         let control: ControlServer
         do {
-            let media = try await MediaListener.start(
-                address: configuration.address, port: configuration.mediaPort, certificate: configuration.certificate,
-                worlds: { [weak self] name in self?.worlds[name] })
+            let media = try await ListenFailure.naming("media", address, configuration.mediaPort) {
+                try await MediaListener.start(
+                    address: address, port: configuration.mediaPort, certificate: configuration.certificate,
+                    worlds: { [weak self] name in self?.worlds[name] })
+            }
             self.media = media
             mediaHost = "\(host):\(media.port)"
             world.mediaHost = mediaHost
-            control = try await ControlServer.start(
-                host: self, address: configuration.address, port: configuration.controlPort,
-                token: configuration.controlToken, logger: logger)
+            control = try await ListenFailure.naming("control", address, configuration.controlPort) {
+                try await ControlServer.start(
+                    host: self, address: address, port: configuration.controlPort, token: configuration.controlToken,
+                    logger: logger)
+            }
         } catch {
             await close()
             throw error

@@ -8,13 +8,23 @@ struct PasskeyTests {
     func links() async throws {
         try await withDev { dev in
             let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
+            let sink = try await WebhookSink.start()
+            let subscribed = try await ada.device.post(
+                "/webhooks", ["url": sink.url, "events": ["connection.*"]])
+            #expect(subscribed.status == 200, "\(subscribed.text)")
             let login = try await ada.device.post("/devices/me/login?output=json")
             let qr = try #require(login.json["data"]["code"].string, "\(login.text)")
             let scan = try await dev.sandbox.post(
                 "/accounts/\(ada.phone)/scan", ["qr": qr, "passkey": true])
             #expect(scan.json["state"].string == "passkey_requested", "\(scan.text)")
+            let told = try await sink.delivery(of: "connection.passkey_required")
+            #expect(told.json["device_id"].string == ada.deviceID)
             try await answer(ada)
             try await ada.waitUntilLoggedIn()
+            // Over HTTP as in the session: nothing is to be confirmed any more.
+            let late = try await ada.device.post("/devices/me/passkey/confirm", [:])
+            #expect(
+                late.status == 409 && late.json["data"]["error_code"].string == "passkey_not_pending", "\(late.text)")
 
             let bob = try await Customer.create(dev, phone: "12025550101", name: "Bob")
             let started = try await bob.device.post("/devices/me/login-code", ["phone": bob.phone])
@@ -27,6 +37,7 @@ struct PasskeyTests {
 
             _ = try await ada.send("linked with a passkey", to: bob.phone)
             try await bob.waitForPhone(toSee: "linked with a passkey")
+            try await sink.stop()
         }
     }
 

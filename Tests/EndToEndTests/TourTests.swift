@@ -30,6 +30,7 @@ struct TourTests {
                 #"{"event_type":"connection.qr","attempts":[{"attempt":1"#,
             ]
         ),
+        ("docs/guides/passkey.md", [#""state":"passkey_requested""#, "Passkey response sent", "linked"]),
         ("docs/sandbox.md", [#""text":"hello""#]),
         ("docs/fair-use.md", ["is_registered"]),
         ("docs/api.md", ["3.1"]),
@@ -37,6 +38,24 @@ struct TourTests {
 
     /// Pages whose commands a script of their own runs.
     static let pagesOfScripts = ["docs/backup.md"]
+
+    /// Pages with commands that are too long or too large for a test run (`console`): scripts/check-run does the first of
+    /// README and quickstart, and a small form of the benchmarks.
+    static let pagesWithConsoles = ["README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/benchmarks.md"]
+
+    @Test("every block of a page says what it is, so that no command hides in one that is not run")
+    func blocksAreLabelled() throws {
+        let names = try FileManager.default.subpathsOfDirectory(atPath: ShellScript.root.appending(path: "docs").path)
+        let pages =
+            ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+            + names.filter { $0.hasSuffix(".md") }.map { "docs/" + $0 }
+        for page in pages {
+            let labels = Set(try ShellScript.labels(of: page))
+            let strange = labels.subtracting(["sh", "text", "json", "python", "swift", "sql", "console"])
+            #expect(strange.isEmpty, "\(page): blocks of \(strange)")
+            #expect(!labels.contains("console") || Self.pagesWithConsoles.contains(page), "\(page): console")
+        }
+    }
 
     @Test("the commands of the other pages run as they are written")
     func commands() async throws {

@@ -22,6 +22,8 @@ struct DeviceAPITests {
             }
             #expect(statuses.count { $0.0 == 201 } == 5)
             #expect(statuses.count { $0 == (400, "Device limit reached") } == 15)
+            let one = try await api.call("POST", "/devices", ["X-API-Key": tenant.key])
+            #expect(one.errorCode == "device_limit_reached")
         }
     }
 

@@ -43,6 +43,43 @@ struct EdgeAPITests {
         }
     }
 
+    @Test("the index answers at the base path with and without a slash, and the icon is never below it")
+    func basePath() async throws {
+        try await GatewayFixture.run(settings: ["HTTP_BASE_URL": "wa/"]) { (api) async throws in
+            for path in ["/wa", "/wa/"] {
+                #expect(try await api.call("GET", path).message == "Working great!", "\(path)")
+            }
+            #expect(try await api.call("GET", "/favicon.ico").status == 204)
+            for path in ["/", "/health", "/wa/favicon.ico", "/wax"] {
+                #expect(try await api.call("GET", path).status == 404, "\(path)")
+            }
+        }
+    }
+
+    @Test("every request leaves one line, preflights too, with method, pattern, status and length")
+    func accessLog() async throws {
+        try await GatewayFixture.run { api in
+            let lines = LogLines()
+            var dependencies = api.dependencies
+            dependencies.logger = lines.logger
+            let gateway = InProcessGateway(dependencies, configuration: api.configuration) { 0 }
+            _ = try await gateway.send("GET", "/devices/me?phone=4917", headers: ["X-Request-ID": "one"])
+            _ = try await gateway.send("HEAD", "/", headers: ["X-Request-ID": "two"])
+            _ = try await gateway.send(
+                "OPTIONS", "/devices/me",
+                headers: ["Origin": "http://x", "Access-Control-Request-Method": "GET", "X-Request-ID": "three"])
+            _ = try await gateway.send("BREW", "/nowhere/4917", headers: ["X-Request-ID": "four"])
+            let shown = lines.all.filter { $0["msg"] == "request" }
+            func values(_ name: String) -> [String?] { shown.map { $0[name] } }
+            #expect(values("request_id") == ["one", "two", "three", "four"])
+            #expect(values("method") == ["GET", "HEAD", "OPTIONS", "other"])
+            #expect(values("route") == ["GET /devices/me", "GET /", "OPTIONS preflight", "-"])
+            #expect(values("status") == ["401", "200", "204", "404"])
+            #expect(values("bytes")[1...2] == ["0", "0"] && (Int(values("bytes")[0] ?? "") ?? 0) > 100)
+            #expect(!"\(lines.all)".contains("4917"))
+        }
+    }
+
     @Test("a body one byte above the limit is 413 with envelope and request id")
     func bodyLimit() async throws {
         try await GatewayFixture.run(settings: ["HTTP_BODY_LIMIT_SIZE": "1K"]) { api in

@@ -17,7 +17,6 @@ struct RouteDescriptionTests {
             for route in routes {
                 #expect(names.insert(OpenAPIDocument.operationID(route)).inserted, "\(route.name): operation id twice")
                 #expect(route.summary.count >= 6, "\(route.name) has no summary")
-                #expect(route.answer != nil, "\(route.name) has no answer: see the comment at Route")
                 #expect(route.statuses.contains { $0 < 400 }, "\(route.name) has no status of success")
                 for name in route.pathParameters {
                     #expect(PathParameter.named(name) != nil, "\(route.name): PathParameter does not know \(name)")
@@ -44,10 +43,73 @@ struct RouteDescriptionTests {
                         Issue.record("\(route.name), \(where_): \(problem)")
                     }
                 }
-                if let data = route.answer?.data { check(data, data.example, "answer") }
+                if let data = route.answer.data { check(data, data.example, "answer") }
                 check(route.body.schema, route.body.schema.example, "body")
                 for parameter in route.query { check(parameter.schema, parameter.schema.example, parameter.name) }
             }
+        }
+    }
+
+    @Test(
+        "every example of the description as it is served fits the schema beside it, and every reference leads somewhere"
+    )
+    func servedExamples() async throws {
+        try await GatewayFixture.run { fixture in
+            let document = OpenAPIDocument(
+                routes: RouteCatalogue.described(by: fixture), server: fixture.configuration.server
+            ).value
+            var check = DescriptionCheck(document)
+            check.walk()
+            for problem in check.problems.prefix(20) { Issue.record("\(problem)") }
+            #expect(check.problems.isEmpty && check.examples > 200)
+        }
+        var check = DescriptionCheck([
+            "paths": [
+                "/{a}": [
+                    "get": [
+                        "parameters": [
+                            [
+                                "name": "b", "in": "path",
+                                "schema": ["type": "string", "pattern": "^[0-9]+$", "examples": ["x"]],
+                            ]
+                        ], "responses": ["200": ["$ref": "#/nowhere"]],
+                    ]
+                ]
+            ]
+        ])
+        check.walk()
+        #expect(check.problems.count == 3, "\(check.problems)")
+    }
+
+    @Test("every header that code of ours adds to an answer is described")
+    func headers() async throws {
+        try await GatewayFixture.run { fixture in
+            let document = OpenAPIDocument(
+                routes: RouteCatalogue.described(by: fixture), server: fixture.configuration.server
+            ).value
+            // Known to every client, or of every answer.
+            let known: Set<String> = [
+                "Cache-Control", "Connection", "X-Accel-Buffering", "Content-Security-Policy", "ETag",
+            ]
+            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appending(path: "Sources/Gateway")
+            var seen = 0
+            for case let file as URL in FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)
+                ?? FileManager.DirectoryEnumerator()
+            where file.pathExtension == "swift" {
+                let text = try String(contentsOf: file, encoding: .utf8)
+                for match in text.matches(of: /\.with\("([A-Z][A-Za-z-]+)",|headers\.append\(\("([A-Z][A-Za-z-]+)",/) {
+                    let name = String(match.1 ?? match.2 ?? "")
+                    seen += 1
+                    let described = document["components"]?["headers"]?[name]
+                    #expect(known.contains(name) || described != nil, "\(file.lastPathComponent): \(name)")
+                }
+            }
+            #expect(seen > 8)
+            // And what is described is of some answer.
+            let text = "\(document["paths"] ?? .null)\(document["components"]?["responses"] ?? .null)"
+            guard case .object(let described)? = document["components"]?["headers"] else { return }
+            for (name, _) in described where name != "X-Cache" { #expect(text.contains("headers/\(name)"), "\(name)") }
         }
     }
 
@@ -156,8 +218,11 @@ struct RouteDescriptionTests {
 extension RouteCatalogue {
     /// The routes as a gateway over this fixture serves them.
     static func described(by fixture: GatewayFixture) -> [Route] {
-        RouteCatalogue(
-            dependencies: fixture.dependencies, api: fixture.configuration.api, server: fixture.configuration.server,
+        var dependencies = fixture.dependencies
+        // Its routes are there beside a sandbox only.
+        dependencies.sandbox = SandboxRelay { _, _, _ in SandboxRelay.Reply(status: 200, body: []) }
+        return RouteCatalogue(
+            dependencies: dependencies, api: fixture.configuration.api, server: fixture.configuration.server,
             uptime: Uptime(), documentation: DocumentationAssets(folder: nil),
             metrics: MetricsPage(fixture.dependencies), readiness: { true }
         ).routes

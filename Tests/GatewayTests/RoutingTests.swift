@@ -1,4 +1,5 @@
 import HTTPTypes
+import NIOCore
 import Tenancy
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 struct RoutingTests {
     private func tree(basePath: String = "") -> RouteTree {
         func route(_ method: Route.Method, _ path: String) -> Route {
-            Route(method, path, .none, "") { _ in .noContent }
+            Route(method, path, .none, "", answer: .empty) { _ in .noContent }
         }
         return RouteTree(
             [
@@ -107,11 +108,76 @@ struct EdgeRuleTests {
         "gzip is used when it is allowed and worth it",
         arguments: [
             ("gzip", true), ("br, gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false), ("", false),
+            ("*;q=0, gzip", true), ("gzip;q=0, *", false), ("*;q=0", false), ("GZIP ; Q=0.1", true),
+            ("gzip;q=x", false),
         ])
     func gzip(header: String, expected: Bool) {
         #expect(
             Gzip(level: 1).applies(length: 500, contentType: "application/json", acceptEncoding: header, path: "/")
                 == expected)
+    }
+
+    @Test("what is small, no text, or below docs is not compressed, and level 0 is off; what is comes back whole")
+    func gzipLimits() throws {
+        func applies(_ level: Int = 1, length: Int = 200, type: String? = "application/json", path: Substring = "/x")
+            -> Bool
+        {
+            Gzip(level: level).applies(length: length, contentType: type, acceptEncoding: "gzip", path: path)
+        }
+        #expect(applies() && applies(9) && applies(type: "text/html; charset=utf-8"))
+        #expect(!applies(0) && !applies(length: 199) && !applies(type: "image/png") && !applies(type: nil))
+        #expect(!applies(path: "/docs/swagger.json"))
+        let text = ByteBuffer(string: String(repeating: "the same again and again ", count: 400))
+        let sizes = try [1, 9].map { try #require(Gzip(level: $0).compress(text)).readableBytes }
+        #expect(sizes[0] >= sizes[1] && sizes[0] < text.readableBytes / 10)
+    }
+
+    @Test(
+        "origins of the list are let in, by name or as subdomains, and every answer says that it depends on the origin",
+        arguments: [
+            ("https://app.example", "https://app.example"), ("HTTPS://APP.example", "HTTPS://APP.example"),
+            ("https://a.wild.example", "https://a.wild.example"), ("https://wild.example", nil),
+            ("https://.wild.example", nil), ("http://a.wild.example", nil), ("https://evilwild.example", nil),
+            ("https://other.example", nil), ("null", nil), (nil, nil),
+        ] as [(String?, String?)])
+    func corsList(origin: String?, allowed: String?) {
+        let policy = CORSPolicy(origins: ["https://app.example", "https://*.wild.example"])
+        var fields = HTTPFields()
+        policy.apply(to: &fields, origin: origin)
+        #expect(fields[.accessControlAllowOrigin] == allowed && fields[.vary] == "Origin")
+        #expect((fields[.accessControlExposeHeaders] != nil) == (allowed != nil))
+        #expect(fields[.accessControlExposeHeaders]?.contains("X-Next-Cursor") ?? true)
+        var preflight = HTTPFields()
+        policy.applyPreflight(to: &preflight, origin: origin)
+        #expect(preflight[.accessControlAllowOrigin] == allowed)
+        #expect((preflight[.accessControlAllowMethods] == "GET,POST,PUT,PATCH,DELETE,HEAD") == (allowed != nil))
+        #expect(preflight[.vary] == "Access-Control-Request-Method, Access-Control-Request-Headers, Origin")
+    }
+
+    @Test("with every origin let in, answers are the same for all of them")
+    func corsOfAll() {
+        var fields = HTTPFields()
+        CORSPolicy(origins: ["*"]).apply(to: &fields, origin: "https://any.example")
+        #expect(fields[.accessControlAllowOrigin] == "*" && fields[.vary] == nil)
+    }
+
+    @Test(
+        "the client's address is taken from a proxy's word only when the proxy is trusted, from the right",
+        arguments: [
+            ("203.0.113.9", "198.51.100.1", nil, "203.0.113.9"), ("10.0.0.1", nil, nil, "10.0.0.1"),
+            ("10.0.0.1", "198.51.100.1", nil, "198.51.100.1"),
+            ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.7", nil, "198.51.100.1"),
+            ("10.0.0.1", "10.0.0.9, 10.0.0.7", nil, "10.0.0.9"), ("10.0.0.1", "198.51.100.1, junk", nil, "10.0.0.1"),
+            ("10.0.0.1", nil, "198.51.100.2", "198.51.100.2"), ("10.0.0.1", nil, "junk", "10.0.0.1"),
+            ("10.0.0.1", "2001:db8::1", nil, "2001:db8::1"),
+        ] as [(String, String?, String?, String)])
+    func clientAddress(remote: String, forwarded: String?, real: String?, client: String) throws {
+        var fields = HTTPFields()
+        fields[.forwardedFor] = forwarded
+        fields[.realIP] = real
+        let proxies = ClientAddress(trusted: [try #require(AddressBlock("10.0.0.0/8"))])
+        #expect(proxies.resolve(remote: remote, fields) == client)
+        #expect(ClientAddress(trusted: []).resolve(remote: remote, fields) == remote)
     }
 
     @Test(

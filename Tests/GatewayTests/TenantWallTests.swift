@@ -13,7 +13,7 @@ import Testing
 struct TenantWallTests {
     /// Whether the answer to who may call does not end by itself: it would go on for as long as somebody listens.
     private static func isEndless(_ route: Route) -> Bool {
-        route.answer?.media.contains("text/event-stream") ?? false
+        route.answer.media.contains("text/event-stream")
     }
 
     /// Texts that stand in the victim's rows and in no answer to anybody else.

@@ -93,6 +93,7 @@ struct SealedAtRestTests {
             let before = try await rotation.remaining()
             #expect(before["wa_credentials.noise_key_enc"] == 1 && before["webhooks.secret_enc"] == 1)
             #expect(before["signal_sessions.record"] == 1 && before["app_state_keys.key_data"] == 1)
+            #expect(try await rotation.fit() == .fits)
             let progress = try await rotation.run()
             #expect(progress == KeyRotation.Progress(sealed: before.values.reduce(0, +), unreadable: 0))
             #expect(try await rotation.remaining().isEmpty)
@@ -125,6 +126,7 @@ struct SealedAtRestTests {
             let before = try await Self.dump(fixture)
             let progress = try await rotation.run()
             #expect(progress.sealed == 0 && progress.unreadable > 5)
+            #expect(try await rotation.fit() == .nothing)
             #expect(try await Self.dump(fixture) == before)
         }
     }

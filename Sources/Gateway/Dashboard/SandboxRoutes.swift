@@ -34,11 +34,19 @@ extension RouteCatalogue {
                 .post, "/admin/sandbox/call", .admin, "Call the control API of the sandbox beside this gateway",
                 body: .fields(
                     [
-                        .init("method", required: true, "GET, POST, PATCH or DELETE"),
+                        .init("method", required: true, "Method of the call", values: Self.methods),
                         .init(
-                            "path", required: true, "Path below /v1 that begins with /accounts, /pairings or /groups"),
-                        .init("body", "JSON text handed on"),
-                    ], parseError: "Invalid request body"), statuses: [200, 400, 502], waits: true
+                            "path", required: true,
+                            "Path below /v1 that begins with \(Self.reachable.joined(separator: ", "))",
+                            example: "/accounts"),
+                        .init("body", "JSON text handed on", example: ""),
+                    ], parseError: "Invalid request body"),
+                answer: .data(
+                    "The sandbox answered",
+                    .object(
+                        .init("status", .integer.example(200), "Status of the sandbox's answer"),
+                        .init("body", .any, "Its JSON"))),
+                errors: ["sandbox_unreachable"], statuses: [200, 400, 502], waits: true
             ) { call in
                 let method = (try call.body.string("method") ?? "").uppercased()
                 guard Self.methods.contains(method) else {

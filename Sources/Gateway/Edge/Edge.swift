@@ -81,7 +81,10 @@ struct Edge: HTTPResponder {
         if method == "OPTIONS", target.hasPrefix("/"), CORSPolicy.isPreflight(request.headers) {
             cors.applyPreflight(to: &fields, origin: request.headers[.origin])
             fields[.contentType] = nil
-            return Response(status: .noContent, headers: fields)
+            let response = Response(status: .noContent, headers: fields)
+            metrics.began()
+            finish("OPTIONS preflight", response, method, nil, client: client, requestID: requestID, since: started)
+            return response
         }
         cors.apply(to: &fields, origin: request.headers[.origin])
 
@@ -111,11 +114,29 @@ struct Edge: HTTPResponder {
             record(
                 routeName, identity, status: answer.status, AuditOrigin(client: client, requestID: requestID))
         }
-        let duration = ContinuousClock.now - started
-        metrics.ended(routeName, status: response.status.code, after: duration)
-        log(
-            routeName, status: response.status.code, identity, client: client, requestID: requestID, took: duration)
+        finish(routeName, response, method, identity, client: client, requestID: requestID, since: started)
         return response
+    }
+
+    /// Counts the request and writes its line (13-configuration, section 12).
+    private func finish(
+        _ route: String, _ response: Response, _ method: String, _ identity: Call.Identity?, client: String,
+        requestID: String, since started: ContinuousClock.Instant
+    ) {
+        let status = response.status.code
+        let duration = ContinuousClock.now - started
+        metrics.ended(route, status: status, after: duration)
+        let level: Logger.Level = status >= 500 ? .error : status == 401 || status == 429 ? .warning : .info
+        guard accessLog.logLevel <= level else { return }
+        var fields = RequestLog.metadata(requestID: requestID, identity)
+        fields["method"] = "\(RequestLog.method(method))"
+        fields["route"] = "\(route)"
+        fields["status"] = "\(status)"
+        fields["duration_ms"] = "\(RequestLog.milliseconds(duration))"
+        fields["client"] = "\(client)"
+        // Of a stream nobody knows it before its end.
+        if let bytes = response.body.contentLength { fields["bytes"] = "\(bytes)" }
+        accessLog.log(level: level, "request", metadata: fields)
     }
 
     // MARK: Steps
@@ -174,7 +195,8 @@ struct Edge: HTTPResponder {
         if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
         let call = Call(
-            route: route, parameters: parameters, query: Query(query), body: body, identity: identity,
+            route: route, parameters: parameters, query: Query(query, declared: route.query),
+            body: body.declaring(route.body.fields), identity: identity,
             requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
             fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],
             webSocket: try WebSocketHandshake(request.headers),
@@ -362,19 +384,6 @@ struct Edge: HTTPResponder {
                     target: route, result: "\(status)")
             }
         }
-    }
-
-    private func log(
-        _ route: String, status: Int, _ identity: Call.Identity?, client: String, requestID: String, took: Duration
-    ) {
-        let level: Logger.Level = status >= 500 ? .error : status == 401 || status == 429 ? .warning : .info
-        guard accessLog.logLevel <= level else { return }
-        var fields = RequestLog.metadata(requestID: requestID, identity)
-        fields["route"] = "\(route)"
-        fields["status"] = "\(status)"
-        fields["duration_ms"] = "\(RequestLog.milliseconds(took))"
-        fields["client"] = "\(client)"
-        accessLog.log(level: level, "request", metadata: fields)
     }
 }
 

@@ -17,17 +17,19 @@ struct Gzip: Sendable {
         return Self.accepts(acceptEncoding)
     }
 
-    /// `gzip` or `*` with a quality above zero.
+    /// `gzip` with a quality above zero, or `*` where `gzip` is not named.
     static func accepts(_ header: String) -> Bool {
+        var wildcard = false
         for item in header.split(separator: ",") {
             let parts = item.split(separator: ";")
             let name = (parts.first ?? "").trimmingWhitespace().lowercased()
             guard name == "gzip" || name == "*" else { continue }
             let quality = parts.dropFirst().first { $0.trimmingWhitespace().lowercased().hasPrefix("q=") }
-            let value = quality.map { Double($0.trimmingWhitespace().dropFirst(2)) ?? 0 } ?? 1
-            return value > 0
+            let isWanted = quality.map { Double($0.trimmingWhitespace().dropFirst(2)) ?? 0 } ?? 1 > 0
+            if name == "gzip" { return isWanted }
+            wildcard = isWanted
         }
-        return false
+        return wildcard
     }
 
     /// The gzip form of `body`, or nil when zlib refuses.

@@ -10,8 +10,11 @@ struct RequestLimits: Sendable {
 
     /// Counts a token request of `client`; nil on other routes.
     func checkBeforeAuthentication(_ route: Route, client: String, now: Int64) -> AttemptLimiter.Standing? {
-        route.path == "/devices/token" ? tokens.count(client, now: now) : nil
+        Self.countsTokens(route) ? tokens.count(client, now: now) : nil
     }
+
+    /// Whether requests of the route are token requests, whose answers tell the limit.
+    static func countsTokens(_ route: Route) -> Bool { route.path == "/devices/token" }
 
     /// Counts a request against its tenant's hour.
     func checkTenant(_ identity: Call.Identity, now: Int64) -> AttemptLimiter.Standing? {

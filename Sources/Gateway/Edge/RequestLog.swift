@@ -24,6 +24,11 @@ enum RequestLog {
         return logger
     }
 
+    /// One of the methods there are: a line cannot be made of what a client invents.
+    static func method(_ name: String) -> String {
+        name == "HEAD" || name == "OPTIONS" || Route.Method(rawValue: name) != nil ? name : "other"
+    }
+
     /// With three decimals.
     static func milliseconds(_ duration: Duration) -> Double {
         let microseconds = duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000

@@ -117,7 +117,7 @@ extension APIError {
             case .tenantNotFound: .notFound("API key not found")
             case .deviceNotFound: .notFound("Device not found")
             case .inactive: .inactiveAPIKey
-            case .deviceLimitReached: .validation("Device limit reached")
+            case .deviceLimitReached: APIError(400, "device_limit_reached", "Device limit reached")
             case .externalIDTaken: APIError(409, "external_id_taken", "external_id is already used")
             case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidCredentials: .invalidDeviceCredentials
@@ -151,7 +151,10 @@ extension APIError {
             case .inactiveTenant: .inactiveAPIKey
             case .revokedToken: .revokedToken
             case .unknownDevice: .unknownDeviceToken
-            case .tooManyFailures(let seconds): .tooManyRequests(retryAfter: seconds)
+            case .tooManyFailures(let seconds):
+                .tooManyRequests(
+                    "Too many wrong credentials from this address: right ones are refused too for \(seconds) s",
+                    retryAfter: seconds)
             case .stale: .staleDirectory
             }
         if tier == .device, status == 401 { headers.append(("WWW-Authenticate", #"Bearer realm="switchboard""#)) }

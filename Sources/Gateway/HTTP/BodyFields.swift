@@ -20,6 +20,8 @@ struct BodyFields: Sendable {
     let files: [File]
     /// Thrown for members of a wrong type.
     let parseError: APIError
+    /// What the route says it takes. A debug build ends when anything else is asked for; nil: whatever.
+    private var declared: [Route.Field]?
 
     static func empty(parseError: APIError) -> BodyFields {
         BodyFields(source: .json, members: [:], files: [], parseError: parseError)
@@ -52,6 +54,17 @@ struct BodyFields: Sendable {
         self.parseError = parseError
     }
 
+    /// The same members, for a route that takes these.
+    func declaring(_ fields: [Route.Field]) -> BodyFields {
+        var copy = self
+        copy.declared = fields
+        return copy
+    }
+
+    private func isDeclared(_ name: String) -> Bool {
+        declared?.contains { Self.folded($0.name) == Self.folded(name) } ?? true
+    }
+
     /// Lower case without `_` and `-`.
     static func folded(_ key: String) -> String {
         let isPlain = key.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) }
@@ -59,7 +72,10 @@ struct BodyFields: Sendable {
     }
 
     /// Whether the member was sent, also as null.
-    func contains(_ name: String) -> Bool { members[Self.folded(name)] != nil }
+    func contains(_ name: String) -> Bool {
+        assert(isDeclared(name), "the route does not declare the member \(name)")
+        return members[Self.folded(name)] != nil
+    }
 
     // MARK: Typed access: nil when absent or null
 
@@ -149,6 +165,7 @@ struct BodyFields: Sendable {
     }
 
     private func value(_ name: String) -> JSONValue? {
+        assert(isDeclared(name), "the route does not declare the member \(name)")
         let value = members[Self.folded(name)]
         return value == .null ? nil : value
     }

@@ -34,7 +34,7 @@ extension ErrorCatalogue {
             "The credential's header is absent: `X-Admin-Secret`, `X-API-Key` or `Authorization`."),
         Entry(
             "auth_invalid", 401, message: "Invalid or expired token",
-            "The credential is wrong or malformed. Failures count: twenty in a minute from one address are answered 429."
+            "The credential is wrong or malformed. Failures count: after twenty in a minute from one address, that address gets 429 until `Retry-After`, whatever it shows."
         ),
         Entry(
             "api_key_inactive", 401, message: "API key is inactive",
@@ -54,6 +54,9 @@ extension ErrorCatalogue {
         Entry(
             "webhook_inactive", 409, message: "webhook is not active",
             "The webhook is switched off. Set `active` to true first."),
+        Entry(
+            "device_limit_reached", 400, message: "Device limit reached",
+            "The API key has as many devices as its `max_devices` allows. Delete one, or ask the operator for more."),
         Entry("external_id_taken", 409, message: "external_id is already used", "Another device has this external id."),
         Entry(
             "idempotency_in_progress", 409, message: "request in progress",

@@ -83,8 +83,13 @@ enum PercentCoding {
 /// The query of a request; keys keep their case, the first value of a repeated key counts.
 struct Query: Sendable {
     private let pairs: [(key: String, value: String)]
+    private let declared: [Route.Parameter]?
 
-    init(_ text: Substring?) { pairs = text.flatMap { PercentCoding.pairs($0) } ?? [] }
+    /// - Parameter declared: What the route says it takes. A debug build ends when anything else is asked for; nil: whatever.
+    init(_ text: Substring?, declared: [Route.Parameter]? = nil) {
+        pairs = text.flatMap { PercentCoding.pairs($0) } ?? []
+        self.declared = declared
+    }
 
     /// `name=value`, in the order of the names.
     var normalized: [String] { pairs.map { "\($0.key)=\($0.value)" }.sorted() }
@@ -97,7 +102,8 @@ struct Query: Sendable {
     }
 
     subscript(name: String) -> String? {
-        pairs.isEmpty ? nil : pairs.first { $0.key == name }?.value
+        assert(declared?.contains { $0.name == name } ?? true, "the route does not declare the query parameter \(name)")
+        return pairs.isEmpty ? nil : pairs.first { $0.key == name }?.value
     }
 
     /// `1 t T TRUE true True` / `0 f F FALSE false False`; otherwise the default.

@@ -59,14 +59,16 @@ extension OpenAPIDocument {
                 "description": .string(parameter.summary), "schema": parameter.schema.openAPI,
             ]
         }
-        if route.isIdempotent {
-            parameters.append([
-                "name": "Idempotency-Key", "in": "header", "required": false,
-                "description": "1 to 128 printable characters; the same key never sends twice",
-                "schema": ["type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"],
-            ])
-        }
-        return parameters
+        return parameters + requestHeaders(route).map { ["$ref": .string("#/components/parameters/\($0)")] }
+    }
+
+    /// Names of the components in `parameters`.
+    private static func requestHeaders(_ route: Route) -> [String] {
+        var names = ["X-Request-ID"]
+        if route.isIdempotent { names.append("Idempotency-Key") }
+        if route.isCacheable { names.append("Cache-Control") }
+        if route.query.contains(where: { $0.name == "last_event_id" }) { names.append("Last-Event-ID") }
+        return names
     }
 
     private static func requestBody(_ route: Route) -> JSONValue {
@@ -74,7 +76,10 @@ extension OpenAPIDocument {
         let media: JSONValue = ["schema": schema.openAPI, "example": schema.example]
         return [
             "required": .bool(route.body.fields.contains { $0.isRequired }),
-            "content": ["application/json": media, "application/x-www-form-urlencoded": ["schema": schema.openAPI]],
+            "content": [
+                "application/json": media, "application/x-www-form-urlencoded": ["schema": schema.openAPI],
+                "multipart/form-data": ["schema": schema.openAPI],
+            ],
         ]
     }
 
@@ -104,13 +109,13 @@ extension OpenAPIDocument {
     }
 
     private static func success(_ route: Route, _ status: Int) -> JSONValue {
-        guard let answer = route.answer else { return ["description": "Success"] }
+        let answer = route.answer
         var content: [(key: String, value: JSONValue)] = []
         if let message = answer.message { content.append(("application/json", envelope(message, status, answer.data))) }
         for type in answer.media { content.append((type, Self.isDocument(type) ? [:] : mediaType)) }
         var members: [(key: String, value: JSONValue)] = [
             ("description", .string(answer.message ?? (content.isEmpty ? "No content" : "Success"))),
-            ("headers", .object(successHeaders(route))),
+            ("headers", .object(successHeaders(route, status))),
         ]
         if !content.isEmpty { members.append(("content", .object(content))) }
         return .object(members)
@@ -140,9 +145,28 @@ extension OpenAPIDocument {
         ]
     }
 
-    private static func successHeaders(_ route: Route) -> [(key: String, value: JSONValue)] {
+    private static func successHeaders(_ route: Route, _ status: Int) -> [(key: String, value: JSONValue)] {
         var names = ["X-Request-ID"]
-        if route.query.contains(where: { $0.name == "cursor" }) { names.append("X-Next-Cursor") }
+        if route.query.contains(where: { $0.name == "cursor" }) { names += ["X-Next-Cursor", "Link"] }
+        if RequestLimits.countsTokens(route) { names += rateLimit }
+        if route.isCacheable { names.append("X-Cache") }
+        if route.isIdempotent { names.append("Idempotent-Replayed") }
+        if status == 101 { names += ["Upgrade", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"] }
+        return (names + route.answer.headers).map(header)
+    }
+
+    private static let rateLimit = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+
+    private static func failureHeaders(_ route: Route, _ status: Int) -> [(key: String, value: JSONValue)] {
+        var names = ["X-Request-ID"]
+        switch status {
+        case 401: if route.tier == .device { names.append("WWW-Authenticate") }
+        case 426: names.append("Upgrade")
+        case 429, 503: names.append("Retry-After")
+        default: break
+        }
+        let isLimited = status == 429 && (route.tier == .apiKey || route.tier == .device)
+        if isLimited || RequestLimits.countsTokens(route) && [400, 401, 429].contains(status) { names += rateLimit }
         return names.map(header)
     }
 
@@ -155,8 +179,6 @@ extension OpenAPIDocument {
         let named = route.errors.flatMap(\.words).compactMap(ErrorCatalogue.entry)
             .filter { $0.statuses.contains(status) }
         let entries = named.isEmpty ? ErrorCatalogue.entries(status: status) : named + general(status)
-        var headers = [header("X-Request-ID")]
-        if [429, 503].contains(status) { headers.append(header("Retry-After")) }
         var media: [(key: String, value: JSONValue)] = [("schema", ["$ref": "#/components/schemas/Failure"])]
         if let first = entries.first {
             media.append(("example", example(first, status: status)))
@@ -164,11 +186,12 @@ extension OpenAPIDocument {
         let words = entries.map { "`\($0.word)`" }.joined(separator: ", ")
         var content: [(key: String, value: JSONValue)] = [("application/json", .object(media))]
         // Routes whose success is plain text fail in plain text too.
-        if let answer = route.answer, answer.message == nil {
-            content += answer.media.filter { $0.hasPrefix("text/plain") }.map { ($0, mediaType) }
+        if route.answer.message == nil {
+            content += route.answer.media.filter { $0.hasPrefix("text/plain") }.map { ($0, mediaType) }
         }
         return [
-            "description": .string(words.isEmpty ? "Failure" : "Failure: " + words), "headers": .object(headers),
+            "description": .string(words.isEmpty ? "Failure" : "Failure: " + words),
+            "headers": .object(failureHeaders(route, status)),
             "content": .object(content),
         ]
     }

@@ -45,7 +45,7 @@ struct OpenAPIDocument: Sendable {
 
         Limits: bodies \(server.bodyLimit) bytes (multipart \(server.mediaBodyLimit)), request line and headers \
         \(HeaderLimit.bytes) bytes, requests per hour as set for the API key. GET routes answer HEAD; a known path with another \
-        method answers 405 with `Allow`.
+        method answers 405 with `Allow` (the response `MethodNotAllowed`).
 
         Switchboard is not affiliated with WhatsApp or Meta.
         """
@@ -70,12 +70,14 @@ struct OpenAPIDocument: Sendable {
     private var components: JSONValue {
         var named = SchemaComponents()
         for route in routes {
-            if let data = route.answer?.data { named.collect(data) }
+            if let data = route.answer.data { named.collect(data) }
             named.collect(route.body.schema)
         }
         return [
             "securitySchemes": Self.securitySchemes,
+            "parameters": Self.requestHeaders,
             "headers": Self.headers,
+            "responses": ["MethodNotAllowed": Self.methodNotAllowed],
             "schemas": .object(named.schemas + [("Failure", Self.failure)]),
         ]
     }
@@ -100,18 +102,54 @@ struct OpenAPIDocument: Sendable {
         "jwt": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT"],
     ]
 
-    private static let headers: JSONValue = [
-        "X-Request-ID": [
-            "description": "Connects the answer with log lines", "schema": ["type": "string"],
+    /// Headers of requests.
+    private static let requestHeaders: JSONValue = [
+        "X-Request-ID": parameter(
+            "X-Request-ID", "Echoed, and in every line of the log; what does not fit is replaced",
+            ["type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"]),
+        "Idempotency-Key": parameter(
+            "Idempotency-Key", "1 to 128 printable characters; the same key never sends twice",
+            ["type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"]),
+        "Last-Event-ID": parameter(
+            "Last-Event-ID", "Id of the last event that was received; the stream goes on behind it",
+            ["type": "string", "maxLength": 128]),
+        "Cache-Control": parameter(
+            "Cache-Control", "`no-cache` asks anew, `no-store` goes past the cache",
+            ["type": "string", "enum": ["no-cache", "no-store"]]),
+    ]
+
+    private static func parameter(_ name: String, _ summary: String, _ schema: JSONValue) -> JSONValue {
+        [
+            "name": .string(name), "in": "header", "required": false, "description": .string(summary),
+            "schema": schema,
+        ]
+    }
+
+    /// Headers of answers.
+    private static let headers: JSONValue = .object(
+        [
+            ("X-Request-ID", "Connects the answer with log lines"),
+            ("Retry-After", "Seconds to wait before asking again"),
+            ("X-RateLimit-Limit", "Requests in the window"), ("X-RateLimit-Remaining", "Requests left in it"),
+            ("X-RateLimit-Reset", "Seconds until it ends"),
+            ("X-Next-Cursor", "`cursor` of the next page, if there is one"),
+            ("Link", "Query of the next page with `rel=\"next\"`, if there is one"),
+            ("X-Cache", "`hit`: an answer of some seconds ago; `miss`: a fresh one"),
+            ("Idempotent-Replayed", "`true`: the answer of an earlier request with this `Idempotency-Key`"),
+            ("Location", "Where to go on"), ("X-QR-Timeout", "Seconds that the code is valid for"),
+            ("WWW-Authenticate", "`Bearer`: the tier's credential"), ("Allow", "Methods of the path"),
+            ("Upgrade", "`websocket`"), ("Sec-WebSocket-Accept", "As RFC 6455 says"),
+            ("Sec-WebSocket-Protocol", "`switchboard.events`, when it was offered"),
+        ].map { ($0.0, ["description": .string($0.1), "schema": ["type": "string"]]) })
+
+    /// Of a known path with another method: belongs to no operation.
+    private static let methodNotAllowed: JSONValue = [
+        "description": "Failure: `http_method_not_allowed`",
+        "headers": [
+            "X-Request-ID": ["$ref": "#/components/headers/X-Request-ID"],
+            "Allow": ["$ref": "#/components/headers/Allow"],
         ],
-        "Retry-After": [
-            "description": "Seconds to wait before asking again", "schema": ["type": "string"],
-        ],
-        "X-RateLimit-Limit": ["description": "Requests in the window", "schema": ["type": "string"]],
-        "X-RateLimit-Remaining": ["description": "Requests left in it", "schema": ["type": "string"]],
-        "X-RateLimit-Reset": ["description": "Seconds until it ends", "schema": ["type": "string"]],
-        "X-Next-Cursor": ["description": "`cursor` of the next page, if there is one", "schema": ["type": "string"]],
-        "Allow": ["description": "Methods of the path", "schema": ["type": "string"]],
+        "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Failure"]]],
     ]
 
     /// The envelope of failures.

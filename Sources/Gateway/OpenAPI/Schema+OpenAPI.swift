@@ -32,6 +32,7 @@ extension Schema {
             if !required.isEmpty { members.append(("required", .array(required))) }
             members.append(("properties", .object(properties.map { ($0.name, Self.property($0)) })))
         }
+        if let pattern { members.append(("pattern", .string(pattern))) }
         if let format { members.append(("format", .string(format))) }
         if !values.isEmpty {
             members.append(("enum", .array(values.map { .string($0) } + (isNullable ? [.null] : []))))

@@ -17,16 +17,16 @@ struct PathParameter: Sendable {
     private static let channel: Schema = .string.example("120363000000000002@newsletter")
 
     private static let all: [PathParameter] = [
-        PathParameter("id", "Number of the API key", .string.example("1")),
+        PathParameter("id", "Number of the API key", .decimal),
         PathParameter("device_id", "Id of the device", .string.example("7c1f0b7e-4a52-4f6d-9d0c-2f6f5e0a9b11")),
         PathParameter("chat_jid", "Chat: a JID, or a number in international form", .jid),
         PathParameter("user_jid", "Person: a JID, or a number in international form", .jid),
         PathParameter("phone", "Number in international form", .string.example("15550001111")),
-        PathParameter("message_id", "Id of the message", .string.example("3EB0A1B2C3D4E5F60718")),
+        PathParameter("message_id", "Id of the message", .string.example("3EB0A1B2C3D4E5F60718").length(1...128)),
         PathParameter("poll_id", "Message id of the poll", .string.example("3EB0A1B2C3D4E5F60718")),
         PathParameter("status_id", "Message id of the status post", .string.example("3EB0A1B2C3D4E5F60718")),
-        PathParameter("webhook_id", "Number of the webhook", .string.example("1")),
-        PathParameter("delivery_id", "Number of the delivery", .string.example("1")),
+        PathParameter("webhook_id", "Number of the webhook", .decimal),
+        PathParameter("delivery_id", "Number of the delivery", .decimal),
         PathParameter("file", "Name of a file", .string.example("app.js")),
         PathParameter("event_id", "Id of the event", .string.example("evt_01KDXYZ0A1B2C3D4E5F6G7H8J9")),
         PathParameter("group_jid", "Group", group), PathParameter("community_jid", "Community", group),

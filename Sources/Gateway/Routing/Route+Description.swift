@@ -10,17 +10,23 @@ extension Route {
         let summary: String
         /// The only texts with a meaning; empty: all.
         let values: [String]
+        /// Numbers outside count as the nearest inside.
+        let range: ClosedRange<Int>?
         let example: JSONValue?
 
         init(_ name: String, _ summary: String, values: [String] = [], example: JSONValue? = nil) {
             self.init(name, .string, summary, values: values, example: example)
         }
 
-        init(_ name: String, _ kind: Kind, _ summary: String, values: [String] = [], example: JSONValue? = nil) {
+        init(
+            _ name: String, _ kind: Kind, _ summary: String, values: [String] = [], range: ClosedRange<Int>? = nil,
+            example: JSONValue? = nil
+        ) {
             self.name = name
             self.kind = kind
             self.summary = summary
             self.values = values
+            self.range = range
             self.example = example
         }
 
@@ -29,14 +35,15 @@ extension Route {
             let schema: Schema =
                 switch kind {
                 case .string: values.isEmpty ? .string : .one(of: values)
-                case .integer: .integer
+                case .integer: range.map { .integer(in: $0) } ?? .integer
                 case .boolean: .boolean
                 case .time: .string.example("1767323045")
                 }
             return example.map(schema.example) ?? schema
         }
 
-        static let limit = Parameter("limit", .integer, "Rows at most, 1 to 1000", example: 100)
+        static let limit = Parameter(
+            "limit", .integer, "Rows at most; 1000 without it", range: 1...1000, example: 100)
         static let cursor = Parameter("cursor", "X-Next-Cursor of the page before", example: "1767323045000000.42")
     }
 
@@ -102,9 +109,6 @@ extension Route {
         }
     }
 
-    /// Largest body that is read.
-    enum BodyLimit: Sendable { case standard, media }
-
     /// What success looks like.
     struct Success: Sendable {
         /// The envelope's message; nil: the answer has no envelope.
@@ -113,6 +117,8 @@ extension Route {
         let data: Schema?
         /// Content types that it may have instead of, or without, the envelope.
         let media: [String]
+        /// Headers beside those that every answer has.
+        var headers: [String] = []
 
         /// An envelope with data, for some callers as `media` instead.
         static func data(_ message: String, _ schema: Schema, or media: String...) -> Success {
@@ -127,6 +133,13 @@ extension Route {
 
         /// No body.
         static let empty = Success(message: nil, data: nil, media: [])
+
+        /// The same with headers of its own; `OpenAPIDocument` has what they mean.
+        func sending(_ headers: String...) -> Success {
+            var copy = self
+            copy.headers += headers
+            return copy
+        }
     }
 
     /// Errors of the catalogue that go together, or one of them by its word.

@@ -46,7 +46,7 @@ struct Route: Sendable {
     let query: [Parameter]
     let body: Body
     /// What success looks like.
-    let answer: Success?
+    let answer: Success
     /// Failures beside those that tier, parameters and body bring with them.
     let errors: [ErrorGroup]
     /// Statuses it may answer beside those of its tier.
@@ -61,7 +61,7 @@ struct Route: Sendable {
 
     init(
         _ method: Method, _ path: String, _ tier: Tier, number: String? = nil, _ summary: String, details: String = "",
-        query: [Parameter] = [], body: Body = .none, answer: Success? = nil, errors: [ErrorGroup] = [],
+        query: [Parameter] = [], body: Body = .none, answer: Success, errors: [ErrorGroup] = [],
         statuses: [Int] = [200], idempotent: Bool = false, cacheable: Bool = false, waits: Bool = false,
         handler: @escaping @Sendable (Call) async throws -> Answer
     ) {

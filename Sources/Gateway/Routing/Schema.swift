@@ -40,6 +40,8 @@ struct Schema: Sendable {
     private(set) var range: ClosedRange<Int>?
     /// Characters of a text, elements of an array.
     private(set) var length: ClosedRange<Int>?
+    /// Regular expression that the whole of a text fits.
+    private(set) var pattern: String?
     private(set) var isNullable = false
     private(set) var ownExample: JSONValue?
     /// Under which it is described once for all routes that use it.
@@ -78,6 +80,8 @@ extension Schema {
     static let uuid = Schema(.string, format: "uuid", example: "7c1f0b7e-4a52-4f6d-9d0c-2f6f5e0a9b11")
     /// RFC 3339, UTC.
     static let time = Schema(.string, format: "date-time", example: "2026-01-02T03:04:05Z")
+    /// A positive number as text, as it stands in paths.
+    static let decimal = Schema(.string, example: "1").matching("[0-9]{1,19}")
     /// Unix seconds.
     static let seconds = Schema(.integer, format: "int64", example: 1_767_323_045)
     /// `user@server`; empty where there is none.
@@ -118,6 +122,9 @@ extension Schema {
 
     /// Restricts a text or an array to so many characters or elements.
     func length(_ length: ClosedRange<Int>) -> Schema { changed { $0.length = length } }
+
+    /// A text that fits the regular expression as a whole; `^` and `$` are put around it.
+    func matching(_ pattern: String) -> Schema { changed { $0.pattern = "^(?:\(pattern))$" } }
 
     /// The same object with more members; it loses its name.
     func with(_ more: Member...) -> Schema {

@@ -24,7 +24,8 @@ package actor GatewayServer {
 
         package var description: String {
             switch self {
-            case .listener(let reason): "cannot listen: \(reason)"
+            case .listener(let reason):
+                "cannot listen: \(reason). The port is SERVER_PORT (of `switchboard dev` --port), the address SERVER_ADDRESS"
             case .certificate(let reason): "cannot use the TLS certificate: \(reason)"
             }
         }

@@ -33,6 +33,37 @@ package struct KeyRotation: Sendable {
         return found
     }
 
+    /// Whether the keys are those of this database.
+    package enum Fit: Sendable, Equatable {
+        case fits
+        /// Some values open, others do not; the columns of these.
+        case partly([String])
+        /// There are sealed values, and none of those looked at opens.
+        case nothing
+    }
+
+    /// Looks at some values of every device and webhook that the current key did not seal. Throws `DatabaseError`.
+    package func fit(sample: Int = 20) async throws -> Fit {
+        var closed: [String] = []
+        var isAnyOpen = false
+        for column in SealedColumn.telling {
+            let rows = try await pool.query(column.outdated, key + [SQLValue(0), SQLValue(sample)])
+            for row in rows {
+                let names: [String] = try (2..<2 + column.names.count).map { try row[$0] }
+                if sealed(try row[1], column, context: column.context(try row[0], names)) != nil {
+                    isAnyOpen = true
+                } else if closed.last != "\(column.table).\(column.column)" {
+                    closed.append("\(column.table).\(column.column)")
+                }
+            }
+        }
+        if closed.isEmpty { return .fits }
+        for column in SealedColumn.telling where !isAnyOpen {
+            isAnyOpen = try await pool.query(column.current, [.bytes(envelope.keyID)]).first?["is_there"] ?? false
+        }
+        return isAnyOpen ? .partly(closed) : .nothing
+    }
+
     /// Seals everything that is outdated. Throws `DatabaseError`; what was sealed stays so, and the next pass goes on.
     @discardableResult
     package func run() async throws -> Progress {

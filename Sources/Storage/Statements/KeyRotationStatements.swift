@@ -23,6 +23,8 @@ struct SealedColumn: Sendable {
     let outdated: Statement
     /// `$1`, `$2` as above.
     let count: Statement
+    /// Whether there is a value under the key with the id `$1`; of envelopes.
+    let current: Statement
     /// `$1` device, `$2` old value, `$3` new value.
     let replace: Statement
 
@@ -53,6 +55,12 @@ struct SealedColumn: Sendable {
             """)
         count = Statement(
             "rotation.count.\(table).\(column)", "SELECT count(*) FROM sb.\(table) WHERE \(condition)")
+        current = Statement(
+            "rotation.current.\(table).\(column)",
+            """
+            SELECT EXISTS (SELECT 1 FROM sb.\(table)
+              WHERE length(\(column)) > 5 AND substr(\(column), 2, 4) = $1::bytea) AS is_there
+            """)
         replace = Statement(
             "rotation.replace.\(table).\(column)",
             "UPDATE sb.\(table) SET \(column) = $3 WHERE did = $1 AND \(column) = $2")
@@ -65,6 +73,9 @@ struct SealedColumn: Sendable {
     private static func webhook(_ column: String, _ part: String) -> SealedColumn {
         SealedColumn("webhooks", column, names: ["id"]) { _, names in "webhook/\(names[0])/\(part)" }
     }
+
+    /// One row per device or webhook, always sealed: enough to tell whether the keys are this database's.
+    static let telling = [credential("noise_key"), webhook("secret_enc", "secret")]
 
     static let all: [SealedColumn] = [
         credential("noise_key"), credential("identity_key"), credential("signed_prekey"),

@@ -22,7 +22,9 @@ enum Application {
 
     /// Sets up logging and metrics for the process; loggers made before write with the library's default, and what was
     /// counted before is lost.
-    static func startLogging(_ settings: LoggingSettings) -> Logger {
+    ///
+    /// - Parameter node: Stands in every line that machines read.
+    static func startLogging(_ settings: LoggingSettings, node: String) -> Logger {
         let form: StructuredLogHandler.Form =
             switch settings.format {
             case .json: .json
@@ -31,7 +33,11 @@ enum Application {
             }
         let level = Logger.Level(settings.level)
         MetricsSystem.bootstrap(MetricsRegistry.process)
-        LoggingSystem.bootstrap { StructuredLogHandler(label: $0, level: level, form: form) }
+        LoggingSystem.bootstrap { label in
+            var handler = StructuredLogHandler(label: label, level: level, form: form)
+            if form == .json { handler.metadata["node"] = "\(node)" }
+            return handler
+        }
         return Logger(label: "switchboard")
     }
 

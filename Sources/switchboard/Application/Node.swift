@@ -46,6 +46,12 @@ struct Node {
         let envelope = try SecretEnvelope(
             key: configuration.authentication.secretsKey, previous: configuration.authentication.previousSecretsKeys,
             sealsSessionData: configuration.authentication.sealsSessionData)
+        do {
+            try await checkKeys(KeyRotation(pool: database.system, envelope: envelope), logger)
+        } catch {
+            await database.shutdown()
+            throw error
+        }
 
         let egress = try egressGuard(configuration.webhooks)
         let repository = WebhookRepository(database, sealing: envelope)
@@ -110,6 +116,32 @@ struct Node {
             gateway: gateway,
             rotation: KeyRotation(pool: database.system, envelope: envelope), versions: versions, logger: logger,
             drainNotice: drainNotice)
+    }
+
+    /// Why a node does not start.
+    enum StartError: Error, CustomStringConvertible {
+        /// What the database holds was sealed with another `SECRETS_KEY`.
+        case foreignKey
+
+        /// The problem and its cure, for `SECRETS_KEY`.
+        static let cure = """
+            opens nothing that is stored in this database: set the key that sealed it, or name that one in \
+            SECRETS_KEY_PREVIOUS (without SECRETS_KEY it comes from JWT_SECRET_KEY)
+            """
+
+        var description: String { "config: SECRETS_KEY: \(Self.cure)" }
+    }
+
+    /// A node with a stranger's key would take every device for unlinked or broken: it does not start.
+    private static func checkKeys(_ rotation: KeyRotation, _ logger: Logger) async throws {
+        switch try await rotation.fit() {
+        case .fits: break
+        case .partly(let columns):
+            logger.error(
+                "some stored values open with none of SECRETS_KEY and SECRETS_KEY_PREVIOUS",
+                metadata: ["columns": "\(columns.joined(separator: ", "))"])
+        case .nothing: throw StartError.foreignKey
+        }
     }
 
     /// Runs until `stop` returns: first the port, then sessions, deliveries and jobs; at the end in the order of

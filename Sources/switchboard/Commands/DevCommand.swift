@@ -63,7 +63,7 @@ struct DevCommand: AsyncParsableCommand {
             "WHATSAPP_MEDIA_URL": addresses.media,
             "WEBHOOK_ALLOW_HTTP": "true", "EGRESS_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
         ])
-        let logger = Application.startLogging(configuration.logging)
+        let logger = Application.startLogging(configuration.logging, node: configuration.node.name)
         do {
             let node = try await Node.assemble(
                 configuration, nodeID: secrets.nodeID,

@@ -118,11 +118,25 @@ struct DoctorCommand: AsyncParsableCommand {
                 sealsSessionData: authentication.sealsSessionData)
             let storage = try await StorageDatabase.open(
                 database, migrations: .off, patience: .seconds(5), logger: Self.silent)
-            let left = try await KeyRotation(pool: storage.system, envelope: envelope).remaining()
+            let rotation = KeyRotation(pool: storage.system, envelope: envelope)
+            let fit = try await rotation.fit()
+            let left = try await rotation.remaining()
             let nodes = try await NodeRepository(storage).live()
             await storage.shutdown()
             for node in nodes where nodes.count > 1 && AdvertisedAddress.isLoopback(node.advertiseURL) {
                 findings.warn("node \(node.name)", "\(AdvertisedAddress.loopbackWarning); now \(node.advertiseURL)")
+            }
+            switch fit {
+            case .fits: break
+            case .partly(let columns):
+                findings.fail(
+                    "data key",
+                    "no key given opens some values of \(columns.joined(separator: ", ")): "
+                        + "name the one that sealed them in SECRETS_KEY_PREVIOUS")
+                return
+            case .nothing:
+                findings.fail("data key", "SECRETS_KEY \(Node.StartError.cure)")
+                return
             }
             if left.isEmpty {
                 findings.ok("data key", "everything sealed is under the current key")

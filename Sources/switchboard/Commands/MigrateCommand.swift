@@ -16,7 +16,7 @@ struct MigrateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Application.configuration()
-        let logger = Application.startLogging(configuration.logging)
+        let logger = Application.startLogging(configuration.logging, node: configuration.node.name)
         let database = Node.databaseConfiguration(configuration)
         let migrator = try Migrator(EmbeddedMigrations.all, logger: logger)
         if check {

@@ -22,9 +22,15 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try Application.configuration()
         if checkConfig { return Application.printLine("config: ok") }
-        let logger = Application.startLogging(configuration.logging)
+        let logger = Application.startLogging(configuration.logging, node: configuration.node.name)
         for warning in configuration.warnings { logger.warning("\(warning)") }
-        let node = try await Node.assemble(configuration, logger: logger)
+        let node: Node
+        do {
+            node = try await Node.assemble(configuration, logger: logger)
+        } catch let error as Node.StartError {
+            Application.printError(error.description)
+            throw ExitCode(78)
+        }
         try await node.run(until: Application.waitForStop) { port in
             guard json else { return }
             Application.printLine(try ReadyLine(api: Application.url(configuration, port: port)).text)

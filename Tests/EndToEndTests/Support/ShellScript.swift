@@ -17,6 +17,13 @@ enum ShellScript {
         return text.matches(of: #/```sh\n([\s\S]*?)```/#).map { String($0.1) }
     }
 
+    /// What stands behind the three ticks that open each block of a page.
+    static func labels(of page: String) throws -> [String] {
+        let text = try String(contentsOf: root.appending(path: page), encoding: .utf8)
+        return text.split(separator: "\n", omittingEmptySubsequences: false).filter { $0.hasPrefix("```") }
+            .enumerated().filter { $0.offset % 2 == 0 }.map { String($0.element.dropFirst(3)) }
+    }
+
     /// Runs the `sh` blocks of a page one after the other against `dev`, in a directory of their own from which the
     /// repository's examples are found. Ports 9097 to 9099 are replaced by free ones.
     static func run(_ page: String, against dev: DevProcess) async throws -> (status: Int32, output: String) {

@@ -5,20 +5,29 @@ import Tenancy
 extension RouteCatalogue {
     private static let parseError = "Invalid request body"
 
-    private static let tenantFields: [Route.Field] = [
-        .init("customer_name", "1 to 255 characters", example: "Harbour Ltd", length: 0...255),
-        .init("customer_email", "At most 255 characters", example: "ops@harbour.example", length: 0...255),
-        .init("customer_phone", "At most 50 characters", example: "+1 555 000 1111", length: 0...50),
-        .init("max_devices", .integer, "Devices it may have", example: 10),
-        .init("rate_limit_per_hour", .integer, "Requests per hour", example: 1000),
-    ]
+    /// - Parameter isNew: Of a tenant that is made; else what is absent stays as it is.
+    private static func tenantFields(isNew: Bool) -> [Route.Field] {
+        let numbers = 1...Int(Int32.max)
+        return [
+            .init(
+                "customer_name", required: isNew, "Not blank", example: "Harbour Ltd", length: (isNew ? 1 : 0)...255),
+            .init("customer_email", "Of the customer", example: "ops@harbour.example", length: 0...255),
+            .init("customer_phone", "Of the customer", example: "+1 555 000 1111", length: 0...50),
+            .init(
+                "max_devices", .integer, isNew ? "Devices it may have; 1 when absent" : "Devices it may have",
+                example: 10, range: numbers),
+            .init(
+                "rate_limit_per_hour", .integer, isNew ? "Requests per hour; 1000 when absent" : "Requests per hour",
+                example: 1000, range: numbers),
+        ]
+    }
 
     /// Tenants and their keys (10-rest-api, section 8, rows 7 to 13).
     var tenantRoutes: [Route] {
         [
             Route(
                 .post, "/admin/api-keys", .admin, number: "7", "Create a tenant and its API key (shown once)",
-                body: .fields(Self.tenantFields, parseError: Self.parseError),
+                body: .fields(Self.tenantFields(isNew: true), parseError: Self.parseError),
                 answer: .data("API key created successfully", .createdTenant), statuses: [201], handler: createTenant),
             Route(
                 .get, "/admin/api-keys", .admin, number: "8", "List tenants with masked keys",
@@ -59,7 +68,7 @@ extension RouteCatalogue {
             Route(
                 .patch, "/admin/api-keys/{id}", .admin, number: "10", "Change a tenant",
                 body: .fields(
-                    Self.tenantFields + [.init("is_active", .boolean, "false stops its tokens and key")],
+                    Self.tenantFields(isNew: false) + [.init("is_active", .boolean, "false stops its tokens and key")],
                     parseError: Self.parseError), answer: .data("API key updated successfully", .tenant),
                 statuses: [200, 404], handler: updateTenant),
             Route(
@@ -77,8 +86,8 @@ extension RouteCatalogue {
                 body: .fields(
                     [
                         .init(
-                            "grace_seconds", .integer, "How long the old key stays valid; at most 604800", example: 3600
-                        )
+                            "grace_seconds", .integer, "How long the old key stays valid; 0 when absent",
+                            example: 3600, range: 0...604_800)
                     ],
                     parseError: Self.parseError),
                 answer: .data(

@@ -13,7 +13,8 @@ extension RouteCatalogue {
                     .init(
                         "external_id", "Own id of the device, unique per API key, at most 128 characters",
                         example: "desk-1", length: 0...128),
-                ]), answer: .data("Device created successfully", .createdDevice), errors: ["external_id_taken"],
+                ]), answer: .data("Device created successfully", .createdDevice),
+                errors: ["external_id_taken", "device_limit_reached"],
                 statuses: [201, 400, 409], idempotent: true, handler: createDevice),
             Route(
                 .post, "/devices/token", .none, number: "16", "Exchange id and secret for a new token; older ones die",

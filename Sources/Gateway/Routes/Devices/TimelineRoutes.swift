@@ -3,7 +3,8 @@ import Storage
 import Tenancy
 
 extension RouteCatalogue {
-    private static let limit = Route.Parameter("limit", .integer, "Rows at most, 1 to 1000; default 200", example: 100)
+    private static let limit = Route.Parameter(
+        "limit", .integer, "Rows at most; 200 without it", range: 1...1000, example: 100)
     private static let entries = Route.Success.data("Timeline retrieved successfully", .list(of: .timelineEntry))
 
     /// What happened to a device's connection, newest first (15-peers-and-users, P18): for its owner and for the operator.

@@ -23,7 +23,7 @@ extension RouteCatalogue {
             },
             Route(
                 .get, "/docs", .none, "Way to the API browser", details: "Redirects to `/docs/index.html`.",
-                answer: .empty, statuses: [302]
+                answer: .empty.sending("Location"), statuses: [302]
             ) { _ in
                 Answer(status: 302, content: .none).with("Location", server.basePath + "/docs/index.html")
             },

@@ -31,7 +31,8 @@ extension RouteCatalogue {
             Route(
                 .get, "/devices/me/login", .device, "The running login's code as JSON, PNG or page, by Accept",
                 query: [.init("output", "Form of the answer", values: ["json", "png", "html"])],
-                answer: .data("Success Generate QR Code", .loginQR, or: "image/png", "text/html"),
+                answer: .data("Success Generate QR Code", .loginQR, or: "image/png", "text/html")
+                    .sending("X-QR-Timeout"),
                 errors: [.session, .pairing, .whatsApp], statuses: [200, 409, 502, 503, 504], waits: true
             ) { call in
                 try await login(call.device, as: Self.form(call), restart: false)

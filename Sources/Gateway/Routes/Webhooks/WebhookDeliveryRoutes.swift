@@ -25,7 +25,7 @@ extension RouteCatalogue {
                 details: "Events of `event_ids`, or of the time from `since` to `until`. At most 10000 in one call.",
                 body: .fields(
                     [
-                        .init("event_ids", .strings, "At most 1000 ids"),
+                        .init("event_ids", .strings, "Ids of events", length: 0...1000),
                         .init("since", "RFC 3339 time or unix seconds", example: "2026-01-02T03:04:05Z"),
                         .init("until", "RFC 3339 time or unix seconds", example: "2026-01-02T04:04:05Z"),
                         .init("events", .strings, "Event names; all that the webhook wants when absent"),
@@ -37,7 +37,7 @@ extension RouteCatalogue {
                 statuses: [200, 400, 404, 409], handler: replay),
             Route(
                 .get, "/webhooks/{webhook_id}/stats", .device, "Counters of a webhook by hour, newest first",
-                query: [.init("hours", .integer, "Hours at most, 1 to 720", example: 24)],
+                query: [.init("hours", .integer, "Hours at most", range: 1...720, example: 24)],
                 answer: .data("success", .webhookHours), statuses: [200, 404], handler: webhookStats),
             Route(
                 .get, "/webhook-events", .device, "Every event there is", answer: .data("success", .eventCatalogue),
