@@ -8,7 +8,7 @@ struct DoctorTests {
     private static let secrets = [
         "ADMIN_SECRET_KEY": "an-admin-secret-of-32-characters-and-more",
         "JWT_SECRET_KEY": "a-token-secret-of-32-characters-and-more-too",
-        "SECRETS_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ENV_FILE": "/dev/null",
+        "SECRETS_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     ]
 
     /// Runs a command with these settings and none of this process's.
@@ -22,6 +22,8 @@ struct DoctorTests {
         process.standardOutput = output
         process.standardError = output
         process.standardInput = FileHandle.nullDevice
+        // Where no .env is.
+        process.currentDirectoryURL = URL(filePath: "/")
         try process.run()
         let said = try await Task.detached { try output.fileHandleForReading.readToEnd() ?? Data() }.value
         process.waitUntilExit()
@@ -30,7 +32,7 @@ struct DoctorTests {
 
     @Test("doctor ends with 78 for settings, 1 without a database or with migrations to do, and says which")
     func failures() async throws {
-        let unset = try await run("doctor", settings: ["ENV_FILE": "/dev/null"])
+        let unset = try await run("doctor", settings: [:])
         #expect(unset.status == 78 && unset.said.contains("config: ADMIN_SECRET_KEY: required"), "\(unset)")
 
         var settings = Self.secrets
@@ -53,6 +55,31 @@ struct DoctorTests {
         settings["SERVER_PORT"] = "high"
         let checked = try await run("serve", "--check-config", settings: settings)
         #expect(checked.status == 78 && checked.said.contains("SERVER_PORT"), "\(checked)")
+    }
+
+    @Test("a node with a certificate for a public name is found alive from the machine itself")
+    func liveWithCertificate() async throws {
+        try await withDirectory { directory in
+            let (certificate, key) = (directory.appending(path: "c.pem").path, directory.appending(path: "k.pem").path)
+            let maker = Process()
+            maker.executableURL = URL(filePath: "/usr/bin/env")
+            maker.arguments = [
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                "-subj", "/CN=gateway.example", "-days", "2",
+            ]
+            maker.standardError = FileHandle.nullDevice
+            try maker.run()
+            maker.waitUntilExit()
+            let files = ["HTTP_TLS_CERT_FILE": certificate, "HTTP_TLS_KEY_FILE": key]
+            let dev = try await DevProcess.start(in: directory, environment: files)
+            var settings = Self.secrets.merging(files) { _, new in new }
+            settings["WHATSAPP_DATASTORE_URI"] = dev.ready["database"].string
+            settings["SERVER_ADDRESS"] = "127.0.0.1"
+            settings["SERVER_PORT"] = URL(string: dev.api.base)?.port.map { "\($0)" }
+            let alive = try await run("doctor", "--live", settings: settings)
+            #expect(alive.status == 0 && alive.said.contains("ok    node: alive"), "\(alive)")
+            try await dev.stop()
+        }
     }
 
     @Test(
