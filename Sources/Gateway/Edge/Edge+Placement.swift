@@ -37,6 +37,6 @@ extension Edge {
 extension Route {
     /// Answers may be large: pages of many rows, pictures, whatever operators ask.
     var isHeavy: Bool {
-        tier == .admin || answer?.media.isEmpty == false || query.contains { $0.name == "limit" }
+        tier == .admin || !answer.media.isEmpty || query.contains { $0.name == "limit" }
     }
 }
