@@ -198,6 +198,7 @@ extension ErrorCatalogue {
             "`SEND_QUEUE_MAX` messages wait for the device to reconnect. Ask again after `Retry-After`."),
         Entry(
             "message_not_stored", 404, message: "message not found in store",
-            "No message of this id is stored for the device. A message of a group that is quoted needs `sender_jid` then."),
+            "No message of this id is stored for the device. A message of a group that is quoted needs `sender_jid` then."
+        ),
     ]
 }
