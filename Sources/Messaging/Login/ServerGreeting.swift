@@ -32,7 +32,10 @@ package enum StreamVerdict: Sendable, Equatable {
             let text = stanza["message"] ?? stanza["logout_message_header"] ?? StreamVerdict.text(reason)
             self = .end(.loggedOut(code: reason, text: text, onConnect: true))
         case 402:
-            let expire = stanza.int("expire").map { now.adding(seconds: Int64(min(max($0, 0), 10_000_000))) }
+            // One that is over at once would be followed by a login and the next ban: it is held until somebody asks.
+            let expire = stanza.int("expire").flatMap { seconds in
+                seconds > 0 ? now.adding(seconds: Int64(min(seconds, 10_000_000))) : nil
+            }
             self = .end(.banned(code: stanza.int("code") ?? 0, until: expire))
         case 405: self = .outdated
         case 500: self = .retry(after: 0, reason: "server error 500")

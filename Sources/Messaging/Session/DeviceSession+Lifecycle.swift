@@ -28,6 +28,7 @@ extension DeviceSession {
     }
 
     package func resume() async {
+        await readHeldSends()
         guard case .stopped(let end) = link, end.passes else { return }
         ladder.reset()
         didRefreshVersion = false
@@ -85,6 +86,8 @@ extension DeviceSession {
         if case .open(_, .registering) = link, registration?.isConfirming == true {
             return try await waitUntilReady(seconds: configuration.timeouts.reconnect)
         }
+        await readHeldSends()
+        guard !isClosed else { throw SessionError.stopping }
         ladder.reset()
         didRefreshVersion = false
         switch link {
@@ -100,6 +103,13 @@ extension DeviceSession {
         publish { $0.end = nil }
         dial(pairing: false, isUrgent: true)
         try await waitUntilReady(seconds: configuration.timeouts.reconnect)
+    }
+
+    /// What waits in the store alone is known before the server is asked: a login that is answered with a logout fails it
+    /// by name. A store that is away is asked again after the login.
+    private func readHeldSends() async {
+        guard hasMoreUnsettled, credentials?.isPaired == true else { return }
+        do { try await resumeUnsettledSends() } catch { hasMoreUnsettled = true }
     }
 
     package func setProxy(_ url: String?) async throws {

@@ -262,6 +262,19 @@ struct QueueTests {
         _ = try await bench.server.stanza("the message") { $0.tag == "message" && $0.id == queued.messageID }
     }
 
+    @Test("what waited while the device was held fails by name when its next login is answered with a logout")
+    func heldThenLoggedOut() async throws {
+        let bench = try await offline()
+        let queued = try await bench.session.queueText(
+            TextMessage(chat: "15550001111", text: "never"), lifetime: 600)
+        await bench.session.end(.replaced)
+        bench.server.world.greeting = { _ in [Stanza("failure", ["reason": "401"])] }
+        bench.server.world.refusesConnections = false
+        await #expect(throws: SessionError.self) { try await bench.session.reconnect() }
+        try await bench.until("the failure is told") { bench.events("message.failed").count == 1 }
+        #expect(bench.device.messages.first { $0.messageID == queued.messageID }?.status == .failed)
+    }
+
     @Test("being unlinked fails what waits to be sent: in its row, by an event, and under its key")
     func unlinked() async throws {
         let bench = try await Bench.ready()

@@ -70,6 +70,16 @@ struct LifecycleTests {
         #expect(bench.session.state.end == nil)
     }
 
+    @Test("a ban whose end is no time to come holds the device until somebody asks")
+    func banWithoutEnd() async throws {
+        let bench = Bench()
+        bench.pair()
+        bench.server.world.greeting = { _ in [Stanza("failure", ["reason": "402", "code": "101", "expire": "0"])] }
+        try await bench.session.start()
+        #expect(try await end(of: bench) == .banned(code: 101, until: nil))
+        #expect(bench.device.row.heldReason != .some(nil) && bench.device.row.heldUntil ?? nil == nil)
+    }
+
     @Test("a session of a device that ended before dials nobody until it is told to, and can be logged out")
     func heldBefore() async throws {
         let bench = Bench { $0.earlierEnd = .replaced }
