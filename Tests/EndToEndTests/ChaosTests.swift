@@ -146,7 +146,7 @@ private struct ChaosRun: Sendable {
     }
 
     private func strike() async throws {
-        var random = SplitMix(plan.seed &+ 99)
+        var random = Dice(plan.seed &+ 99)
         for (moment, blow) in plan.blows() {
             _ = try await eventually("message \(moment)", within: .seconds(900)) {
                 accepted.count >= moment ? true : nil

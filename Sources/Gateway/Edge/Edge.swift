@@ -25,7 +25,7 @@ struct Edge: HTTPResponder {
     private let drain: DrainState
     let accessLog: Logger
     private let audit: AuditLog
-    private let metrics: RequestMetrics
+    let metrics: RequestMetrics
     private let cache: ResponseCache
     private let now: @Sendable () -> Int64
     /// Nil where there are no other nodes to forward to.
@@ -116,27 +116,6 @@ struct Edge: HTTPResponder {
         }
         finish(routeName, response, method, identity, client: client, requestID: requestID, since: started)
         return response
-    }
-
-    /// Counts the request and writes its line (13-configuration, section 12).
-    private func finish(
-        _ route: String, _ response: Response, _ method: String, _ identity: Call.Identity?, client: String,
-        requestID: String, since started: ContinuousClock.Instant
-    ) {
-        let status = response.status.code
-        let duration = ContinuousClock.now - started
-        metrics.ended(route, status: status, after: duration)
-        let level: Logger.Level = status >= 500 ? .error : status == 401 || status == 429 ? .warning : .info
-        guard accessLog.logLevel <= level else { return }
-        var fields = RequestLog.metadata(requestID: requestID, identity)
-        fields["method"] = "\(RequestLog.method(method))"
-        fields["route"] = "\(route)"
-        fields["status"] = "\(status)"
-        fields["duration_ms"] = "\(RequestLog.milliseconds(duration))"
-        fields["client"] = "\(client)"
-        // Of a stream nobody knows it before its end.
-        if let bytes = response.body.contentLength { fields["bytes"] = "\(bytes)" }
-        accessLog.log(level: level, "request", metadata: fields)
     }
 
     // MARK: Steps

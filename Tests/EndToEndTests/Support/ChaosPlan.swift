@@ -32,26 +32,11 @@ struct ChaosPlan: Sendable {
 
     /// The blows in their order, each with the number of accepted messages at which it falls.
     func blows() -> [(at: Int, blow: Blow)] {
-        var random = SplitMix(seed)
+        var random = Dice(seed)
         let all =
             Array(repeating: Blow.node, count: nodeKills) + Array(repeating: .database, count: databaseKills)
             + Array(repeating: .cut, count: cuts)
-        let moments = all.map { _ in Int(random.next() % UInt64(max(1, total * 9 / 10))) }.sorted()
+        let moments = all.map { _ in random.below(total * 9 / 10) }.sorted()
         return Array(zip(moments, all.shuffled(using: &random)))
-    }
-}
-
-/// A seeded generator (SplitMix64), so that a run can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
