@@ -65,6 +65,24 @@ struct CommitFailureTests {
         }
     }
 
+    @Test("a table that is away for a moment, as while a backup is restored, refuses nothing")
+    func missingTable() async throws {
+        try await CommitFixture.run { fixture in
+            let device = try await fixture.device()
+            try await fixture.submit(ChangeSet(device) { $0.messages = [.sample(id: "1")] })
+            try await fixture.storage.script("ALTER TABLE sb.messages RENAME TO messages_away")
+            let waiting = try await fixture.commits.eventLoop.submit {
+                fixture.commits.submit(ChangeSet(device) { $0.messages = [.sample(id: "2")] })
+            }.get()
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(fixture.commits.pendingBytes > 0)
+            try await fixture.storage.script("ALTER TABLE sb.messages_away RENAME TO messages")
+            try await waiting.get()
+            let count: Int? = try await fixture.storage.scalar("SELECT count(*) FROM sb.messages")
+            #expect(count == 2)
+        }
+    }
+
     @Test("of sets sent together only the one whose rows are refused fails, and what came after it; then it goes on")
     func refusedSet() async throws {
         try await CommitFixture.run { fixture in

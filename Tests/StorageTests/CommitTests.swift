@@ -54,6 +54,24 @@ struct CommitTests {
         }
     }
 
+    @Test("a prekey that cannot be opened counts as used up and is kept aside")
+    func unreadablePreKey() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let keys = (UInt32(1)...3).map {
+                PreKeyRow(id: $0, privateKey: SecretBytes(Array(repeating: UInt8($0), count: 32)), uploaded: false)
+            }
+            try await fixture.submit(ChangeSet(lease) { $0.newPreKeys = keys })
+            try await fixture.storage.script("UPDATE sb.signal_prekeys SET key_enc = '\\x00' WHERE key_id = 2")
+            #expect(try await fixture.store.preKey(did: lease.did, id: 2) == nil)
+            #expect(try await Set(fixture.store.preKeys(did: lease.did, ids: [1, 2, 3]).keys) == [1, 3])
+            #expect(try await fixture.store.preKeysToUpload(did: lease.did, limit: 5).map(\.id) == [1, 3])
+            let aside: String? = try await fixture.storage.scalar(
+                "SELECT kind || ' ' || name FROM sb.signal_quarantine WHERE record = '\\x00'")
+            #expect(aside == "prekey 2")
+        }
+    }
+
     @Test("what nobody waits for is stored with the next that somebody waits for, in one transaction and in its order")
     func patient() async throws {
         try await CommitFixture.run(options: CommitOptions(gathering: .seconds(3600))) { fixture in
@@ -355,63 +373,6 @@ struct CommitTests {
                 })
             #expect(try await count("messages") == 0)
             #expect(try await count("contacts") == 0)
-        }
-    }
-
-    @Test("an event becomes one row per wanting webhook, once per dedupe key, in sequence, and wakes the dispatcher")
-    func events() async throws {
-        let woken = NIOLockedValueBox(0)
-        let options = CommitOptions(optInEvents: ["webhook.disabled"])
-        try await CommitFixture.run(options: options, onEvents: { _ in woken.withLockedValue { $0 += 1 } }) { fixture in
-            let lease = try await fixture.device()
-            let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
-            func add(_ events: [String]) async throws -> Int64 {
-                let change = WebhookChange(url: "http://example", events: events)
-                return try #require(
-                    try await webhooks.insert(change, secret: "s", tenant: fixture.tenant.id, did: lease.did, limit: 5)
-                ).id
-            }
-            func event(_ type: String, _ key: String) -> DeviceEvent {
-                DeviceEvent(
-                    type: type, dedupeKey: key, data: Array(#"{"a":1}"#.utf8),
-                    at: Timestamp(milliseconds: 1_700_000_000_123))
-            }
-            try await fixture.submit(ChangeSet(lease) { $0.events = [event("message.received", "none")] })
-            #expect(woken.withLockedValue { $0 } == 0)
-            let all = try await add([])
-            let prefix = try await add(["message.*"])
-            let exact = try await add(["webhook.disabled", "connection.open"])
-            try await fixture.submit(
-                ChangeSet(lease) {
-                    $0.events = [
-                        event("message.received", "1"), event("webhook.disabled", "2"), event("message.received", "1"),
-                    ]
-                })
-            #expect(woken.withLockedValue { $0 } == 1)
-            try await fixture.submit(
-                ChangeSet(lease) { $0.events = [event("message.received", "1"), event("messagex.y", "3")] })
-            let deliveries = try await fixture.storage.database.system.query(
-                Statement(
-                    "test.deliveries",
-                    "SELECT webhook_id, event_type, seq FROM sb.webhook_deliveries ORDER BY webhook_id, seq"))
-            let found = try deliveries.map { "\(try $0["webhook_id"] as Int64) \(try $0["event_type"] as String)" }
-            #expect(
-                found == [
-                    "\(all) message.received", "\(all) messagex.y", "\(prefix) message.received",
-                    "\(exact) webhook.disabled",
-                ])
-            let body: [UInt8] = try #require(
-                try await fixture.storage.scalar("SELECT body FROM sb.webhook_events WHERE dedupe_key = '1'"))
-            let json = try #require(try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any])
-            #expect(json["event_type"] as? String == "message.received")
-            #expect(json["device_id"] as? String == lease.deviceID.uuidString.lowercased())
-            #expect(json["timestamp"] as? String == "2023-11-14T22:13:20.123000Z")
-            #expect((json["data"] as? [String: Int]) == ["a": 1])
-            #expect((json["event_id"] as? String)?.hasPrefix("evt_") == true)
-            // A later owner goes on above every number that was used.
-            let used: Int64 = try #require(try await fixture.storage.scalar("SELECT max(seq) FROM sb.webhook_events"))
-            let bound: Int64 = try #require(try await fixture.storage.scalar("SELECT event_seq FROM sb.devices"))
-            #expect(bound >= used)
         }
     }
 }

@@ -12,6 +12,8 @@ struct CommitBatch {
     private(set) var statements: [BoundStatement] = []
     /// True when the last statement before COMMIT inserts deliveries.
     private(set) var hasEvents = false
+    /// Devices with events that nobody listens to, as far as is known.
+    private(set) var silent: [Int64] = []
 
     /// Throws when a value cannot be sealed. `facts` has an entry for each device; it allots event numbers.
     init(
@@ -77,6 +79,10 @@ struct CommitBatch {
         var bounds = RowSet()
         for device in devices where !device.events.isEmpty {
             guard var fact = facts[device.did] else { continue }
+            guard fact.hasListeners else {
+                silent.append(device.did)
+                continue
+            }
             for event in device.events {
                 let sequence = fact.allotSequence()
                 let eventID = EventID.generate(milliseconds: UInt64(max(0, event.at.milliseconds)))

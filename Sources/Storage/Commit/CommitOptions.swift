@@ -19,7 +19,7 @@ package struct CommitOptions: Sendable {
     package init(
         storesMessages: Bool = true, storesContent: Bool = true, optInEvents: Set<String> = [],
         storesEvents: Bool = true,
-        patience: Duration = .seconds(75), gathering: Duration = .milliseconds(5), maximumSets: Int = 256,
+        patience: Duration = .seconds(75), gathering: Duration = .milliseconds(10), maximumSets: Int = 256,
         maximumBytes: Int = 1 << 20
     ) {
         self.storesMessages = storesMessages

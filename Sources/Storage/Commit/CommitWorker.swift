@@ -85,7 +85,7 @@ actor CommitWorker {
                 for device in pending { outcome[device.did] = .some(gone.contains(device.did) ? .fenced : nil) }
                 return outcome
             } catch let failure as Failure {
-                failures.increment()
+                if case .heard = failure {} else { failures.increment() }
                 // Numbers that were allotted for this attempt may not be durable.
                 for device in pending { facts[device.did] = nil }
                 switch failure {
@@ -108,6 +108,7 @@ actor CommitWorker {
                     }
                 case .unavailable(let reason):
                     logger.warning("commit failed, trying again", metadata: ["reason": "\(reason)"])
+                case .heard: continue
                 }
                 await settings.pause(Self.pause(attempt))
                 attempt += 1
@@ -133,6 +134,8 @@ actor CommitWorker {
         case rejected(String)
         /// Worth the same again, later.
         case unavailable(String)
+        /// Somebody listens now to a device whose events were left out.
+        case heard
     }
 
     /// Sends one transaction. Returns the devices that are gone altogether; throws ``Failure``.
@@ -165,11 +168,12 @@ actor CommitWorker {
     private func send(_ batch: CommitBatch, _ connection: DedicatedConnection) async throws {
         position += 1
         let fence = batch.fence
-        let opening = [
+        var opening = [
             CommitStatements.begin(),
             CommitStatements.position(.uuid(queueID), .int(position)),
             CommitStatements.fence(fence.dids, fence.epochs, .uuid(settings.nodeID), SQLValue(batch.devices.count)),
         ]
+        if !batch.silent.isEmpty { opening.append(CommitStatements.silence(.ints(batch.silent))) }
         let results: [QueryResult]
         do {
             results = try await connection.pipeline(
@@ -228,16 +232,19 @@ actor CommitWorker {
         case .server(let server)
         where server.statement == CommitStatements.fence.name && server.sqlState == .divisionByZero:
             return await lostLeases(devices)
-        case .server(let server) where Self.isPassing(server.sqlState):
-            return .unavailable(error.description)
-        case .server, .encoding: return .rejected(error.description)
+        case .server(let server)
+        where server.statement == CommitStatements.silence.name && server.sqlState == .divisionByZero:
+            return .heard
+        case .server(let server) where Self.refusesRows(server.sqlState): return .rejected(error.description)
+        case .encoding: return .rejected(error.description)
         default: return .unavailable(error.description)
         }
     }
 
-    /// Conditions that pass by themselves: rollbacks, resources, locks, operator intervention, system errors.
-    private static func isPassing(_ state: SQLState) -> Bool {
-        ["08", "25", "40", "53", "55", "57", "58"].contains(state.conditionClass)
+    /// Conditions that speak of the rows: cardinality, data, constraints, checks of views and policies, limits. All others
+    /// speak of the database (a grant or a table that is missing while it is restored): what is queued waits for them.
+    private static func refusesRows(_ state: SQLState) -> Bool {
+        ["21", "22", "23", "44", "54"].contains(state.conditionClass)
     }
 
     private func lostLeases(_ devices: [DeviceChanges]) async -> Failure {

@@ -1,12 +1,15 @@
 import Database
 import Foundation
 
-/// What a batch must know of a device beside its change sets. Read once per lease epoch.
+/// What a batch must know of a device beside its change sets. Read once per lease epoch, and after a failed batch.
 struct DeviceFacts {
     let epoch: Int64
     /// Lower-case text of the wire id.
     let deviceID: String
     let tenantID: Int64
+    /// Whether a webhook or a stream wanted the device's events when this was read. Where none did, batches leave its events
+    /// out, and fail when that is no longer so (``CommitStatements/silence``).
+    let hasListeners: Bool
     /// The next event's number. The device has one owner, so numbers are allotted from memory (16, section 5.6).
     private var nextSequence: Int64
     /// Numbers up to this are durable in `devices.event_seq`: a later owner starts above it.
@@ -19,6 +22,7 @@ struct DeviceFacts {
         self.epoch = epoch
         deviceID = try row["device_id"]
         tenantID = try row["tenant_id"]
+        hasListeners = try row["has_listeners"]
         let stored: Int64 = try row["event_seq"]
         nextSequence = stored + 1
         durableBound = stored

@@ -47,13 +47,16 @@ package struct PostgresDeviceStore: DeviceStore {
         do {
             return try envelope.record(stored: stored, context: context)
         } catch {
-            quarantined.increment()
-            logger.error("record put aside", metadata: ["did": "\(did)", "kind": "\(kind)", "reason": "\(error)"])
-            _ = try await load(
-                did,
-                LoadStatements.quarantine(.int(did), .text(kind), .text(name), .bytes(stored), .text("\(error)")))
+            try await quarantine(stored, did: did, kind: kind, name: name, reason: "\(error)")
             return nil
         }
+    }
+
+    private func quarantine(_ stored: [UInt8], did: Int64, kind: String, name: String, reason: String) async throws {
+        quarantined.increment()
+        logger.error("record put aside", metadata: ["did": "\(did)", "kind": "\(kind)", "reason": "\(reason)"])
+        _ = try await load(
+            did, LoadStatements.quarantine(.int(did), .text(kind), .text(name), .bytes(stored), .text(reason)))
     }
 
     // MARK: Credentials
@@ -91,7 +94,18 @@ package struct PostgresDeviceStore: DeviceStore {
 
     package func preKey(did: Int64, id: UInt32) async throws -> SecretBytes? {
         guard let row = try await first(did, LoadStatements.preKey(.int(did), SQLValue(id))) else { return nil }
-        return try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id))
+        return try await preKey(row, did: did, id: id)
+    }
+
+    /// One that cannot be opened counts as used up: its peer is asked for a message under another.
+    private func preKey(_ row: Row, did: Int64, id: UInt32) async throws -> SecretBytes? {
+        let sealed: [UInt8] = try row["key_enc"]
+        do {
+            return try opened(sealed, context: SealingContext.preKey(did: did, id: id))
+        } catch StoreError.corrupt(let context) {
+            try await quarantine(sealed, did: did, kind: "prekey", name: "\(id)", reason: "cannot open \(context)")
+            return nil
+        }
     }
 
     package func preKeys(did: Int64, ids: [UInt32]) async throws -> [UInt32: SecretBytes] {
@@ -99,18 +113,19 @@ package struct PostgresDeviceStore: DeviceStore {
         var keys: [UInt32: SecretBytes] = [:]
         for row in try await load(did, LoadStatements.preKeys(.int(did), .ints(ids.map(Int64.init))))[0] {
             let id: UInt32 = try row["key_id"]
-            keys[id] = try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id))
+            keys[id] = try await preKey(row, did: did, id: id)
         }
         return keys
     }
 
     package func preKeysToUpload(did: Int64, limit: Int) async throws -> [PreKeyRow] {
-        try await load(did, LoadStatements.preKeysToUpload(.int(did), SQLValue(limit)))[0].map { row in
+        var keys: [PreKeyRow] = []
+        for row in try await load(did, LoadStatements.preKeysToUpload(.int(did), SQLValue(limit)))[0] {
             let id: UInt32 = try row["key_id"]
-            return PreKeyRow(
-                id: id, privateKey: try opened(try row["key_enc"], context: SealingContext.preKey(did: did, id: id)),
-                uploaded: false)
+            guard let key = try await preKey(row, did: did, id: id) else { continue }
+            keys.append(PreKeyRow(id: id, privateKey: key, uploaded: false))
         }
+        return keys
     }
 
     package func uploadedPreKeyCount(did: Int64) async throws -> Int {

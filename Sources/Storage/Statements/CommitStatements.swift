@@ -38,6 +38,15 @@ enum CommitStatements {
           WHERE l.node_id = $3 AND l.expires_at > now() ORDER BY l.did FOR KEY SHARE OF l) AS owned
         """)
 
+    /// Divides by zero when somebody listens to one of these devices, whose events the batch leaves out.
+    static let silence = Statement(
+        "commit.silence",
+        """
+        SELECT 1 / (NOT EXISTS (SELECT 1 FROM sb.webhooks w WHERE w.did = ANY ($1)
+            AND (w.active OR w.disabled_reason IN ('failing', 'gone')))
+          AND NOT EXISTS (SELECT 1 FROM sb.devices d WHERE d.did = ANY ($1) AND d.streamed_until > now()))::int
+        """)
+
     /// Which of the devices pass the fence.
     static let owned = Statement(
         "commit.owned",
@@ -48,7 +57,13 @@ enum CommitStatements {
 
     /// What a batch needs to know of its devices.
     static let devices = Statement(
-        "commit.devices", "SELECT did, device_id, tenant_id, event_seq FROM sb.devices WHERE did = ANY ($1)")
+        "commit.devices",
+        """
+        SELECT d.did, d.device_id, d.tenant_id, d.event_seq, coalesce(d.streamed_until > now(), false) OR EXISTS (
+          SELECT 1 FROM sb.webhooks w WHERE w.did = d.did
+            AND (w.active OR w.disabled_reason IN ('failing', 'gone'))) AS has_listeners
+        FROM sb.devices d WHERE d.did = ANY ($1)
+        """)
 
     // MARK: Device rows
 
