@@ -177,8 +177,8 @@ let package = Package(
         tests(
             "TenancyTests",
             [
-                "Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Cryptography", "TestSupport",
-                "GatewayTestSupport", logging, nioConcurrency,
+                "Tenancy", "AdminAuth", "Database", "Storage", "Messaging", "Transport", "Cryptography", "TestSupport",
+                "GatewayTestSupport", logging, nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
             "WebhooksTests",

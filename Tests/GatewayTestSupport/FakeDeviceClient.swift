@@ -22,6 +22,8 @@ package final class FakeDeviceClient: DeviceClient {
         package var proxies: [String?] = []
         /// Sends wait here until it is opened.
         package var sendGate: AsyncStream<Void>?
+        /// A stop waits until it is finished.
+        package var stopGate: AsyncStream<Void>?
         /// Sends that wait do not hear that they are cancelled.
         package var isDeaf = false
 
@@ -46,7 +48,10 @@ package final class FakeDeviceClient: DeviceClient {
     package var state: ConnectionState { script.withLockedValue { $0.state } }
 
     package func start() async throws {}
-    package func stop() async { change { $0.stops += 1 } }
+    package func stop() async {
+        change { $0.stops += 1 }
+        if let gate = now.stopGate { for await _ in gate {} }
+    }
     package func abandon() async { change { $0.abandons += 1 } }
 
     package func resume() async { change { $0.resumes += 1 } }

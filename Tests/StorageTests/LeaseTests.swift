@@ -54,6 +54,7 @@ struct LeaseTests {
                 // The lease runs out while the transaction is still open.
                 try await Task.sleep(for: .milliseconds(300))
                 #expect(try await leases.claim(node: rival, limit: 10, ttl: 60).isEmpty)
+                #expect(try await leases.claim(node: rival, did: did, ttl: 60) == nil)
             }
             let taken = try await leases.claim(node: rival, limit: 10, ttl: 60)
             #expect(taken.map(\.did) == [did])

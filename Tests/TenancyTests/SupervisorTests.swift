@@ -31,6 +31,7 @@ struct SupervisorTests {
     /// A node over a database of its own with `count` paired devices.
     private func run(
         devices count: Int, concurrency: Int = 16, selfFence: Double = 30, isLoggedIn: Bool = true,
+        adjust: (inout SessionSupervisor.Configuration) -> Void = { _ in },
         _ body: (Bench, [Int64]) async throws -> Void
     ) async throws {
         try await GatewayFixture.run { fixture in
@@ -46,6 +47,7 @@ struct SupervisorTests {
                 selfFence: selfFence)
             configuration.watchInterval = 0.1
             configuration.loginPatience = 60
+            adjust(&configuration)
             let supervisor = SessionSupervisor(
                 leases: leases, factory: factory, configuration: configuration,
                 validity: LeaseValidity(limit: selfFence),
@@ -243,6 +245,26 @@ struct SupervisorTests {
             _ = try await eventually("another session") {
                 bench.supervisor.running(did: dids[0]).flatMap { $0 === session ? nil : $0 }
             }
+        }
+    }
+
+    @Test("a session that takes long to stop holds no lease of the others up")
+    func slowStop() async throws {
+        let tidy: (inout SessionSupervisor.Configuration) -> Void = {
+            ($0.balanceInterval, $0.unpairedLife) = (0.1, 0)
+        }
+        try await run(devices: 2, selfFence: 6, adjust: tidy) { bench, dids in
+            _ = try await eventually("the sessions") { bench.supervisor.restore.done == 2 ? true : nil }
+            let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+            defer { opener.finish() }
+            let stuck = try #require(bench.factory.sessions[dids[0]])
+            let other = try #require(bench.factory.sessions[dids[1]])
+            stuck.change { script in
+                (script.stopGate, script.state.phase, script.state.jid) = (gate, .idle, nil)
+            }
+            _ = try await eventually("the stop") { stuck.now.stops > 0 ? true : nil }
+            try await Task.sleep(for: .seconds(8))
+            #expect(other.now.abandons == 0 && stuck.now.stops == 1)
         }
     }
 

@@ -176,6 +176,11 @@ extension DeviceSession {
         }
     }
 
+    /// Whether connection `number` is the one to be made, and this node's to make.
+    func wants(connection number: UInt64) -> Bool {
+        if case .connecting(number, _) = link { configuration.holdsLease() } else { false }
+    }
+
     private func dialed(_ result: Result<any SessionConnection, any Error>, number: UInt64, isPairing: Bool) {
         guard case .connecting(number, _) = link else {
             if case .success(let connection) = result { connection.close() }
@@ -188,7 +193,10 @@ extension DeviceSession {
             isActivePresence = false
             offline = OfflineDrain()
             startKeepAlive()
-            publish { $0.phase = isPairing ? .registering : .authenticating }
+            publish { state in
+                state.phase = isPairing ? .registering : .authenticating
+                state.isSilent = false
+            }
             record { $0.device.liveState = .connected }
             if !isPairing {
                 schedule(.login, seconds: configuration.timeouts.login) { session in
@@ -316,6 +324,8 @@ private final class LinkHandler: SessionConnectionHandler {
         self.session = session
         self.number = number
     }
+
+    var isWanted: Bool { session.assumeIsolated { $0.wants(connection: number) } }
 
     func received(_ stanza: Stanza) {
         session.assumeIsolated { $0.received(stanza, number: number) }

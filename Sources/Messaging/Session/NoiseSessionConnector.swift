@@ -59,6 +59,7 @@ package struct NoiseSessionConnector: SessionConnector {
             self.session = session
         }
 
+        var isWanted: Bool { session.isWanted }
         func received(_ stanza: Stanza) { session.received(stanza) }
         func writabilityChanged(_ isWritable: Bool) { session.writabilityChanged() }
         func closed(reason: DisconnectReason) { session.closed(reason.text) }
@@ -111,6 +112,7 @@ extension ConnectFailure {
         case .upgrade(let text): "no websocket: \(text)"
         case .timedOut: "connecting timed out"
         case .handshake(let error): "handshake refused: \(error)"
+        case .unwanted: "given up before the login"
         case .closed: "closed before the handshake was done"
         }
     }

@@ -16,6 +16,9 @@ package protocol SessionConnection: AnyObject, Sendable {
 
 /// Receives what a connection brings, on the event loop it was made on. After `closed` nothing follows.
 package protocol SessionConnectionHandler: AnyObject, Sendable {
+    /// Whether the attempt is still wanted: asked when its turn to dial comes and again before it logs in. A login that
+    /// nobody wants any more would end the one that runs.
+    var isWanted: Bool { get }
     func received(_ stanza: Stanza)
     /// `isWritable` of the connection changed.
     func writabilityChanged()

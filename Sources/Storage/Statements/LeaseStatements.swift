@@ -52,14 +52,17 @@ enum LeaseStatements {
         RETURNING l.did, l.epoch, d.device_id, d.tenant_id
         """)
 
-    /// One device on demand, paired or not, whatever it wishes.
+    /// One device on demand, paired or not, whatever it wishes. Not while a commit of the owner before is open, whose fence
+    /// holds the row: what it writes must be there when the new owner reads.
     static let claimOne = Statement(
         "leases.claim_one",
         """
+        WITH c AS (
+          SELECT did FROM sb.device_leases WHERE did = $2 AND (expires_at < now() OR node_id = $1)
+          FOR UPDATE SKIP LOCKED)
         UPDATE sb.device_leases l SET node_id = $1, epoch = l.epoch + 1, expires_at = now() + make_interval(secs => $3),
           acquired_at = now(), live_state = 'loading', prefer_node = NULL
-        FROM sb.devices d
-        WHERE l.did = $2 AND d.did = l.did AND (l.expires_at < now() OR l.node_id = $1)
+        FROM c, sb.devices d WHERE l.did = c.did AND d.did = c.did
         RETURNING l.did, l.epoch, d.device_id, d.tenant_id
         """)
 

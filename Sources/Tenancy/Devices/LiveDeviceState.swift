@@ -26,8 +26,8 @@ package struct LiveDeviceState: Sendable, Equatable {
         isLoggedIn = state.isLoggedIn
         obstacle =
             switch state.phase {
-            case .ready, .settling: nil
-            case .registering, .authenticating: .notLoggedIn
+            case .ready, .settling: state.isSilent ? .notConnected : nil
+            case .registering, .authenticating: state.isSilent ? .notConnected : .notLoggedIn
             case .idle: state.isPaired ? .notConnected : .notLoaded
             case .connecting, .waiting: .notConnected
             case .stopped: state.end.map { Self.isGone($0) ? .notLoaded : .ended($0) } ?? .notConnected

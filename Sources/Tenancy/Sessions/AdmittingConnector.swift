@@ -1,8 +1,10 @@
 import Messaging
 import NIOConcurrencyHelpers
 import NIOCore
+import Transport
 
-/// Opens connections through another connector, as ``ConnectAdmission`` lets them.
+/// Opens connections through another connector, as ``ConnectAdmission`` lets them. An attempt that is not wanted any more
+/// when its turn comes is given up as `unwanted`.
 package final class AdmittingConnector: SessionConnector {
     private struct Attempt: Sendable {
         let eventLoop: any EventLoop
@@ -37,12 +39,15 @@ package final class AdmittingConnector: SessionConnector {
             state.loops[key] = loop
             state.nextID += 1
             state.attempts[state.nextID] = Attempt(eventLoop: eventLoop, loop: loop) { [self] in
+                guard handler.isWanted else {
+                    promise.fail(ConnectFailure.unwanted)
+                    return ended(loop, hasFailed: false)
+                }
                 let attempt = base.connect(request, on: eventLoop, handler: handler)
                 attempt.whenComplete { result in
-                    if case .success = result {
-                        self.ended(loop, hasFailed: false)
-                    } else {
-                        self.ended(loop, hasFailed: true)
+                    switch result {
+                    case .success, .failure(ConnectFailure.unwanted): self.ended(loop, hasFailed: false)
+                    case .failure: self.ended(loop, hasFailed: true)
                     }
                 }
                 attempt.cascade(to: promise)

@@ -25,20 +25,26 @@ extension SessionSupervisor {
         }
     }
 
+    /// Renews the leases in time, whatever else takes its time: nothing here waits for a session.
     func renewLoop(_ advertiseURL: String) async {
-        var balancedAt = ContinuousClock.now
         await every(configuration.renewInterval) {
             await renew(advertiseURL)
             reviveDead()
-            await liftHolds()
             hint()
+        }
+        hinter.finish()
+    }
+
+    func upkeepLoop() async {
+        var balancedAt = ContinuousClock.now
+        await every(configuration.renewInterval) {
+            await liftHolds()
             if ContinuousClock.now - balancedAt > .seconds(configuration.balanceInterval) {
                 balancedAt = .now
                 await stopUnpaired()
                 await balance()
             }
         }
-        hinter.finish()
     }
 
     /// Closes every socket within a second after the leases ran out. Asks nobody: the database may be what is frozen, or

@@ -83,12 +83,16 @@ extension SessionSupervisor {
         guard validity.isValid, state.withLock({ $0.isRegistered }) else {
             throw SessionDirectoryError.unavailable(retryAfter: 2)
         }
-        if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
-            return lease
+        // A device that nobody holds cannot be had only as long as a commit of its last owner, or another's claim, is open.
+        for attempt in 0..<20 {
+            if attempt > 0 { try await Task.sleep(for: .milliseconds(50)) }
+            if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
+                return lease
+            }
+            let (owner, exists) = try await lookUp(did)
+            if let owner { throw SessionDirectoryError.elsewhere(owner) }
+            if !exists { throw SessionDirectoryError.unknownDevice }
         }
-        let (owner, exists) = try await lookUp(did)
-        if let owner { throw SessionDirectoryError.elsewhere(owner) }
-        if !exists { throw SessionDirectoryError.unknownDevice }
         throw SessionDirectoryError.unavailable(retryAfter: 5)
     }
 

@@ -232,6 +232,7 @@ package final class SessionSupervisor: SessionDirectory {
         try await register(advertiseURL)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.renewLoop(advertiseURL) }
+            group.addTask { await self.upkeepLoop() }
             group.addTask { await self.fenceLoop() }
             group.addTask { await self.watchLoop() }
             group.addTask { await self.claimLoop() }

@@ -45,6 +45,8 @@ package enum ConnectFailure: Error, Sendable, Equatable {
     case timedOut
     /// The Noise handshake was refused by us.
     case handshake(NoiseError)
+    /// The caller had lost interest before the handshake was done.
+    case unwanted
     /// The peer closed the connection before the handshake was done.
     case closed
 }

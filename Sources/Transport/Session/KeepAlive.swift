@@ -48,7 +48,8 @@ package struct KeepAlive: Sendable {
 
     private let settings: Settings
     private var state: State
-    private var lastReply: NIODeadline
+    /// When the last ping was answered, or the handshake done.
+    package private(set) var lastReply: NIODeadline
     private var missed = 0
     /// While we do not read, answers cannot arrive and misses mean nothing.
     private var isReading = true

@@ -1,6 +1,8 @@
 /// What happens on a ``NoiseConnection``. Every method is called on the connection's event loop, one at a time, in the
 /// order of the wire.
 package protocol ConnectionHandler: AnyObject, Sendable {
+    /// Asked before the handshake's last message, which logs in: false gives the connection up as `unwanted`.
+    var isWanted: Bool { get }
     /// The handshake is done; called before the future of `connect` succeeds and before anything is received.
     func connected(_ connection: NoiseConnection)
     /// A stanza arrived. Also `<failure>`, `<stream:error>` and `<xmlstreamend/>`, after which the connection closes by
@@ -15,6 +17,7 @@ package protocol ConnectionHandler: AnyObject, Sendable {
 }
 
 extension ConnectionHandler {
+    package var isWanted: Bool { true }
     package func connected(_ connection: NoiseConnection) {}
     package func dropped(_ error: StanzaError, count: Int) {}
     package func writabilityChanged(_ isWritable: Bool) {}

@@ -178,16 +178,19 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
 
     private func finishHandshake(_ handshake: inout NoiseClientHandshake, _ serverHello: Bytes) throws {
         guard let context, let setup = setup.take() else { return }
+        func giveUp(_ failure: ConnectFailure) {
+            setup.connected.fail(failure)
+            state = .closing(.connectFailed(failure))
+            context.close(promise: nil)
+        }
+        guard handler?.isWanted == true else { return giveUp(.unwanted) }
         let finish: Bytes
         do {
             finish = try handshake.receive(
                 serverHello: serverHello, payload: setup.payload, now: configuration.unixTime())
             transport = try NoiseTransport(handshake.transportKeys())
         } catch {
-            setup.connected.fail(ConnectFailure.handshake(error))
-            state = .closing(.connectFailed(.handshake(error)))
-            context.close(promise: nil)
-            return
+            return giveUp(.handshake(error))
         }
         clearTimer()
         state = .open

@@ -12,6 +12,7 @@ struct ProxyGuardTests {
     private struct Refused: Error {}
 
     private final class Nobody: SessionConnectionHandler {
+        var isWanted: Bool { true }
         func received(_ stanza: Stanza) {}
         func writabilityChanged() {}
         func closed(_ reason: String) {}

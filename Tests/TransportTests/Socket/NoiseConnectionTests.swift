@@ -60,6 +60,24 @@ struct NoiseConnectionTests {
         try await server.stop()
     }
 
+    @Test("a connection that nobody wants any more is given up before it logs in")
+    func unwanted() async throws {
+        let server = try await FakeChatServer(group: group)
+        var events = server.events.makeAsyncIterator()
+        await #expect(throws: ConnectFailure.unwanted) {
+            try await NoiseConnection.connect(
+                server.configuration(), on: group.next(), staticKey: staticKey, payload: [1, 2, 3],
+                handler: RecordingHandler(isWanted: false)
+            ).get()
+        }
+        // The server saw the socket go and no login.
+        switch await events.next() {
+        case .inactive, .failed: break
+        case let event: Issue.record("\(String(describing: event))")
+        }
+        try await server.stop()
+    }
+
     @Test("frames split over websocket messages at every byte, fragmented messages and pings between them lose nothing")
     func splits() async throws {
         let server = try await FakeChatServer(group: group)

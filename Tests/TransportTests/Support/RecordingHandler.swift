@@ -15,7 +15,10 @@ final class RecordingHandler: ConnectionHandler {
     private let onReceive: (@Sendable (NoiseConnection, Stanza) -> Void)?
     private let connection = Mutex<NoiseConnection?>(nil)
 
-    init(onReceive: (@Sendable (NoiseConnection, Stanza) -> Void)? = nil) {
+    let isWanted: Bool
+
+    init(isWanted: Bool = true, onReceive: (@Sendable (NoiseConnection, Stanza) -> Void)? = nil) {
+        self.isWanted = isWanted
         let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
         self.continuation = continuation
         self.stream = stream
