@@ -59,6 +59,13 @@ extension DeviceEvent {
         }
     }
 
+    static func degraded(own: String, reason: String, lastSuccess: Timestamp, at: Timestamp) -> DeviceEvent {
+        make("connection.degraded", own: own, dedupe: moment(at), at: at) { data in
+            data.set("reason", reason)
+            data.set("last_success", lastSuccess.rfc3339)
+        }
+    }
+
     static func keepAliveRestored(own: String, at: Timestamp) -> DeviceEvent {
         make("connection.keepalive_restored", own: own, dedupe: moment(at), at: at)
     }

@@ -8,7 +8,7 @@ import WhatsAppProtobuf
 extension DeviceSession {
     private static let maximumAnswers = 5
 
-    /// Resends under way at a time, and those that may wait for their turn (04, section 12.2).
+    /// Resends under way at a time, and with those that wait for their turn (04, section 12.2).
     static let parallelResends = 4
     private static let waitingResends = 256
 
@@ -25,18 +25,23 @@ extension DeviceSession {
         draft.changes.events.append(event)
         let ticket = submit(draft, isInbound: true)
         let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
+        let number = linkNumber
+        // More than are answered at a time wait where they stand: what comes behind them is read no further.
+        while retryJobs.count >= Self.waitingResends { await withCheckedContinuation { resendRoom.append($0) } }
+        // Its connection went meanwhile: it comes again.
+        guard number == linkNumber else { return }
         // The answer that is on its way acks this one too.
         if retryJobs.contains(key) { return }
         let answered = answeredRetries[key] ?? 0
-        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers, retryJobs.count < Self.waitingResends
+        guard request.count < RetryReceipt.limit, answered < Self.maximumAnswers
         else { return send(Acknowledgement.ack(stanza), after: ticket) }
         answeredRetries[key] = answered + 1
         retryJobs.insert(key)
-        let number = linkNumber
         Task {
             await takeResendTurn()
             defer {
                 retryJobs.remove(key)
+                resendRoom.popFirst()?.resume()
                 giveResendTurn()
             }
             do {
@@ -50,7 +55,7 @@ extension DeviceSession {
                     return
                 }
             }
-            send(Acknowledgement.ack(stanza), after: tickets.newest)
+            send(Acknowledgement.ack(stanza), after: tickets.newest, followsMessages: true)
         }
     }
 

@@ -183,7 +183,7 @@ extension DeviceSession {
         pendingSends[id]?.ticket = ticket
         pendingSends[id]?.marks = built.marks
         pendingSends[id]?.phash = built.phash
-        pendingSends[id]?.wasWritten = false
+        pendingSends[id]?.writtenAt = nil
         pendingSends[id]?.isResumed = false
         send(built.stanza, after: ticket, lane: target.chat, messageID: id)
     }

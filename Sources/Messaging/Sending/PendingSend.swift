@@ -19,7 +19,8 @@ struct PendingSend: Sendable {
     var intent = CommitTicket.none
     /// Commits the stanza waits for.
     var ticket = CommitTicket.none
-    var wasWritten = false
+    /// When it last went to the socket.
+    var writtenAt: NIODeadline?
     /// What becomes true with the ack: devices that hold our group key now.
     var marks: [SenderKeyMark] = []
     /// The message without wrappers, for a rebuild.
@@ -38,6 +39,8 @@ struct PendingSend: Sendable {
     var mayHaveLeft = false
     /// Key of the request it came from, in an earlier process: its fate is stored for who asks again.
     var resumedKey: String?
+
+    var wasWritten: Bool { writtenAt != nil }
 
     /// Whether it was promised and its rows are durable: then a store that is away only delays it.
     func isAccepted(at watermark: CommitTicket) -> Bool { isQueued && intent <= watermark }

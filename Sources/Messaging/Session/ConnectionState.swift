@@ -35,21 +35,23 @@ package struct ConnectionState: Sendable, Equatable {
     /// While waiting: when the next attempt starts and how many failed in a row.
     package var retryAt: Timestamp?
     package var failedAttempts = 0
+    /// A ping was not answered, nor one after it: the connection may be dead (13-configuration, section 9).
+    package var isSilent = false
     /// When the running or last logged-in connection became ready.
     package var readySince: Timestamp?
 
     package init() {}
 
-    /// The socket is open and the handshake done.
+    /// The socket is open, the handshake done, and the last ping was answered.
     package var isConnected: Bool {
         switch phase {
-        case .registering, .authenticating, .settling, .ready: true
+        case .registering, .authenticating, .settling, .ready: !isSilent
         case .idle, .connecting, .waiting, .stopped: false
         }
     }
 
-    /// The server accepted the login on this connection.
-    package var isLoggedIn: Bool { phase == .settling || phase == .ready }
+    /// The server accepted the login on this connection, and answers.
+    package var isLoggedIn: Bool { (phase == .settling || phase == .ready) && !isSilent }
     package var isPaired: Bool { jid != nil }
 }
 

@@ -139,8 +139,11 @@ extension DeviceSession {
     // MARK: The gate
 
     /// Writes a stanza once `ticket` is durable; frames of one lane keep their order.
-    func send(_ stanza: Stanza, after ticket: CommitTicket, lane: String? = nil, messageID: String? = nil) {
-        let frame = OutgoingFrame(stanza: stanza, messageID: messageID)
+    func send(
+        _ stanza: Stanza, after ticket: CommitTicket, lane: String? = nil, messageID: String? = nil,
+        followsMessages: Bool = false
+    ) {
+        let frame = OutgoingFrame(stanza: stanza, messageID: messageID, followsMessages: followsMessages)
         if let frame = gate.enqueue(frame, lane: lane, after: ticket, watermark: tickets.watermark) { write(frame) }
     }
 
@@ -148,7 +151,9 @@ extension DeviceSession {
     func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
 
     private func write(_ frame: OutgoingFrame) {
-        guard frame.stanza.tag == "message" else { return transmit(frame.stanza) }
+        guard frame.stanza.tag == "message" || (frame.followsMessages && !heldFrames.isEmpty) else {
+            return transmit(frame.stanza)
+        }
         guard case .open(let connection, _) = link, mayWrite() else { return }
         // Messages wait their turn while the socket is full; acks have a reserve (16, section 2.4).
         guard connection.isWritable, heldFrames.isEmpty else { return heldFrames.append(frame) }
@@ -158,7 +163,8 @@ extension DeviceSession {
     private func write(message frame: OutgoingFrame) {
         if let id = frame.messageID {
             guard pendingSends[id] != nil, case .open(_, .ready) = link, mayWrite() else { return }
-            pendingSends[id]?.wasWritten = true
+            pendingSends[id]?.writtenAt = instant
+            watchAcks(within: configuration.timeouts.ack)
         }
         transmit(frame.stanza)
     }

@@ -23,7 +23,7 @@ extension DeviceSession {
     func cancel(_ timer: SessionTimer) { timers.removeValue(forKey: timer)?.cancel() }
 
     func cancelConnectionTimers() {
-        for timer in [SessionTimer.keepAlive, .login, .qr, .restart, .offline, .offlineBatch, .reading] {
+        for timer in [SessionTimer.keepAlive, .acks, .login, .qr, .restart, .offline, .offlineBatch, .reading] {
             cancel(timer)
         }
     }
@@ -70,12 +70,55 @@ extension DeviceSession {
             let silence = (instant - lastReply).nanoseconds / 1000
             let time = Timestamp(microseconds: now.microseconds - silence)
             let event = DeviceEvent.keepAliveTimeout(own: ownNumber, errorCount: count, lastSuccess: time, at: now)
-            record { $0.events.append(event) }
+            announce(event, isSilent: true)
         case .reportRestored:
-            let event = DeviceEvent.keepAliveRestored(own: ownNumber, at: now)
-            record { $0.events.append(event) }
+            announce(DeviceEvent.keepAliveRestored(own: ownNumber, at: now), isSilent: false)
         case .reconnect: loseConnection(.ladder(minimum: 0), reason: "no answer to pings")
         }
+    }
+
+    /// From the first miss to the next answer the device counts as not connected, here and on other nodes.
+    private func announce(_ event: DeviceEvent, isSilent: Bool) {
+        let isNew = state.isSilent != isSilent
+        publish { $0.isSilent = isSilent }
+        let live: LiveState? =
+            switch link {
+            case .open(_, .ready) where isNew: isSilent ? .connecting : .loggedIn
+            default: nil
+            }
+        record { changes in
+            changes.device.liveState = live
+            changes.events.append(event)
+        }
+    }
+
+    /// A second message without its ack in this time is told (15-peers-and-users, P3).
+    private static let degradedWithin = TimeAmount.minutes(10)
+
+    /// Looks in so many seconds whether a message was left without an ack; a connection that does that is made anew.
+    func watchAcks(within seconds: Int64) {
+        guard timers[.acks] == nil else { return }
+        schedule(.acks, seconds: seconds) { session in
+            guard case .open(_, .ready) = session.link,
+                let oldest = session.pendingSends.values.compactMap(\.writtenAt).min()
+            else { return }
+            let left = session.configuration.timeouts.ack - (session.instant - oldest).nanoseconds / 1_000_000_000
+            if left > 0 { return session.watchAcks(within: left) }
+            session.acksMissed()
+        }
+    }
+
+    private func acksMissed() {
+        let reason = "a message was not acknowledged in time"
+        if let missedAck, instant - missedAck < Self.degradedWithin, let answered = keepAlive?.lastReply {
+            let silence = (instant - answered).nanoseconds / 1000
+            let event = DeviceEvent.degraded(
+                own: ownNumber, reason: reason, lastSuccess: Timestamp(microseconds: now.microseconds - silence),
+                at: now)
+            record { $0.events.append(event) }
+        }
+        missedAck = instant
+        loseConnection(.ladder(minimum: 0), reason: reason)
     }
 
     /// Late answers count as well, hence the long time-out, and refusals: who refuses is there.

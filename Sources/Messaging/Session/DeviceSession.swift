@@ -106,10 +106,14 @@ package actor DeviceSession: DeviceClient {
     var retryJobs: Set<RetryAnswerKey> = []
     var resendsUnderWay = 0
     var resendQueue: Deque<CheckedContinuation<Void, Never>> = []
+    /// Retry receipts for which there is no room in ``retryJobs`` yet.
+    var resendRoom: Deque<CheckedContinuation<Void, Never>> = []
     /// Marks of resends that are not acked, by message id in their order.
     var resentMarks = RecentCache<String, [SenderKeyMark]>(capacity: 64)
     var pendingSends: [String: PendingSend] = [:]
     var sendOrder: UInt64 = 0
+    /// When a message without an answer last made us give up a connection.
+    var missedAck: NIODeadline?
     /// Time of the newest intent: the next has a later one, so that the store keeps their order.
     var newestIntent = Timestamp(microseconds: 0)
     var waitingSends = 0
@@ -196,7 +200,8 @@ enum Aftermath: Sendable, Equatable {
 
 /// The single timers of a session.
 enum SessionTimer: Hashable, Sendable {
-    case keepAlive, reconnect, login, qr, restart, upkeep, offline, offlineBatch, reading, repetition, queue, expiry
+    case keepAlive, acks, reconnect, login, qr, restart, upkeep, offline, offlineBatch, reading, repetition, queue,
+        expiry
 }
 
 /// A request that waits for its answer.
@@ -212,6 +217,8 @@ struct OutgoingFrame: Sendable {
     var stanza: Stanza
     /// Set for messages: the send is dropped from the gate when it was given up.
     var messageID: String?
+    /// Says that something was answered: stays behind the messages that wait for the socket, which are the answer.
+    var followsMessages = false
 }
 
 /// A row of a cache that is being deleted.

@@ -75,6 +75,8 @@ package struct SessionTimeouts: Sendable, Equatable {
     package var repetition: Int64 = 5
     /// Server ack of a message, for the caller; the row waits on.
     package var send: Int64 = 75
+    /// Ack of a message that was written: after that the connection is made anew (15-peers-and-users, P3).
+    package var ack: Int64 = 60
     /// How long an unacknowledged send is repeated after reconnects.
     package var resend: Int64 = 300
     /// `<success>` or `<failure>` after the handshake.

@@ -68,7 +68,6 @@ extension WebhookEventCatalogue {
         "status.comment": .status,
         "media.downloaded": .messageKinds,
         "media.retry": .messageKinds,
-        "connection.degraded": .users,
         "account.reachout_timelock": .users,
         "switchboard.lease_moved": .cluster,
     ]

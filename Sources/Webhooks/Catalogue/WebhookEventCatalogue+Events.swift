@@ -271,7 +271,7 @@ extension WebhookEventCatalogue {
             "message_id string, chat string, sender string, count int",
             adds: "chat_lid string?, sender_lid string?"),
         .init("connection.pairing_code", .connection, "code string, expires_at rfc3339", adds: "jid string"),
-        .init("connection.degraded", .connection, "reason string, last_success rfc3339"),
+        .init("connection.degraded", .connection, "reason string, last_success rfc3339", adds: "jid string"),
         .init("connection.passkey_required", .connection, "public_key object", adds: "jid string"),
         .init("account.reachout_timelock", .connection, "is_active bool, enforcement_type string, ends_at rfc3339"),
         .init("switchboard.lease_moved", .switchboard, "from_node string, to_node string, epoch int"),

@@ -99,6 +99,39 @@ struct RetryAnswerTests {
         }
     }
 
+    @Test("requests beyond what may wait are not acked until they are answered")
+    func crowd() async throws {
+        let bench = try await Bench.ready()
+        let devices = (UInt16(0)..<8).map { bench.contact(device: $0) }
+        var messages: [String] = []
+        for number in 0..<40 {
+            messages.append(
+                try await bench.session.sendText(TextMessage(chat: "15550001111", text: "\(number)")).messageID)
+        }
+        bench.server.clearLog()
+        bench.server.world.answersRequests = false
+        for device in devices {
+            for message in messages {
+                bench.server.deliver(
+                    Stanza(
+                        "receipt",
+                        ["id": .text(message), "from": .jid(device.jid), "t": "1767323050", "type": "retry"],
+                        children: [
+                            Stanza("retry", ["count": "1", "id": .text(message), "t": "1767323045", "v": "1"]),
+                            Stanza("registration", bytes: bigEndian(UInt32(77), 4)),
+                        ]))
+            }
+        }
+        try await bench.until("as many wait as may") { await bench.session.retryJobs.count == 256 }
+        try await bench.server.settle()
+        #expect(!bench.server.sent.contains { $0.tag == "ack" })
+        bench.server.answerRequests()
+        try await bench.until("all are answered") {
+            bench.server.sent.count { $0.tag == "message" } == 320
+                && bench.server.sent.count { $0.tag == "ack" && $0["class"] == "receipt" } == 320
+        }
+    }
+
     @Test("the fifth request and requests for unknown messages are acked and not answered")
     func limits() async throws {
         let bench = try await Bench.ready()

@@ -105,6 +105,36 @@ struct BackpressureTests {
         #expect(bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id) == sends.map(\.messageID))
     }
 
+    @Test(
+        "the ack of a retry receipt stays behind its answer while the socket is full, and goes with it when that breaks"
+    )
+    func heldAnswer() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        let result = try await bench.session.sendText(TextMessage(chat: "15550001111", text: "hello"))
+        bench.server.clearLog()
+        try await bench.eventLoop.submit { bench.server.connection?.setWritable(false) }.get()
+        let retry = Stanza(
+            "receipt",
+            ["id": .text(result.messageID), "from": .jid(phone.jid), "t": "1767323050", "type": "retry"],
+            children: [
+                Stanza("retry", ["count": "1", "id": .text(result.messageID), "t": "1767323045", "v": "1"]),
+                Stanza("registration", bytes: bigEndian(phone.registrationID, 4)),
+            ])
+        bench.server.deliver(retry)
+        try await bench.until("answer and ack wait") { await bench.session.heldFrames.count == 2 }
+        #expect(!bench.server.sent.contains { $0.tag == "message" || $0.tag == "ack" })
+        bench.server.drop()
+        try await bench.until("another connection is ready") {
+            bench.server.connectCount > 1 && bench.session.state.phase == .ready
+        }
+        // Nothing was acked: the server has it still.
+        #expect(!bench.server.sent.contains { $0.tag == "ack" && $0["class"] == "receipt" })
+        bench.server.deliver(retry)
+        _ = try await bench.server.stanza("answer") { $0.tag == "message" && $0.id == result.messageID }
+        _ = try await bench.server.stanza("ack") { $0.tag == "ack" && $0["class"] == "receipt" }
+    }
+
     @Test("what a full socket held back when it broke goes out over the next one, each message once")
     func heldAcrossReconnect() async throws {
         let bench = try await Bench.ready()

@@ -104,9 +104,27 @@ struct UpkeepTests {
         let event = try #require(bench.events("connection.keepalive_timeout").first)
         #expect(event.json.contains("\"error_count\":1") && event.json.contains("\"last_success\""))
         #expect(bench.server.connectCount == 1)
+        // From the first miss on it is not called connected, here or in the store.
+        #expect(!bench.session.state.isConnected && !bench.session.state.isLoggedIn)
+        #expect(bench.store.read(1) { $0.row.liveState } == .connecting)
         bench.server.world.answersRequests = true
         try await bench.until("the answer is told") { !bench.events("connection.keepalive_restored").isEmpty }
-        #expect(bench.session.state.phase == .ready)
+        #expect(bench.session.state.phase == .ready && bench.session.state.isLoggedIn)
+        #expect(bench.store.read(1) { $0.row.liveState } == .loggedIn)
+    }
+
+    @Test("a message that stays without an ack makes the connection anew; a second one within minutes is told")
+    func unacknowledged() async throws {
+        let bench = try await Bench.ready { $0.timeouts.ack = 1 }
+        _ = bench.contact()
+        bench.server.world.acknowledgesMessages = false
+        let send = try await bench.session.queueText(TextMessage(chat: "15550001111", text: "hello"), lifetime: 600)
+        try await bench.until("another connection") { bench.server.connectCount > 1 }
+        #expect(bench.events("connection.degraded").isEmpty)
+        try await bench.until("the second lapse is told") { !bench.events("connection.degraded").isEmpty }
+        bench.server.world.acknowledgesMessages = true
+        #expect(await send.outcome(.seconds(60)) != nil)
+        #expect(Set(bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id)) == [send.messageID])
     }
 
     @Test("a connection that answers no pings for too long is given up and made anew")

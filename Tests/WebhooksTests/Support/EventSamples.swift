@@ -53,6 +53,7 @@ enum EventSamples {
             .reconnecting(own: number, attempt: 1, delayMilliseconds: 500, at: at),
             .keepAliveTimeout(own: number, errorCount: 1, lastSuccess: at, at: later),
             .keepAliveRestored(own: number, at: at),
+            .degraded(own: number, reason: "a message was not acknowledged in time", lastSuccess: at, at: later),
             .temporaryBan(own: number, code: 101, until: isFull ? later : nil, at: at),
             .clientOutdated(own: number, at: at),
             .connectFailure(own: number, code: 503, text: isFull ? "busy" : "", at: at),
