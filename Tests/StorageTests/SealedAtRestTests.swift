@@ -84,6 +84,11 @@ struct SealedAtRestTests {
     func rotation() async throws {
         try await CommitFixture.run(sealsSessionData: false) { fixture in
             let lease = try await Self.fill(fixture)
+            // A sender chooses these: two may be the same.
+            let twins = ["T1", "T2"].map {
+                MessageSecretRow(chat: "c", sender: "s", messageID: $0, secret: Self.secret("message secret"))
+            }
+            try await fixture.submit(ChangeSet(lease) { $0.messageSecrets = twins })
             let pool = fixture.storage.database.system
             let (old, new) = (
                 SecretBytes(Array(repeating: 7, count: 32)), SecretBytes(Array(repeating: 8, count: 32))
@@ -105,6 +110,11 @@ struct SealedAtRestTests {
             #expect(credentials.noiseKey.bytes == Self.secret("noise"))
             #expect(credentials.advSecret.bytes == Self.secret("adv"))
             #expect(try await store.preKey(did: lease.did, id: 9)?.bytes == Self.secret("prekey"))
+            for twin in twins {
+                let secret = try await store.messageSecret(
+                    did: lease.did, chat: twin.chat, sender: twin.sender, messageID: twin.messageID)
+                #expect(secret == twin.secret)
+            }
             let session = try await store.sessions(did: lease.did, addresses: ["1:0"])["1:0"]
             #expect(session?.record == Self.secret("session"))
             #expect(session?.archived.map(\.record) == [Self.secret("archive")])

@@ -52,8 +52,8 @@ extension Edge {
     ) async throws -> Answer {
         let identity = ClusterIdentity(
             caller: call.identity, requestID: call.requestID, client: call.client, bodyDigest: [])
-        let isRepeatable = request.method == "GET" || call.idempotencyKey != nil
         let isQueueing = call.route.isIdempotent && call.idempotencyKey != nil
+        let isRepeatable = request.method == "GET" || isQueueing
         let deadline = ContinuousClock.now + (isQueueing ? Self.queueingPatience : Self.patience)
         var owner = first
         while true {

@@ -239,6 +239,7 @@ struct DeviceChanges {
             let name = MessageName(chat: row.chat, messageID: row.messageID)
             retries[name] = row
             settledSends.remove(name)
+            failedSends[name] = nil
         }
         for name in set.settledSends {
             retries[name]?.sendBy = nil

@@ -85,7 +85,7 @@ package struct KeyRotation: Sendable {
                     progress.unreadable += 1
                     continue
                 }
-                try await pool.execute(column.replace, [.int(did), .bytes(old), .bytes(new)])
+                try await pool.execute(column.replace, [.int(did), .bytes(old), .bytes(new)] + names.map { .text($0) })
                 progress.sealed += 1
             }
         }

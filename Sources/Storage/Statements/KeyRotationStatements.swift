@@ -2,8 +2,8 @@ import Database
 
 /// One column that holds sealed values: how its outdated ones are found and replaced while devices run.
 ///
-/// A sealed value never repeats, since its nonce is random: device and old value name exactly one row, and a row that a
-/// session wrote meanwhile is left as it is.
+/// A row that a session wrote meanwhile is left as it is. Two rows may hold the same value in clear, so a row is found by
+/// its names as well.
 struct SealedColumn: Sendable {
     enum Form: Sendable {
         /// Always sealed: version, key id, nonce, ciphertext.
@@ -25,7 +25,7 @@ struct SealedColumn: Sendable {
     let count: Statement
     /// Whether there is a value under the key with the id `$1`; of envelopes.
     let current: Statement
-    /// `$1` device, `$2` old value, `$3` new value.
+    /// `$1` device, `$2` old value, `$3` new value, then the names.
     let replace: Statement
 
     private init(
@@ -63,7 +63,8 @@ struct SealedColumn: Sendable {
             """)
         replace = Statement(
             "rotation.replace.\(table).\(column)",
-            "UPDATE sb.\(table) SET \(column) = $3 WHERE did = $1 AND \(column) = $2")
+            "UPDATE sb.\(table) SET \(column) = $3 WHERE did = $1 AND \(column) = $2"
+                + names.enumerated().map { " AND \($0.element)::text = $\($0.offset + 4)" }.joined())
     }
 
     private static func credential(_ name: String) -> SealedColumn {

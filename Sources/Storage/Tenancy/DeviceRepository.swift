@@ -153,10 +153,12 @@ package struct DeviceRepository: Sendable {
 
     /// Says whether the cluster should run the device, and tells every node.
     package func setWish(_ scope: DeviceScope, _ wish: DeviceWish) async throws -> Bool {
-        let results = try await pool.pipeline([
-            DeviceStatements.setWish(.int(scope.tenantID), .int(scope.did), .text(wish.rawValue)),
-            DeviceStatements.announceLease(.int(scope.did)),
-        ])
+        let results = try await database.pipeline(
+            .device(scope),
+            [
+                DeviceStatements.setWish(.int(scope.tenantID), .int(scope.did), .text(wish.rawValue)),
+                DeviceStatements.announceLease(.int(scope.did)),
+            ])
         return results.first?.affectedRows == 1
     }
 

@@ -13,14 +13,14 @@ package struct TimelineEntry: Sendable, Equatable {
 /// What happened to the connection of a device (15-peers-and-users, P18). Sessions write it with the commit of the change
 /// itself, whether or not a webhook wants the event.
 package struct TimelineRepository: Sendable {
-    private let pool: ConnectionPool
+    private let database: StorageDatabase
 
-    package init(_ database: StorageDatabase) { pool = database.system }
+    package init(_ database: StorageDatabase) { self.database = database }
 
     /// The newest entries, newest first.
     package func entries(_ scope: DeviceScope, limit: Int = 200) async throws -> [TimelineEntry] {
-        try await pool.query(
-            TimelineStatements.newest, [.int(scope.tenantID), .int(scope.did), SQLValue(limit)]
+        try await database.query(
+            .device(scope), TimelineStatements.newest, [.int(scope.tenantID), .int(scope.did), SQLValue(limit)]
         ).map { row in
             TimelineEntry(at: try row["at"], event: try row["event"], detail: try row["detail"])
         }
