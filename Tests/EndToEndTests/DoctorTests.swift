@@ -44,6 +44,11 @@ struct DoctorTests {
         #expect(unreachable.said.contains("fail  WhatsApp"), "\(unreachable)")
         #expect(unreachable.said.contains("warn  settings: config: ADMIN_SECRET_KEY"), "\(unreachable)")
         #expect(!unreachable.said.contains("only-twenty-letters!"))
+        #expect(!unreachable.said.contains("stored in clear"), "\(unreachable)")
+        settings["SECRETS_KEY"] = nil
+        let unsealed = try await run("doctor", settings: settings)
+        #expect(unsealed.said.contains("warn  sealing: Signal sessions are stored in clear"), "\(unsealed)")
+        settings["SECRETS_KEY"] = Self.secrets["SECRETS_KEY"]
 
         try await PostgresFixture.withDatabase { test in
             settings["WHATSAPP_DATASTORE_URI"] = test.uri

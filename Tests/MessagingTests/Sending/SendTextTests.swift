@@ -83,6 +83,25 @@ struct SendTextTests {
         #expect(bench.server.sent.filter { $0.tag == "iq" && $0["xmlns"] != "privacy" }.isEmpty)
     }
 
+    @Test("warm sends write the session's record once for a block of positions, not for each message")
+    func reservation() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        for number in 0..<20 {
+            _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: "warm \(number)"))
+        }
+        let before = bench.commits.submitted.count
+        for number in 0..<64 {
+            _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: "\(number)"))
+        }
+        let sets = bench.commits.submitted.dropFirst(before)
+        let intents = sets.count { !$0.messages.isEmpty }
+        let images = sets.count { !$0.sessions.isEmpty }
+        #expect(intents == 64)
+        #expect(images > 0 && images <= 5, "\(images) images for 64 messages")
+    }
+
     @Test("no frame leaves before its intent and its chain positions are stored")
     func durableBeforeVisible() async throws {
         let bench = try await Bench.ready()
