@@ -673,5 +673,12 @@ ALTER TABLE signal_quarantine DROP CONSTRAINT signal_quarantine_kind_check,
   ADD CONSTRAINT signal_quarantine_kind_check CHECK (kind IN ('session', 'archive', 'sender_key', 'prekey'));
 
 """#),
+        Migration(version: 19, name: "given_up_deliveries", sql: #"""
+-- Deliveries that were given up, by event: what decides whether a body is still wanted. Few rows are in that state, and none
+-- when it is stored, so that storing and delivering pay nothing for it.
+
+CREATE INDEX webhook_deliveries_given_up ON webhook_deliveries (event_id) WHERE state IN ('dead', 'failed');
+
+"""#),
     ]
 }

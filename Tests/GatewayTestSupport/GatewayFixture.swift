@@ -23,6 +23,10 @@ package struct GatewayFixture: Sendable {
     package let gateway: InProcessGateway
     package let sessions: FakeSessions
     package let pages: FakePages
+    /// What `/metrics` of this gateway shows, and of no other.
+    package let metrics = MetricsRegistry()
+    private let outbox: OutboxRepository
+    private let webhookClient: WebhookHTTPClient
 
     /// - Parameter settings: Environment variables beside the required ones.
     package static func run<Result: Sendable>(
@@ -76,9 +80,11 @@ package struct GatewayFixture: Sendable {
         let nodeID = UUID()
         let repository = WebhookRepository(database, sealing: sealing)
         let client = try WebhookHTTPClient(group: MultiThreadedEventLoopGroup.singleton, egress: egress)
+        webhookClient = client
+        outbox = OutboxRepository(pool: database.outbox, sealing: sealing)
         let dispatcher = WebhookDispatcher(
-            repository: OutboxRepository(pool: database.outbox, sealing: sealing), client: client,
-            configuration: WebhookDispatcher.Configuration(), nodeID: nodeID, logger: Self.silent)
+            repository: outbox, client: client, configuration: WebhookDispatcher.Configuration(), nodeID: nodeID,
+            metrics: metrics, logger: Self.silent)
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher,
             sender: WebhookSender(client: client, timeout: .seconds(10), version: "1"),
@@ -89,7 +95,7 @@ package struct GatewayFixture: Sendable {
             configuration: configuration, database: database, sealing: sealing, sessions: sessions, webhooks: webhooks,
             egress: egress,
             versions: WhatsAppVersionService(database: database, pages: pages, settings: configuration.whatsApp),
-            node: NodeIdentity(id: nodeID) { 0 }, logger: Self.silent,
+            node: NodeIdentity(id: nodeID) { 0 }, logger: Self.silent, metrics: metrics,
             now: { Int64(Date().timeIntervalSince1970) })
         gateway = InProcessGateway(dependencies, configuration: configuration) {
             Int64(Date().timeIntervalSince1970)
@@ -105,6 +111,41 @@ package struct GatewayFixture: Sendable {
         logger.logLevel = .critical
         return logger
     }()
+
+    // MARK: Deliveries
+
+    /// Delivers what is in the outbox, as this gateway's node would, while `body` runs. Waits are short, so that no test
+    /// waits for a clock.
+    package func delivering(
+        _ change: (inout WebhookDispatcher.Configuration) -> Void = { _ in }, _ body: () async throws -> Void
+    ) async throws {
+        var configuration = WebhookDispatcher.Configuration(
+            retry: RetryPolicy(fastStep: 20), breaker: CircuitBreaker(pauses: [50]), pollInterval: .milliseconds(50),
+            runTime: .seconds(60))
+        change(&configuration)
+        let dispatcher = WebhookDispatcher(
+            repository: outbox, client: webhookClient, configuration: configuration, nodeID: dependencies.node.id,
+            metrics: metrics, logger: Self.silent)
+        let task = Task { await dispatcher.run() }
+        do {
+            try await body()
+        } catch {
+            task.cancel()
+            await task.value
+            throw error
+        }
+        task.cancel()
+        await task.value
+    }
+
+    /// The text of `/metrics`, as somebody reads it who never asked before: what is counted in the database is counted anew.
+    package func metricsText() async throws -> String {
+        let page = InProcessGateway(dependencies, configuration: configuration) {
+            Int64(Date().timeIntervalSince1970)
+        }
+        let answer = try await page.send("GET", "/metrics", headers: ["X-Admin-Secret": Self.adminSecret])
+        return String(decoding: answer.body, as: UTF8.self)
+    }
 
     // MARK: Requests
 

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import Gateway
 import GatewayTestSupport
+import Messaging
 import NIOCore
 import NIOHTTP1
 import Storage
@@ -93,7 +94,34 @@ struct EventStreamAPITests {
         }
     }
 
-    @Test("unknown names are 400, another device hears nothing of this one")
+    @Test("a device of the same tenant hears nothing of this one, also with this one's event id to go on from")
+    func alone() async throws {
+        try await GatewayFixture.run(settings: ["SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1"]) { api in
+            let tenant = try await api.tenant()
+            let (device, other) = (try await api.device(of: tenant), try await api.device(of: tenant))
+            let server = GatewayServer(api.dependencies, configuration: api.configuration)
+            let port = try await server.start()
+            try await api.store(Self.five, of: device)
+            var isStored = false
+            let text = try await read(port, other, lastEventID: "evt_1") { text in
+                if !isStored {
+                    isStored = true
+                    _ = try await eventually("the stream to be open", within: .seconds(90)) {
+                        try await api.isStreamed(other) ? true : nil
+                    }
+                    try await api.store(
+                        [.init("evt_late", "message.received", "pending", minutesAgo: 0)], of: device, from: 50)
+                    try await api.store(
+                        [.init("evt_own", "message.received", "pending", minutesAgo: 0)], of: other, from: 60)
+                }
+                return text.contains("id: evt_own\n")
+            }
+            for id in ["evt_2", "evt_3", "evt_4", "evt_5", "evt_late"] { #expect(!text.contains("id: \(id)\n")) }
+            await server.stop()
+        }
+    }
+
+    @Test("unknown names and half handshakes are refused")
     func refused() async throws {
         try await GatewayFixture.run { api in
             let device = try await api.device(of: try await api.tenant())
@@ -166,6 +194,11 @@ struct EventStreamAPITests {
                 #expect(list["code"].string == "LIST_DEVICES" && list["message"].string == "Device found")
                 #expect(list["result"].array.map { $0["device"].string } == [device.id])
                 #expect(list["result"][0].keys == ["device", "jid", "name"])
+                for said in [#"{"code":"DEVICE_WEBHOOK_UPDATED"}"#, #"{"code":7}"#, "[1]"] {
+                    try await socket.send(1, Array(said.utf8))
+                    let error = try JSON(try #require(try await socket.next()).payload)
+                    #expect(error["code"].string == "ERROR" && error["result"]["error_code"].string == "unknown_code")
+                }
                 let rows = ["message.received", "connection.connected", "connection.logged_out"].enumerated().map {
                     StoredRow("evt_\($0.offset + 2)", $0.element, "pending", minutesAgo: 1)
                 }
@@ -182,6 +215,40 @@ struct EventStreamAPITests {
                     codes.append(try JSON(try #require(try await socket.next()).payload)["code"].string ?? "")
                 }
                 #expect(codes == ["DEVICE_STATE", "EVENT", "DEVICE_LOGGED_OUT", "EVENT"])
+            }
+        }
+    }
+
+    @Test("a WebSocket tells of a passkey's code, of its failure and of a login that ran out")
+    func loginNews() async throws {
+        try await listening { api, _, port, device in
+            let session = try await api.pair(device)
+            func put(_ phase: ConnectionState.Phase, _ pairing: PairingStep?, error: String = "") {
+                session.change { script in
+                    script.state = ConnectionState()
+                    script.state.phase = phase
+                    script.state.pairing = pairing
+                    script.state.lastError = error
+                }
+            }
+            func passkey(_ step: PasskeyState.Step) -> PairingStep {
+                .passkey(PasskeyState(step: step, options: "{}", expiresAt: SystemClock().now().adding(seconds: 300)))
+            }
+            put(.registering, passkey(.awaitingConfirmation(code: "ABCD-1234", skipsHandoff: false)))
+            let headers = ["Authorization: Bearer \(device.token)"]
+            try await RawWebSocket.open(port, "/ws?events=none", headers) { socket in
+                let code = try JSON(try #require(try await socket.next()).payload)
+                #expect(code["code"].string == "PASSKEY_CONFIRMATION")
+                #expect(code["result"]["code"].string == "ABCD-1234" && code["result"]["device_id"].string == device.id)
+                put(.idle, nil, error: "the codes differ")
+                let failure = try JSON(try #require(try await socket.next()).payload)
+                #expect(failure["code"].string == "PASSKEY_ERROR" && failure["message"].string == "the codes differ")
+                #expect(failure["result"]["continuation"].bool == true)
+                put(.registering, passkey(.confirmed(code: "ABCD-9999", skipsHandoff: true)))
+                let again = try JSON(try #require(try await socket.next()).payload)
+                #expect(again["result"]["skip_handoff_ux"].bool == true)
+                put(.idle, nil, error: ConnectionState.pairingTimedOut)
+                #expect(try JSON(try #require(try await socket.next()).payload)["code"].string == "LOGIN_TIMEOUT")
             }
         }
     }
@@ -215,7 +282,11 @@ struct EventStreamAPITests {
             func end(_ frames: [(UInt8, [UInt8], Bool)]) async throws -> Int? {
                 try await RawWebSocket.open(port, "/ws", ["Authorization: Bearer \(device.token)"]) { socket in
                     for (opcode, payload, masked) in frames { try await socket.send(opcode, payload, masked: masked) }
-                    return try await socket.next()?.closeCode
+                    // What is no command is answered.
+                    while let frame = try await socket.next() {
+                        if frame.opcode != 1 { return frame.closeCode }
+                    }
+                    return nil
                 }
             }
             let bad: (UInt8, [UInt8], Bool) = (1, Array("{".utf8), true)

@@ -4,10 +4,12 @@ import GatewayTestSupport
 import Metrics
 import NIOCore
 import NIOHTTP1
+import Storage
 import TestSupport
 import Testing
 
 @testable import Gateway
+@testable import Webhooks
 
 @Suite("Metrics")
 struct MetricsTests {
@@ -126,6 +128,92 @@ struct MetricsTests {
             #expect(try await get(own, "/admin/stats").0 == 404)
             #expect(try await get(port, "/metrics").0 == 401)
             await server.stop(patience: .seconds(2))
+        }
+    }
+
+    @Test("attempts are counted by outcome and timed in seconds, and the lag of what arrived alone")
+    func attempts() {
+        let registry = MetricsRegistry()
+        let metrics = WebhookMetrics(registry)
+        metrics.attempted(DeliveryResult(state: .success, durationMilliseconds: 250), lagSeconds: 1.5)
+        metrics.attempted(DeliveryResult(state: .retrying, durationMilliseconds: 2000), lagSeconds: 7)
+        metrics.attempted(DeliveryResult(state: .dead, durationMilliseconds: 4), lagSeconds: 9)
+        metrics.running(3)
+        metrics.cancelled(5)
+        metrics.cancelled(0)
+        metrics.expired(2)
+        let lines = Set(registry.text.split(separator: "\n").map(String.init))
+        for line in [
+            #"switchboard_webhook_attempts_total{outcome="success"} 1"#,
+            #"switchboard_webhook_attempts_total{outcome="retrying"} 1"#,
+            #"switchboard_webhook_attempts_total{outcome="dead"} 1"#,
+            #"switchboard_webhook_attempts_total{outcome="failed"} 0"#,
+            "switchboard_webhook_attempt_seconds_sum 2.254", "switchboard_webhook_attempt_seconds_count 3",
+            #"switchboard_webhook_attempt_seconds_bucket{le="0.25"} 2"#,
+            "switchboard_webhook_delivery_lag_seconds_sum 1.5", "switchboard_webhook_delivery_lag_seconds_count 1",
+            "switchboard_webhook_lanes 3", "switchboard_webhook_cancelled_total 5",
+            "switchboard_webhook_expired_total 2",
+        ] { #expect(lines.contains(line), "\(line)\n\(registry.text)") }
+    }
+
+    /// The number that stands behind `name` in the text format.
+    private func value(_ name: String, _ text: String) -> Double? {
+        text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
+    }
+
+    @Test("/metrics tells what waits in the outbox, how old it is, what attempts came to and how long arrivals took")
+    func outbox() async throws {
+        try await GatewayFixture.run { api in
+            let device = try await api.device(of: try await api.tenant())
+            let sink = try await WebhookSink.start()
+            let made = try await api.device(device, "POST", "/webhooks", json: #"{"url":"\#(sink.url)"}"#)
+            let webhook = try #require(made["data", "webhook_id"] as? Int)
+            let off = try await api.webhook(of: device)
+            _ = try await api.device(device, "PATCH", "/webhooks/\(off)", json: #"{"active":false}"#)
+            let empty = try await api.metricsText()
+            #expect(value("switchboard_outbox_pending", empty) == 0)
+            #expect(value("switchboard_outbox_oldest_seconds", empty) == 0)
+            #expect(value(#"switchboard_webhooks{state="active"}"#, empty) == 1)
+            #expect(value(#"switchboard_webhooks{state="disabled"}"#, empty) == 1)
+            try await api.store(
+                (1...5).map { .init("evt_\($0)", "message.received", "pending", minutesAgo: 60 - $0) }, of: device,
+                webhook: webhook)
+            // The last attempt of the fourth; the fifth was tried before.
+            try await api.script(
+                """
+                UPDATE sb.webhook_deliveries SET state = 'retrying', next_attempt_at = now(),
+                  attempt_count = CASE seq WHEN 4 THEN 11 ELSE 1 END WHERE seq IN (4, 5)
+                """)
+            let waiting = try await api.metricsText()
+            #expect(value("switchboard_outbox_pending", waiting) == 5)
+            let oldest = try #require(value("switchboard_outbox_oldest_seconds", waiting))
+            // Stored 59 minutes ago by the clock of the database.
+            #expect(oldest >= 59 * 60 && oldest < 90 * 60)
+            #expect(value("switchboard_outbox_dead", waiting) == 0)
+
+            sink.behave { delivery in
+                switch (delivery.json["number"].int, delivery.header("X-Webhook-Attempt")) {
+                case (4, _), (1, "1"): .status(500)
+                default: .status(200)
+                }
+            }
+            try await api.delivering {
+                _ = try await eventually("an empty outbox", within: .seconds(90)) {
+                    value("switchboard_outbox_pending", try await api.metricsText()) == 0 ? true : nil
+                }
+            }
+            let done = try await api.metricsText()
+            func attempts(_ outcome: String) -> Double? {
+                value(#"switchboard_webhook_attempts_total{outcome="\#(outcome)"}"#, done)
+            }
+            #expect(attempts("success") == 4 && attempts("retrying") == 1 && attempts("dead") == 1)
+            #expect(attempts("failed") == 0)
+            #expect(value("switchboard_webhook_attempt_seconds_count", done) == 6)
+            #expect(value("switchboard_webhook_delivery_lag_seconds_count", done) == 4)
+            let lag = try #require(value("switchboard_webhook_delivery_lag_seconds_sum", done))
+            #expect(lag >= Double(59 + 58 + 57 + 55) * 60 && lag < 4 * 90 * 60)
+            #expect(value("switchboard_outbox_oldest_seconds", done) == 0)
+            #expect(value("switchboard_outbox_dead", done) == 1)
         }
     }
 

@@ -39,7 +39,50 @@ struct SocketFrameTests {
         #expect(banned["code"].string == "DEVICE_STATE")
         #expect(banned["result"]["state"].string == "disconnected")
         #expect(banned["result"]["state_reason"].string == "temporary_ban")
+        let until = #"{"reason":102,"expires_at":"2026-01-02T03:04:05Z"}"#
+        let term = try #require(try frame("connection.temporary_ban", until))
+        #expect(term["result"]["ban_code"].int == 102)
+        #expect(term["result"]["ban_until"].string == "2026-01-02T03:04:05Z")
         #expect(try frame("message.received", "{}") == nil)
+    }
+
+    @Test(
+        "what changes the state of a device has its frame, with the reason and nothing secret",
+        arguments: [
+            ("connection.connected", "connected", nil), ("connection.reconnecting", "reconnecting", "network"),
+            ("connection.keepalive_timeout", "reconnecting", "network"),
+            ("connection.keepalive_restored", "connected", nil),
+            ("connection.pairing_code", "connecting", "pairing_code"),
+            ("connection.stream_replaced", "disconnected", "stream_replaced"),
+            ("connection.client_outdated", "disconnected", "client_outdated"),
+        ] as [(String, String, String?)])
+    func states(event: String, state: String, reason: String?) throws {
+        let shown = try #require(try frame(event, #"{"code":"ABCD-1234"}"#))
+        #expect(shown["code"].string == "DEVICE_STATE")
+        #expect(shown["result"]["device_id"].string == Self.device.uuidString.lowercased())
+        #expect(shown["result"]["state"].string == state && shown["result"]["state_reason"].string == reason)
+        #expect(shown["result"]["code"].isNull)
+    }
+
+    @Test("a passkey's code, its failure and a login that ran out have frames without an event")
+    func login() throws {
+        func shown(_ news: LoginWatch.News) throws -> JSON {
+            let frame = try JSON(SocketFrames.login(news, deviceID: Self.device).readableBytesView)
+            #expect(frame.keys == ["code", "message", "result"])
+            #expect(frame["result"]["device_id"].string == Self.device.uuidString.lowercased())
+            return frame
+        }
+        let code = try shown(.confirmation(code: "ABCD-1234", skipsHandoff: true))
+        #expect(code["code"].string == "PASSKEY_CONFIRMATION" && code["result"]["code"].string == "ABCD-1234")
+        #expect(code["result"]["skip_handoff_ux"].bool == true)
+        let failure = try shown(.failure("no such key", continuation: true))
+        #expect(failure["code"].string == "PASSKEY_ERROR" && failure["message"].string == "no such key")
+        #expect(failure["result"]["continuation"].bool == true)
+        #expect(try shown(.timeout)["code"].string == "LOGIN_TIMEOUT")
+        let unknown = try JSON(SocketFrames.unknown(String(repeating: "X", count: 500)).readableBytesView)
+        #expect(unknown["code"].string == "ERROR" && unknown["result"]["error_code"].string == "unknown_code")
+        #expect(unknown["message"].string == "unknown code: " + String(repeating: "X", count: 64))
+        #expect(unknown["result"]["codes"].array.map(\.string) == ["FETCH_DEVICES"])
     }
 
     @Test("an event without a body, or with one that is no JSON, still makes a whole frame")

@@ -1,5 +1,7 @@
+import Database
 import Foundation
 import GatewayTestSupport
+import TestSupport
 import Testing
 import Webhooks
 
@@ -36,6 +38,37 @@ struct WebhookAPITests {
             let replays = log.filter { $0["replay"] as? Bool == true }
             #expect(replays.compactMap { $0["event_id"] as? String }.sorted() == ["evt_1", "evt_2", "evt_3", "evt_4"])
             #expect(replays.allSatisfy { $0["Status"] as? String == "pending" && $0["test"] as? Bool == false })
+        }
+    }
+
+    @Test("what came while a webhook was off for failing is sent by a replay once it is on again, under the first ids")
+    func missed() async throws {
+        try await GatewayFixture.run { api in
+            let device = try await api.device(of: try await api.tenant())
+            let sink = try await WebhookSink.start()
+            let made = try await api.device(
+                device, "POST", "/webhooks", json: #"{"url":"\#(sink.url)","events":["message.*"]}"#)
+            let webhook = try #require(made["data", "webhook_id"] as? Int)
+            try await api.script(
+                "UPDATE sb.webhooks SET active = false, disabled_reason = 'failing', disabled_at = now()")
+            try await api.store(
+                [
+                    .init("evt_before", "message.received", "", minutesAgo: 200),
+                    .init("evt_1", "message.received", "", minutesAgo: 90),
+                    .init("evt_2", "message.read", "", minutesAgo: 60),
+                    .init("evt_3", "call.offer", "", minutesAgo: 30),
+                ], of: device)
+            try await api.delivering {
+                let on = try await api.device(device, "PATCH", "/webhooks/\(webhook)", json: #"{"active":true}"#)
+                #expect(on.status == 200)
+                let since = Int(Date().timeIntervalSince1970) - 100 * 60
+                let replay = try await api.device(
+                    device, "POST", "/webhooks/\(webhook)/replay", json: #"{"since":\#(since),"status":"all"}"#)
+                #expect(replay["data", "queued"] as? Int == 2 && replay["data", "skipped"] as? Int == 0)
+                _ = try await eventually("both", within: .seconds(90)) { sink.deliveries.count == 2 ? true : nil }
+            }
+            #expect(sink.deliveries.map { $0.header("webhook-id") } == ["evt_1", "evt_2"])
+            #expect(sink.deliveries.allSatisfy { $0.header("X-Webhook-Replay") == "1" })
         }
     }
 
@@ -148,19 +181,65 @@ struct WebhookAPITests {
             #expect(try await api.log(device, webhook, "?event=call.offer").count == 5)
             let recent = Int(Date().timeIntervalSince1970) - 80 * 60 - 30
             #expect(try await api.log(device, webhook, "?since=\(recent)").count == 7)
-            #expect(try await api.log(device, webhook, "?status=unknown").isEmpty)
+            #expect(try await api.log(device, webhook, "?status=SUCCESS").count == 12)
+            let page = try await api.device(device, "GET", "/webhooks/\(webhook)/logs?limit=1&status=dead")
+            let next = try #require(page.headers["x-next-cursor"])
+            #expect(page.headers["link"] == "<?status=dead&limit=1&cursor=\(next)>; rel=\"next\"")
+            for (query, field) in [
+                ("status=unknown", "status"), ("status=dead,success", "status"), ("status=1", "status"),
+                ("since=yesterday", "since"), ("since=nan", "since"), ("since=1e99", "since"), ("since=-1e99", "since"),
+                ("since=9223372036854775807", "since"),
+            ] {
+                let answer = try await api.device(device, "GET", "/webhooks/\(webhook)/logs?\(query)")
+                #expect(answer.status == 400 && answer["data", "field"] as? String == field, "\(query)")
+            }
+            let unknown = try await api.device(device, "GET", "/webhooks/\(webhook)/logs?event=message.sung")
+            #expect(unknown.status == 400 && unknown.message == "unknown event type: message.sung")
             for cursor in [
                 "x", "1", "1.", ".1", "1.2.3", "99999999999999999999.1", "1.99999999999999999999", "-", "%00",
             ] {
                 let answer = try await api.device(device, "GET", "/webhooks/\(webhook)/logs?cursor=\(cursor)")
                 #expect(answer.status == 400, "\(cursor): \(answer.text)")
             }
-            // Times that are none count as absent.
-            for since in ["1e99", "-1e99", "nan", "9223372036854775807", "yesterday"] {
-                let answer = try await api.device(device, "GET", "/webhooks/\(webhook)/logs?since=\(since)")
-                #expect(answer.status == 200, "\(since): \(answer.text)")
-            }
             #expect(try await api.device(other, "GET", "/webhooks/\(webhook)/logs").status == 404)
+        }
+    }
+
+    @Test("the operator's statistics add up what came of deliveries, of a day and of all time, and of each tenant")
+    func statistics() async throws {
+        try await GatewayFixture.run { api in
+            let (one, two) = (try await api.tenant(), try await api.tenant())
+            let (device, other) = (try await api.device(of: one), try await api.device(of: two))
+            let (webhook, theirs) = (try await api.webhook(of: device), try await api.webhook(of: other))
+            try await api.script(
+                """
+                INSERT INTO sb.webhook_hourly (webhook_id, tenant_id, hour, success, failed, dead) VALUES
+                  (\(webhook), \(device.tenantID), now() - interval '2 hours', 30, 7, 5),
+                  (\(webhook), \(device.tenantID), now() - interval '3 hours', 10, 1, 0),
+                  (\(webhook), \(device.tenantID), now() - interval '3 days', 100, 9, 5),
+                  (\(theirs), \(other.tenantID), now() - interval '4 hours', 40, 20, 10)
+                """)
+            try await api.store(
+                [
+                    .init("evt_1", "message.received", "pending", minutesAgo: 30),
+                    .init("evt_2", "message.received", "retrying", minutesAgo: 50),
+                    .init("evt_3", "message.received", "success", minutesAgo: 90),
+                ], of: device, webhook: webhook)
+            let stats = try #require(
+                try await api.admin("GET", "/admin/webhooks/stats")["data"] as? [String: Any])
+            let expected: [String: Int] = [
+                "success_deliveries": 180, "failed_deliveries": 20, "total_deliveries": 200, "success_rate": 90,
+                "total_deliveries_24h": 95, "successful_deliveries_24h": 80, "failed_deliveries_24h": 15,
+                "failed_attempts": 37, "pending": 2, "dead": 20,
+            ]
+            for (name, value) in expected { #expect((stats[name] as? NSNumber)?.intValue == value, "\(name)") }
+            let oldest = try #require((stats["oldest_pending_seconds"] as? NSNumber)?.doubleValue)
+            #expect(oldest >= 50 * 60 && oldest < 85 * 60)
+            let tenants = try #require(stats["api_keys_24h"] as? [[String: Any]])
+            #expect(tenants.map { $0["api_key_id"] as? Int } == [two.id, one.id])
+            #expect(tenants.map { $0["dead"] as? Int } == [10, 5])
+            #expect(tenants.map { $0["success"] as? Int } == [40, 40])
+            #expect(tenants.map { $0["failed_attempts"] as? Int } == [20, 8])
         }
     }
 
@@ -225,6 +304,7 @@ struct WebhookAPITests {
             #expect((try await api.admin("GET", "/admin/webhooks?limit=1")["data", "webhooks"] as? [Any])?.count == 1)
             let totals = try await api.admin("GET", "/admin/webhooks/stats")
             #expect(totals["data", "switched_off"] as? Int == 1 && totals["data", "total_webhooks"] as? Int == 4)
+            #expect(totals["data", "active_webhooks"] as? Int == 2)
             #expect(try await api.call("GET", "/admin/webhooks").status == 401)
             #expect(try await api.device(device, "GET", "/admin/webhooks").status == 401)
         }
@@ -271,6 +351,17 @@ extension GatewayFixture {
                   \(number), '\(row.state)', now() - interval '\(row.minutesAgo) minutes')
                 """)
         }
+    }
+
+    /// Whether a stream asked for the device's events to be stored.
+    func isStreamed(_ device: NewDevice) async throws -> Bool {
+        let connection = try await DedicatedConnection.open(test.configuration())
+        let row = try await connection.query(
+            Statement("test.streamed", "SELECT coalesce(streamed_until > now(), false) FROM sb.devices WHERE did = $1"),
+            [.int(device.did)]
+        ).first
+        await connection.close()
+        return try row?[0] ?? false
     }
 
     func log(_ device: NewDevice, _ webhook: Int, _ query: String) async throws -> [[String: Any]] {

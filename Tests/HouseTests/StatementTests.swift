@@ -18,13 +18,13 @@ struct StatementTests {
         ],
         "housekeeping by age, which asks for no content": [
             "housekeeping.messages_default", "housekeeping.message_receipts", "housekeeping.message_reactions",
-            "housekeeping.keep_events", "housekeeping.keep_deliveries", "usage.expire",
+            "retention.keep_events", "usage.expire",
         ],
         "the table that answers who a caller is, in every node's memory": [
             "auth.devices", "auth.changed_devices", "auth.changed_tenants", "auth.last_id", "usage.last_hour",
         ],
         "the dispatcher, who delivers for all": [
-            "outbox.claim_lanes", "outbox.runs", "outbox.finish_lanes", "outbox.release", "outbox.ready",
+            "outbox.claim_lanes", "outbox.runs", "outbox.finish_lanes", "outbox.ready",
             "outbox.failing", "webhooks.erase_old_secrets",
         ],
         "the operator's numbers": [

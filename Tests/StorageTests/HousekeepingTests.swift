@@ -27,6 +27,63 @@ struct HousekeepingTests {
         }
     }
 
+    @Test(
+        "the body of an event goes a day after it, when it has arrived everywhere; one that took longer goes some days later"
+    )
+    func bodies() async throws {
+        try await StorageFixture.run { fixture in
+            let tenant = try await fixture.tenant()
+            let device = try await fixture.device(of: tenant)
+            let keys = "\(tenant.id), \(device.did)"
+            func add(_ id: String, _ seq: Int, hoursAgo: Int, _ states: [String]) async throws {
+                try await fixture.script(
+                    """
+                    INSERT INTO sb.webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body, created_at)
+                      VALUES ('\(id)', current_date, \(keys), \(seq), 't', 'k', 'body', now() - interval '\(hoursAgo) hours');
+                    """)
+                for state in states {
+                    try await fixture.script(
+                        """
+                        INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq,
+                            state)
+                          SELECT current_date, id, \(keys), '\(id)', current_date, 't', \(seq), '\(state)' FROM sb.webhooks
+                        """)
+                }
+            }
+            func kept() async throws -> [String] {
+                try await fixture.scalar(
+                    "SELECT coalesce(array_agg(event_id ORDER BY event_id), '{}') FROM sb.webhook_events WHERE body IS NOT NULL"
+                )
+                    ?? []
+            }
+            try await fixture.script(
+                "INSERT INTO sb.webhooks (tenant_id, did, url, secret_enc, active) VALUES (\(keys), 'http://x', '', false)"
+            )
+            try await add("evt_a", 1, hoursAgo: 30, ["success"])
+            try await add("evt_b", 2, hoursAgo: 30, ["success", "pending"])
+            try await add("evt_c", 3, hoursAgo: 30, ["retrying"])
+            try await add("evt_d", 4, hoursAgo: 30, ["dead"])
+            try await add("evt_e", 5, hoursAgo: 30, ["failed", "success"])
+            try await add("evt_f", 6, hoursAgo: 30, ["cancelled", "success"])
+            try await add("evt_g", 7, hoursAgo: 29, [])
+            try await add("evt_h", 8, hoursAgo: 23, ["success"])
+            let housekeeping = HousekeepingRepository(fixture.database)
+            try await housekeeping.removeExpired()
+            #expect(try await kept() == ["evt_b", "evt_c", "evt_d", "evt_e", "evt_h"])
+            // Behind the mark nothing is looked at again, until it is some days old.
+            try await fixture.script(
+                """
+                UPDATE sb.webhook_deliveries SET state = 'success' WHERE event_id IN ('evt_b', 'evt_d');
+                UPDATE sb.webhook_events SET created_at = created_at - interval '2 hours'
+                """)
+            try await housekeeping.removeExpired()
+            #expect(try await kept() == ["evt_b", "evt_c", "evt_d", "evt_e"])
+            try await fixture.script("UPDATE sb.webhook_events SET created_at = created_at - interval '5 days'")
+            try await housekeeping.removeExpired()
+            #expect(try await kept() == ["evt_c", "evt_e"])
+        }
+    }
+
     @Test("old rows go, what is still to be delivered stays")
     func retention() async throws {
         try await StorageFixture.run { fixture in
@@ -55,6 +112,10 @@ struct HousekeepingTests {
             let events: [String]? = try await fixture.scalar(
                 "SELECT array_agg(event_id) FROM sb.webhook_events WHERE day = current_date AND body IS NOT NULL")
             #expect(events == ["e1"])
+            // What is past its retention went with its partition.
+            let partitions: [String]? = try await fixture.scalar(
+                "SELECT array_agg(relname::text) FROM pg_class WHERE relname LIKE '%\\_old'")
+            #expect(partitions == nil)
             let joined: Int? = try await fixture.scalar(
                 "SELECT count(*) FROM sb.webhook_deliveries d JOIN sb.webhook_events e ON e.event_id = d.event_id AND e.day = d.event_day"
             )

@@ -32,12 +32,15 @@ struct OutboxPlanTests {
                     OutboxStatements.claimLanes, "uuid, bigint[], bigint", "\(claim), '{\(webhook)}', 60000"),
                 "runs": try await explain(
                     OutboxStatements.runs, "uuid, bigint[], int, int", "\(claim), '{\(webhook)}', 64, 262144"),
+                "backlogs": try await explain(
+                    UpkeepStatements.backlogs, "bigint, bigint, bigint, bigint", "0, 500, 500, 400"),
+                "expire": try await explain(UpkeepStatements.expire, "bigint", "345600"),
             ]
         }
     }
 
     @Test(
-        "the look for work, the claim of a lane and its run touch no more pages when twenty thousand wait than when one does"
+        "the look for work, the claim of a lane, its run and the upkeep touch no more pages when twenty thousand wait than when one does"
     )
     func flat() async throws {
         try await StorageFixture.run { fixture in

@@ -122,7 +122,7 @@ struct SealedAtRestTests {
                 try await store.senderKey(did: lease.did, group: "g", sender: "1:0")?.record
                     == Self.secret("sender key"))
             let webhook = try await WebhookRepository(fixture.storage.database, sealing: alone)
-                .list(tenant: fixture.tenant.id, did: lease.did).first
+                .list(tenant: fixture.tenant.id, did: lease.did, limit: 10).first
             #expect(webhook?.secret == Hex.encode(Self.secret("webhook")))
         }
     }

@@ -55,7 +55,8 @@ struct WebhookBeltTests {
         let event = device + [.text(other.event)]
         let past = SQLValue.timestamp(Date(timeIntervalSince1970: 0))
         return [
-            (WebhookStatements.list, device), (WebhookStatements.find, webhook), (WebhookStatements.count, device),
+            (WebhookStatements.list, device + [10, .null, .null]), (WebhookStatements.find, webhook),
+            (WebhookStatements.count, device),
             (WebhookStatements.lockDevice, device),
             (WebhookStatements.update, webhook + ["http://y", .null, false, .null, .null, .null, .null]),
             (WebhookStatements.rotateSecret, webhook + [.bytes([1]), 5]),

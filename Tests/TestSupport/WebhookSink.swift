@@ -39,6 +39,8 @@ package final class WebhookSink: Sendable {
     /// What an endpoint does with a request.
     package enum Behaviour: Sendable {
         case status(Int, headers: [(String, String)] = [], body: String = "")
+        /// 200 after so long.
+        case late(milliseconds: Int64)
         /// Never answers.
         case hang
         /// Closes the connection without an answer.
@@ -139,6 +141,13 @@ package final class WebhookSink: Sendable {
                 let delivery = Delivery(headers: head.headers, body: body)
                 let behaviour = state.behaviour.withLock { $0 }(delivery)
                 switch behaviour {
+                case .late(let milliseconds):
+                    state.deliveries.withLock { $0.append(delivery) }
+                    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+                    context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
+                        let (handler, context) = bound.value
+                        handler.answer(200, [], "", context)
+                    }
                 case .hang: state.refused.withLock { $0.append(delivery) }
                 case .reset:
                     state.refused.withLock { $0.append(delivery) }
@@ -150,15 +159,21 @@ package final class WebhookSink: Sendable {
                     } else {
                         state.refused.withLock { $0.append(delivery) }
                     }
-                    var fields = HTTPHeaders([("content-length", "\(text.utf8.count)")])
-                    for (name, value) in headers { fields.add(name: name, value: value) }
-                    let status = HTTPResponseStatus(statusCode: code)
-                    context.write(
-                        wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: fields))), promise: nil)
-                    context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
-                    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+                    answer(code, headers, text, context)
                 }
             }
+        }
+
+        private func answer(
+            _ code: Int, _ headers: [(String, String)], _ text: String, _ context: ChannelHandlerContext
+        ) {
+            var fields = HTTPHeaders([("content-length", "\(text.utf8.count)")])
+            for (name, value) in headers { fields.add(name: name, value: value) }
+            let status = HTTPResponseStatus(statusCode: code)
+            context.write(
+                wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: fields))), promise: nil)
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         }
     }
 }

@@ -16,6 +16,7 @@ struct DeliveryTests {
         try await withOutbox { outbox in
             let (slow, quick) = (try await WebhookSink.start(), try await WebhookSink.start())
             slow.behave { _ in .hang }
+            quick.behave { _ in .late(milliseconds: 5) }
             // Requests hang for thirty seconds, longer than this test has any need for.
             var configuration = Outbox.quick
             configuration.timeout = .seconds(30)
@@ -89,7 +90,7 @@ struct DeliveryTests {
                 #expect(one == ReplayCount(queued: 1, skipped: 1))
                 _ = try await eventually("the replay", within: Self.patience) { sink.deliveries.first }
                 let rest = try await service.replay(
-                    webhook.id, ReplayRequest(.range(since: .distantPast, until: nil), state: "failed"),
+                    webhook.id, ReplayRequest(.range(since: .distantPast, until: nil), state: .failed),
                     tenant: outbox.tenant, did: outbox.did)
                 #expect(rest.queued == 3)
                 _ = try await eventually("the range", within: Self.patience) { sink.deliveries.count == 4 ? true : nil }
@@ -185,7 +186,8 @@ struct DeliveryTests {
             try await outbox.store(events: 10, webhook: webhook.id)
             try await outbox.execute(
                 "UPDATE sb.webhook_deliveries SET event_type = 'presence.update' WHERE seq IN (7, 9)")
-            #expect(try await outbox.queue.trimBacklogs(to: 5, lowValue: WebhookUpkeep.lowValueEvents) == 5)
+            let trimmed = try await outbox.queue.trimBacklogs(to: 5, lowValue: WebhookUpkeep.lowValueEvents)
+            #expect(trimmed.cancelled == 5 && trimmed.place == 0)
             let left = try await outbox.pool.query(
                 Statement(
                     "test.left",
@@ -198,6 +200,33 @@ struct DeliveryTests {
                 Statement("test.notices", "SELECT body FROM sb.webhook_events WHERE event_type = 'webhook.backlog'"))
             let body = try JSON(try #require(notices.first)["body"] as [UInt8])
             #expect(body["data"]["cancelled"].int == 5 && body["data"]["pending"].int == 5)
+        }
+    }
+
+    @Test("a round of the upkeep counts a bounded number of rows, and the next goes on behind it")
+    func backlogRounds() async throws {
+        try await withOutbox { outbox in
+            var outboxes = [outbox]
+            for _ in 0..<3 { outboxes.append(try await outbox.neighbour()) }
+            for (index, outbox) in outboxes.enumerated() {
+                let webhook = try await outbox.subscribe("http://127.0.0.1:9999/")
+                // The third keeps to the limit.
+                try await outbox.store(events: index == 2 ? 10 : 30, webhook: webhook.id)
+            }
+            let dids = outboxes.map(\.did)
+            var (cancelled, places): ([Int], [Int64]) = ([], [])
+            for _ in 0..<5 {
+                // A device counts for a hundred rows at least.
+                let round = try await outbox.queue.trimBacklogs(
+                    to: 10, lowValue: [], behind: places.last ?? 0, rows: 101)
+                cancelled.append(round.cancelled)
+                places.append(round.place)
+            }
+            #expect(cancelled == [20, 20, 0, 20, 0])
+            #expect(places == dids + [0])
+            #expect(try await outbox.states() == ["pending": 40, "cancelled": 60])
+            let all = try await outbox.queue.trimBacklogs(to: 5, lowValue: [], behind: dids[1])
+            #expect(all.cancelled == 10 && all.place == 0, "those behind the place alone")
         }
     }
 
@@ -214,13 +243,13 @@ struct DeliveryTests {
             for _ in 0..<3 {
                 let page = try await service.logs(webhook.id, tenant: outbox.tenant, did: outbox.did, query)
                 seen += page.map(\.id)
-                query.after = page.last.map { ($0.createdAt, $0.id) }
+                query.before = page.last?.position
             }
             #expect(seen.count == 25 && Set(seen).count == 25 && seen == seen.sorted(by: >))
             func count(_ query: DeliveryLogQuery) async throws -> Int {
                 try await service.logs(webhook.id, tenant: outbox.tenant, did: outbox.did, query).count
             }
-            #expect(try await count(DeliveryLogQuery(state: "dead")) == 2)
+            #expect(try await count(DeliveryLogQuery(state: .dead)) == 2)
             #expect(try await count(DeliveryLogQuery(event: "call.offer")) == 2)
             #expect(try await count(DeliveryLogQuery(since: Date(timeIntervalSinceNow: 3600))) == 0)
         }
@@ -262,7 +291,7 @@ struct DeliveryTests {
             #expect(lanes.count == 1)
             #expect(lanes.first?.deliveries.count == 5)
             #expect(try await outbox.queue.claim([webhook.id], milliseconds: 1000).isEmpty)
-            try await outbox.queue.release(lanes.map(\.claim))
+            try await outbox.queue.finish(lanes.map(FinishedLane.init), node: UUID())
             #expect(try await outbox.queue.claim([webhook.id], milliseconds: 1000).first?.deliveries.isEmpty == false)
         }
     }

@@ -73,13 +73,19 @@ struct EgressTests {
         let sink = try await WebhookSink.start()
         let one = try #require(AddressBlock("127.0.0.1/32"))
         let egress = EgressGuard(allowHTTP: true, allowed: [one])
-        let resolver = PlayedResolver([["127.0.0.1"], ["127.0.0.2"], ["127.0.0.1", "10.0.0.1"], ["::ffff:127.0.0.2"]])
+        let turns = [
+            ["127.0.0.2"], ["127.0.0.1", "10.0.0.1"], ["::ffff:127.0.0.2"], ["::1"], ["64:ff9b::7f00:2"],
+            ["64:ff9b:1::1"], ["2002:7f00:2::"], ["::7f00:2"], ["169.254.169.254"], ["fd00:ec2::254"], ["224.0.0.1"],
+            ["0.0.0.0"], ["fe80::1"],
+        ]
+        let resolver = PlayedResolver([["127.0.0.1"]] + turns)
         let client = try client(resolver, egress)
         let url = "http://hooks.example:\(sink.port)/x"
         #expect(try await post(client, url).status == 200)
-        for _ in 0..<3 {
-            await #expect(throws: EgressGuard.Refusal.privateAddress) { try await post(client, url) }
+        for turn in turns {
+            await #expect(throws: EgressGuard.Refusal.privateAddress, "\(turn)") { try await post(client, url) }
         }
+        #expect(resolver.asked.withLock { $0 } == turns.count + 1)
         #expect(sink.deliveries.count == 1)
         await client.shutdown()
     }
@@ -110,6 +116,51 @@ struct EgressTests {
         for _ in 0..<3 { _ = try await post(client, sink.url) }
         #expect(sink.connections == 3)
         await client.shutdown()
+    }
+
+    /// Answers every connection with the same bytes, again and again, until it is closed.
+    private final class Flood: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let first: String
+        private let again: String
+
+        init(_ first: String, _ again: String) { (self.first, self.again) = (first, again) }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            context.write(wrapOutboundOut(ByteBuffer(string: first)), promise: nil)
+            Self.flood(context.channel, ByteBuffer(string: String(repeating: again, count: 50)))
+        }
+
+        private static func flood(_ channel: any Channel, _ piece: ByteBuffer) {
+            channel.writeAndFlush(piece).whenSuccess { flood(channel, piece) }
+        }
+    }
+
+    @Test(
+        "an answer whose head never ends, or that never comes to its status, costs a bounded part of memory",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\n", "X-Filler: " + String(repeating: "x", count: 1000) + "\r\n"),
+            ("", "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "1;" + String(repeating: "e", count: 900) + "\r\nx\r\n"
+            ),
+        ])
+    func endlessHeads(first: String, again: String) async throws {
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Flood(first, again))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let client = try client(SystemHostResolver(), Outbox.open)
+        await #expect(throws: WebhookTransportError.tooLarge) {
+            try await post(client, "http://127.0.0.1:\(server.localAddress?.port ?? 0)/")
+        }
+        await client.shutdown()
+        try await server.close()
     }
 
     @Test(

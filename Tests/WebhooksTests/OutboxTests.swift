@@ -38,7 +38,7 @@ struct OutboxTests {
             #expect(first.header("X-Webhook-Attempt") == "2")
             #expect(Set(sink.deliveries.compactMap { $0.json["sequence"].int }) == [1, 2])
             let log = try await outbox.service().logs(webhook.id, tenant: outbox.tenant, did: outbox.did)
-            #expect(log.count == 2 && log.allSatisfy { $0.state == "success" })
+            #expect(log.count == 2 && log.allSatisfy { $0.state == .success })
             #expect(log.map(\.attemptCount).max() == 2)
         }
     }
@@ -136,7 +136,7 @@ struct OutboxTests {
             #expect(sink.deliveries.first?.event == "test.ping")
             #expect(sink.deliveries.first?.isSigned(with: webhook.secret) == true)
             let log = try await service.logs(webhook.id, tenant: outbox.tenant, did: outbox.did)
-            #expect(log.first?.isTest == true && log.first?.state == "success")
+            #expect(log.first?.isTest == true && log.first?.state == .success)
         }
     }
 }

@@ -10,9 +10,9 @@ struct Page: Sendable {
     private let query: Query
 
     /// - Throws: 400 for a cursor that no page gave: taken for the first page, it would make a client read in circles.
-    init(_ query: Query) throws(APIError) {
+    init(_ query: Query, default: Int = 1000) throws(APIError) {
         self.query = query
-        limit = query.integer("limit", default: 1000, in: 1...1000)
+        limit = query.integer("limit", default: `default`, in: 1...1000)
         guard let text = query["cursor"], !text.isEmpty else {
             before = nil
             return
@@ -37,9 +37,14 @@ struct Page: Sendable {
     ) -> Answer {
         let rows = Array(found.prefix(limit))
         let answer = Answer.ok(message) { data(&$0, rows) }
-        guard found.count > limit, let last = rows.last.map(position) else { return answer }
-        let cursor = "\(last.time.microseconds).\(last.id)"
+        guard let cursor = cursor(after: found, at: position) else { return answer }
         let next = query.replacing([("limit", "\(limit)"), ("cursor", cursor)])
         return answer.with("X-Next-Cursor", cursor).with("Link", "<?\(next)>; rel=\"next\"")
+    }
+
+    /// Where the page of `found` ends; nil when there is no more behind it.
+    func cursor<Row>(after found: [Row], at position: (Row) -> ListPosition) -> String? {
+        guard found.count > limit, let last = found.prefix(limit).last.map(position) else { return nil }
+        return "\(last.time.microseconds).\(last.id)"
     }
 }

@@ -42,8 +42,12 @@ extension Route {
             return example.map(schema.example) ?? schema
         }
 
-        static let limit = Parameter(
-            "limit", .integer, "Rows at most; 1000 without it", range: 1...1000, example: 100)
+        static let limit = limit(default: 1000)
+
+        static func limit(default: Int) -> Parameter {
+            Parameter("limit", .integer, "Rows at most; \(`default`) without it", range: 1...1000, example: 100)
+        }
+
         static let cursor = Parameter("cursor", "X-Next-Cursor of the page before", example: "1767323045000000.42")
     }
 

@@ -95,7 +95,7 @@ extension DeviceSession {
         case .end(let error):
             registrationClosed(error)
             closeConnection()
-            becomeIdle(error: "pairing timed out")
+            becomeIdle(error: ConnectionState.pairingTimedOut)
         case .nothing, nil: break
         }
     }

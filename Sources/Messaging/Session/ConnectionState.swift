@@ -50,6 +50,9 @@ package struct ConnectionState: Sendable, Equatable {
         }
     }
 
+    /// `lastError` of a registration that nobody finished in time.
+    package static let pairingTimedOut = "pairing timed out"
+
     /// The server accepted the login on this connection, and answers.
     package var isLoggedIn: Bool { (phase == .settling || phase == .ready) && !isSilent }
     package var isPaired: Bool { jid != nil }

@@ -36,10 +36,11 @@ package struct HousekeepingRepository: Sendable {
         for statement in HousekeepingStatements.expired { try await exhaust(statement) }
         _ = try await database.system.execute(WebhookStatements.eraseOldSecrets)
         let days = SQLValue(retention.deliveryDays)
-        try await exhaust(HousekeepingStatements.clearBodies, [.seconds(retention.deliveredBodies)])
-        _ = try await database.system.pipeline([
-            HousekeepingStatements.keepEvents(days), HousekeepingStatements.keepDeliveries(days),
-        ])
+        try await clearBodies("bodies_cleared", after: retention.deliveredBodies)
+        // Once more what took longer to arrive.
+        try await clearBodies("late_bodies_cleared", after: retention.deliveredBodies + Self.longestDelivery)
+        _ = try await database.system.pipeline(
+            [OutboxRetentionStatements.keepEvents(days)] + OutboxRetentionStatements.keepDeliveries.map { $0(days) })
         if retention.messageDays > 0 {
             for statement in HousekeepingStatements.oldMessages {
                 try await exhaust(statement, [SQLValue(retention.messageDays)])
@@ -57,6 +58,20 @@ package struct HousekeepingRepository: Sendable {
             for (parent, days) in limits {
                 _ = try await connection.query(HousekeepingStatements.dropPartitions, [.text(parent), SQLValue(days)])
             }
+        }
+    }
+
+    /// After so long a delivery has arrived or was given up, with `WEBHOOK_MAX_AGE` as it is by default.
+    private static let longestDelivery = Duration.seconds(5 * 86_400)
+
+    /// - Parameter mark: name of the setting that holds how far this came.
+    private func clearBodies(_ mark: String, after age: Duration) async throws {
+        var count: Int64 = 5000
+        while count == 5000 {
+            count =
+                try await database.system.query(
+                    OutboxRetentionStatements.clearBodies, [.text(mark), .seconds(age)]
+                ).first?[0] ?? 0
         }
     }
 

@@ -73,7 +73,7 @@ package struct QueuedDelivery: Sendable {
 
 /// What an attempt came to, as it is written.
 package struct DeliveryResult: Sendable, Equatable {
-    package enum State: String, Sendable {
+    package enum State: String, Sendable, CaseIterable {
         case success, retrying, failed, dead
     }
 

@@ -1,11 +1,9 @@
-import Cryptography
 import Database
 import Foundation
-import Messaging
 
-/// The dispatcher's side of the outbox: lanes, outcomes and upkeep (14-storage, section 8; 11-webhooks, section 6).
+/// The dispatcher's side of the outbox: lanes and outcomes; its upkeep is in a file of its own (14-storage, section 8; 11-webhooks, section 6).
 package struct OutboxRepository: Sendable {
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     private let sealing: any SecretSealing
 
     /// - Parameter pool: `StorageDatabase.outbox`, whose sessions look rows up by index only.
@@ -87,11 +85,6 @@ package struct OutboxRepository: Sendable {
         }
     }
 
-    /// Gives lanes back unfinished, at shutdown.
-    package func release(_ claims: some Sequence<UUID>) async throws {
-        _ = try await pool.execute(OutboxStatements.release, [.uuids(claims)])
-    }
-
     // MARK: Hints
 
     /// Channel on which nodes tell each other what is due.
@@ -100,84 +93,5 @@ package struct OutboxRepository: Sendable {
     /// Tells the other nodes, if there are any.
     package func announce(_ hint: OutboxHint) async throws {
         _ = try await pool.query(OutboxStatements.announce, [.text(hint.payload)])
-    }
-
-    // MARK: Upkeep
-
-    /// Switches a webhook off for `reason` (`failing`, `gone`), leaves a line in the audit log and tells the device's
-    /// other webhooks that name `webhook.disabled`. False when it was off already.
-    @discardableResult
-    package func disable(_ id: Int64, reason: String) async throws -> Bool {
-        try await pool.withTransaction { transaction in
-            guard let row = try await transaction.query(OutboxStatements.disable, [.int(id), .text(reason)]).first
-            else {
-                return false
-            }
-            let (tenant, did): (Int64, Int64) = (try row["tenant_id"], try row["did"])
-            let device: UUID = try row["device_id"]
-            var data = JSONObject()
-            data.set("webhook_id", id)
-            data.set("reason", reason)
-            data.set("since", try (row["since"] as Timestamp).rfc3339)
-            _ = try await transaction.pipeline([
-                Self.notice("webhook.disabled", data, tenant: tenant, did: did, device: device, except: id),
-                OutboxStatements.insertAudit(
-                    .int(tenant), .uuid(device), .text("webhook.disable"), .text("\(id) \(reason)")),
-            ])
-            return true
-        }
-    }
-
-    /// Webhooks that had failures and no success for `seconds`.
-    package func failing(for seconds: Int64) async throws -> [Int64] {
-        try await pool.query(OutboxStatements.failing, [.int(seconds)]).map { try $0["id"] }
-    }
-
-    /// Keeps every device's undelivered rows at `limit`: cancels those of `lowValue` kinds first, then the oldest, and
-    /// tells webhooks that name `webhook.backlog`. Returns how many were cancelled. One node at a time does it.
-    package func trimBacklogs(to limit: Int64, lowValue: [String]) async throws -> Int {
-        try await pool.withTransaction { transaction in
-            guard try await transaction.query(OutboxStatements.tryUpkeep).first?[0] == true else { return 0 }
-            var total = 0
-            for row in try await transaction.query(OutboxStatements.crowded, [.int(limit)]) {
-                let (tenant, did): (Int64, Int64) = (try row["tenant_id"], try row["did"])
-                let count: Int64 = try row["rows"]
-                let cancelled = try await transaction.execute(
-                    OutboxStatements.cancelOldest,
-                    [.int(tenant), .int(did), SQLValue(min(count - limit, 50_000)), .texts(lowValue)])
-                guard cancelled > 0 else { continue }
-                total += cancelled
-                var data = JSONObject()
-                data.set("pending", count - Int64(cancelled))
-                data.set("cancelled", cancelled)
-                _ = try await transaction.pipeline([
-                    Self.notice(
-                        "webhook.backlog", data, tenant: tenant, did: did, device: try row["device_id"], except: 0)
-                ])
-            }
-            return total
-        }
-    }
-
-    /// Gives up what is older than `seconds` and no attempt reached. Returns how many rows died.
-    package func expire(olderThan seconds: Int64) async throws -> Int {
-        var total = 0
-        while true {
-            let dead: Int = try await pool.query(OutboxStatements.expire, [.int(seconds)]).first?[0] ?? 0
-            total += dead
-            if dead < 5000 { return total }
-        }
-    }
-
-    private static func notice(
-        _ type: String, _ data: JSONObject, tenant: Int64, did: Int64, device: UUID, except webhook: Int64
-    ) -> BoundStatement {
-        let eventID = EventID.generate()
-        let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-        let event = DeviceEvent(type: type, dedupeKey: eventID, data: data.bytes, at: now)
-        let body = EventEnvelope.body(
-            event, eventID: eventID, deviceID: device.uuidString.lowercased(), sequence: 0)
-        return OutboxStatements.insertNotice(
-            .int(tenant), .int(did), .text(eventID), .text(type), .text(eventID), .bytes(body), .int(webhook))
     }
 }

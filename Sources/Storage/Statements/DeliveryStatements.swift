@@ -5,12 +5,16 @@ import Database
 enum DeliveryStatements {
     // MARK: Log
 
+    private static let columns = """
+        d.id, d.webhook_id, d.event_id, d.event_type, d.state, d.attempt_count, d.last_error, d.response_code,
+        d.duration_ms, d.next_attempt_at, d.is_test, d.priority, d.created_at, d.updated_at
+        """
+
     /// Newest first, from below the row `$8` at the time `$7` on.
     static let logs = Statement(
         "deliveries.logs",
         """
-        SELECT d.id, d.webhook_id, d.event_id, d.event_type, d.state, d.attempt_count, d.last_error,
-          d.response_code, d.duration_ms, d.next_attempt_at, d.is_test, d.priority, d.created_at, d.updated_at
+        SELECT \(columns)
         FROM sb.webhook_deliveries d
         WHERE d.tenant_id = $1 AND d.did = $2 AND d.webhook_id = $3
           AND ($4::text IS NULL OR d.state = $4) AND ($5::text IS NULL OR d.event_type = $5)
@@ -30,8 +34,7 @@ enum DeliveryStatements {
     static let ofEvent = Statement(
         "deliveries.of_event",
         """
-        SELECT d.id, d.webhook_id, d.event_id, d.event_type, d.state, d.attempt_count, d.last_error,
-          d.response_code, d.duration_ms, d.next_attempt_at, d.is_test, d.priority, d.created_at, d.updated_at
+        SELECT \(columns)
         FROM sb.webhooks w JOIN sb.webhook_deliveries d ON d.webhook_id = w.id
         WHERE w.tenant_id = $1 AND w.did = $2 AND d.did = $2 AND d.event_id = $3
           AND d.created_at >= $4::timestamptz - interval '1 minute'
@@ -47,27 +50,23 @@ enum DeliveryStatements {
 
     // MARK: Statistics
 
-    /// The oldest row that waits is looked for at the head of each webhook's queue, not among all that wait.
+    /// What waits is counted in its indexes alone; the oldest row is looked for at the head of each webhook's queue, not among
+    /// all that wait.
     static let statistics = Statement(
         "deliveries.statistics",
         """
-        WITH RECURSIVE waiting AS (
-          (SELECT webhook_id AS id FROM sb.webhook_deliveries WHERE state = 'pending' AND NOT is_test
-            ORDER BY webhook_id LIMIT 1)
-          UNION ALL
-          SELECT (SELECT d.webhook_id FROM sb.webhook_deliveries d
-            WHERE d.state = 'pending' AND NOT d.is_test AND d.webhook_id > w.id ORDER BY d.webhook_id LIMIT 1)
-          FROM waiting w WHERE w.id IS NOT NULL),
+        WITH RECURSIVE \(OutboxStatements.lanes("pending")),
         heads AS (
           SELECT (SELECT d.created_at FROM sb.webhook_deliveries d
             WHERE d.webhook_id = w.id AND d.state = 'pending' AND NOT d.is_test
             ORDER BY d.priority, d.seq, d.id LIMIT 1) AS created_at
-          FROM waiting w WHERE w.id IS NOT NULL
+          FROM pending w WHERE w.id IS NOT NULL
           UNION ALL
           SELECT min(created_at) FROM sb.webhook_deliveries WHERE state = 'retrying' AND NOT is_test)
         SELECT (SELECT count(*) FROM sb.webhooks), (SELECT count(*) FROM sb.webhooks WHERE active),
           h.success, h.failed, h.dead,
-          (SELECT count(*) FROM sb.webhook_deliveries WHERE state IN ('pending', 'retrying') AND NOT is_test),
+          (SELECT count(*) FROM sb.webhook_deliveries WHERE state = 'pending' AND NOT is_test)
+            + (SELECT count(*) FROM sb.webhook_deliveries WHERE state = 'retrying' AND NOT is_test),
           (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM heads),
           h.day_success, h.day_dead,
           (SELECT count(*) FROM sb.webhooks WHERE NOT active AND disabled_reason IN ('failing', 'gone'))

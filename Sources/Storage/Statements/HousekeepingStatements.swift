@@ -72,37 +72,4 @@ enum HousekeepingStatements {
           LIMIT 5000) x
         WHERE m.tableoid = x.tableoid AND m.ctid = x.ctid
         """)
-
-    // MARK: Outbox
-
-    /// Bodies of events that every webhook has received, `$1` seconds after.
-    static let clearBodies = Statement(
-        "housekeeping.clear_bodies",
-        """
-        UPDATE sb.webhook_events e SET body = NULL FROM (
-          SELECT event_id, day FROM sb.webhook_events e
-          WHERE body IS NOT NULL AND created_at < now() - make_interval(secs => $1)
-            AND NOT EXISTS (SELECT 1 FROM sb.webhook_deliveries d WHERE d.event_id = e.event_id AND d.did = e.did
-              AND d.state <> 'success' AND d.state <> 'cancelled') LIMIT 5000) x
-        WHERE e.event_id = x.event_id AND e.day = x.day
-        """)
-
-    /// What is not delivered, or dead and still replayable, moves into today's partitions before the old ones go.
-    private static let wanted = """
-        (d.state IN ('pending', 'retrying') OR (d.state = 'dead' AND d.created_at > now() - interval '30 days'))
-        """
-    static let keepEvents = Statement(
-        "housekeeping.keep_events",
-        """
-        UPDATE sb.webhook_events e SET day = current_date
-        WHERE e.day <= current_date - $1::int AND EXISTS (SELECT 1 FROM sb.webhook_deliveries d
-          WHERE d.event_id = e.event_id AND d.event_day = e.day AND \(wanted))
-        """)
-    static let keepDeliveries = Statement(
-        "housekeeping.keep_deliveries",
-        """
-        UPDATE sb.webhook_deliveries d SET day = CASE WHEN d.day <= current_date - $1::int THEN current_date ELSE d.day END,
-          event_day = current_date
-        WHERE d.event_day <= current_date - $1::int AND \(wanted)
-        """)
 }

@@ -104,25 +104,25 @@ enum OutboxStatements {
         WHERE w.id = l.webhook_id
         """)
 
-    /// Webhooks with rows that could be sent now. Walks from webhook to webhook through the indexes, so that the cost
-    /// grows with the webhooks that have work, not with their rows.
+    /// The recursive table `<state>(id)`: the webhooks with rows in that state, found from one to the next through its index,
+    /// so that the cost grows with them and not with their rows. Ends with a NULL.
+    static func lanes(_ state: String) -> String {
+        """
+        \(state) AS (
+          (SELECT webhook_id AS id FROM sb.webhook_deliveries WHERE state = '\(state)' AND NOT is_test
+            ORDER BY webhook_id LIMIT 1)
+          UNION ALL
+          SELECT (SELECT d.webhook_id FROM sb.webhook_deliveries d
+            WHERE d.state = '\(state)' AND NOT d.is_test AND d.webhook_id > w.id ORDER BY d.webhook_id LIMIT 1)
+          FROM \(state) w WHERE w.id IS NOT NULL)
+        """
+    }
+
+    /// Webhooks with rows that could be sent now.
     static let ready = Statement(
         "outbox.ready",
         """
-        WITH RECURSIVE pending AS (
-          (SELECT webhook_id AS id FROM sb.webhook_deliveries WHERE state = 'pending' AND NOT is_test
-            ORDER BY webhook_id LIMIT 1)
-          UNION ALL
-          SELECT (SELECT d.webhook_id FROM sb.webhook_deliveries d
-            WHERE d.state = 'pending' AND NOT d.is_test AND d.webhook_id > p.id ORDER BY d.webhook_id LIMIT 1)
-          FROM pending p WHERE p.id IS NOT NULL),
-        retrying AS (
-          (SELECT webhook_id AS id FROM sb.webhook_deliveries WHERE state = 'retrying' AND NOT is_test
-            ORDER BY webhook_id LIMIT 1)
-          UNION ALL
-          SELECT (SELECT d.webhook_id FROM sb.webhook_deliveries d
-            WHERE d.state = 'retrying' AND NOT d.is_test AND d.webhook_id > r.id ORDER BY d.webhook_id LIMIT 1)
-          FROM retrying r WHERE r.id IS NOT NULL),
+        WITH RECURSIVE \(lanes("pending")), \(lanes("retrying")),
         work AS (
           SELECT id FROM pending WHERE id IS NOT NULL
           UNION
@@ -134,104 +134,11 @@ enum OutboxStatements {
         ORDER BY w.id
         """)
 
-    /// Gives the lanes of these claims back, at shutdown.
-    static let release = Statement(
-        "outbox.release",
-        "UPDATE sb.webhooks SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ANY ($1::uuid[])")
-
     /// One row when there is another live node, else none.
     static let announce = Statement(
         "outbox.announce",
         """
         SELECT pg_notify('sb_outbox', $1)
         WHERE (SELECT count(*) FROM sb.nodes WHERE heartbeat_at > now() - interval '15 seconds') > 1
-        """)
-
-    // MARK: Upkeep
-
-    /// One node at a time does the upkeep; the lock goes with the transaction.
-    static let tryUpkeep = Statement("outbox.try_upkeep", "SELECT pg_try_advisory_xact_lock(731058404)")
-
-    /// Switches `$1` off and says what is needed to tell of it. No row when it was off already.
-    static let disable = Statement(
-        "outbox.disable",
-        """
-        UPDATE sb.webhooks w SET active = false, disabled_reason = $2, disabled_at = now(), updated_at = now()
-        FROM sb.devices d WHERE w.id = $1 AND w.active AND d.did = w.did
-        RETURNING w.tenant_id, w.did, d.device_id, coalesce(w.fail_since, now()) AS since
-        """)
-
-    /// Webhooks that had failures and no success for `$1` seconds.
-    static let failing = Statement(
-        "outbox.failing", "SELECT id FROM sb.webhooks WHERE active AND fail_since < now() - $1 * interval '1 second'")
-
-    /// Stores what the gateway says of itself for the webhooks of `$2` that name it, but not for `$7`. It has no place
-    /// in the device's order: number 0.
-    static let insertNotice = Statement(
-        "outbox.insert_notice",
-        """
-        WITH wanted AS (
-          SELECT w.id FROM sb.webhooks w WHERE w.tenant_id = $1 AND w.did = $2 AND w.active AND w.id <> $7
-            AND EXISTS (SELECT 1 FROM unnest(w.events) AS p(pattern) WHERE p.pattern = $4
-              OR (right(p.pattern, 2) = '.*' AND starts_with($4, left(p.pattern, -1))))),
-        event AS (
-          INSERT INTO sb.webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body)
-          SELECT $3, (now() AT TIME ZONE 'UTC')::date, $1, $2, 0, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM wanted)
-          RETURNING event_id, day)
-        INSERT INTO sb.webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq)
-        SELECT event.day, wanted.id, $1, $2, event.event_id, event.day, $4, 0 FROM event, wanted
-        """)
-
-    static let insertAudit = Statement(
-        "outbox.insert_audit",
-        """
-        INSERT INTO sb.audit_log (tenant_id, device_id, actor, action, target, result)
-        VALUES ($1, $2, 'gateway', $3, $4, 'ok')
-        """)
-
-    /// Devices with more than `$1` undelivered rows, and how many.
-    static let crowded = Statement(
-        "outbox.crowded",
-        """
-        SELECT c.tenant_id, c.did, d.device_id, c.rows FROM (
-          SELECT tenant_id, did, count(*) AS rows FROM sb.webhook_deliveries
-          WHERE state IN ('pending', 'retrying') AND NOT is_test GROUP BY tenant_id, did HAVING count(*) > $1) c
-        JOIN sb.devices d USING (did)
-        """)
-
-    /// Cancels `$3` rows of a device that no lane holds: of the kinds `$4` first, then the oldest.
-    static let cancelOldest = Statement(
-        "outbox.cancel_oldest",
-        """
-        WITH doomed AS (
-          SELECT x.id, x.day FROM sb.webhook_deliveries x JOIN sb.webhooks w ON w.id = x.webhook_id
-          WHERE x.tenant_id = $1 AND x.did = $2 AND x.state IN ('pending', 'retrying') AND NOT x.is_test
-            AND coalesce(w.claimed_until, '-infinity') <= now()
-          ORDER BY (x.event_type = ANY ($4::text[])) DESC, x.seq LIMIT $3)
-        UPDATE sb.webhook_deliveries d SET state = 'cancelled', next_attempt_at = NULL, updated_at = now(),
-          last_error = 'too many undelivered events'
-        FROM doomed WHERE d.id = doomed.id AND d.day = doomed.day AND d.state IN ('pending', 'retrying')
-        """)
-
-    /// Gives up rows older than `$1` seconds that no attempt gave up, 5000 at a time: of webhooks that are switched off,
-    /// or rest.
-    static let expire = Statement(
-        "outbox.expire",
-        """
-        WITH old AS (
-          SELECT x.id, x.day FROM sb.webhook_deliveries x JOIN sb.webhooks w ON w.id = x.webhook_id
-          WHERE x.state IN ('pending', 'retrying') AND NOT x.is_test AND x.created_at < now() - $1 * interval '1 second'
-            AND coalesce(w.claimed_until, '-infinity') <= now()
-          LIMIT 5000),
-        dead AS (
-          UPDATE sb.webhook_deliveries d SET state = 'dead', next_attempt_at = NULL, updated_at = now(),
-            last_error = coalesce(d.last_error, 'too old')
-          FROM old WHERE d.id = old.id AND d.day = old.day AND d.state IN ('pending', 'retrying')
-          RETURNING d.webhook_id, d.tenant_id),
-        counted AS (
-          INSERT INTO sb.webhook_hourly AS h (webhook_id, tenant_id, hour, success, failed, dead)
-          SELECT webhook_id, tenant_id, date_trunc('hour', now()), 0, 0, count(*) FROM dead GROUP BY webhook_id, tenant_id
-          ON CONFLICT (webhook_id, hour) DO UPDATE SET dead = h.dead + excluded.dead)
-        SELECT count(*) FROM dead
         """)
 }

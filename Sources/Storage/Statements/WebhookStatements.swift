@@ -11,9 +11,14 @@ enum WebhookStatements {
 
     // MARK: Subscriptions
 
+    /// Newest first, at most `$3`, from below the row `$5` at the time `$4` on.
     static let list = Statement(
         "webhooks.list",
-        "SELECT \(columns) FROM sb.webhooks WHERE tenant_id = $1 AND did = $2 AND surface = 'A' ORDER BY id")
+        """
+        SELECT \(columns) FROM sb.webhooks WHERE tenant_id = $1 AND did = $2 AND surface = 'A'
+          AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::bigint))
+        ORDER BY created_at DESC, id DESC LIMIT $3
+        """)
 
     static let find = Statement(
         "webhooks.find",

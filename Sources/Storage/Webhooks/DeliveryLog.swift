@@ -1,13 +1,26 @@
 import Foundation
 
+/// What became of a delivery (11-webhooks, section 6.4).
+package enum DeliveryState: String, Sendable, CaseIterable {
+    /// Never tried.
+    case pending
+    /// Failed, and will be tried again.
+    case retrying
+    case success
+    /// Given up where no slow phase is configured.
+    case failed
+    /// Given up; can be replayed.
+    case dead
+    case cancelled
+}
+
 /// One line of a webhook's delivery log.
 package struct DeliveryLogEntry: Sendable, Equatable {
     package let id: Int64
     package let webhookID: Int64
     package let eventID: String
     package let eventType: String
-    /// `pending`, `retrying`, `success`, `failed`, `dead` or `cancelled`.
-    package let state: String
+    package let state: DeliveryState
     package let attemptCount: Int
     package let lastError: String?
     package let responseCode: Int?
@@ -17,6 +30,8 @@ package struct DeliveryLogEntry: Sendable, Equatable {
     package let isReplay: Bool
     package let createdAt: Date
     package let updatedAt: Date
+
+    package var position: ListPosition { ListPosition(date: createdAt, id: id) }
 }
 
 /// One attempt of a delivery.
@@ -53,21 +68,21 @@ package struct StoredEvent: Sendable, Equatable {
 
 /// Which part of a delivery log to read.
 package struct DeliveryLogQuery: Sendable {
-    package var state: String?
+    package var state: DeliveryState?
     package var event: String?
     package var since: Date?
-    /// The last row of the page before: its time and id.
-    package var after: (createdAt: Date, id: Int64)?
+    /// The last row of the page before.
+    package var before: ListPosition?
     package var limit: Int
 
     package init(
-        state: String? = nil, event: String? = nil, since: Date? = nil, after: (createdAt: Date, id: Int64)? = nil,
+        state: DeliveryState? = nil, event: String? = nil, since: Date? = nil, before: ListPosition? = nil,
         limit: Int = 100
     ) {
         self.state = state
         self.event = event
         self.since = since
-        self.after = after
+        self.before = before
         self.limit = limit
     }
 }
@@ -83,9 +98,9 @@ package struct ReplayRequest: Sendable {
     /// Names; nil for all that the webhook wants.
     package var events: [String]?
     /// State that a delivery of the event must have; nil for every stored event.
-    package var state: String?
+    package var state: DeliveryState?
 
-    package init(_ selection: Selection, events: [String]? = nil, state: String? = nil) {
+    package init(_ selection: Selection, events: [String]? = nil, state: DeliveryState? = nil) {
         self.selection = selection
         self.events = events
         self.state = state

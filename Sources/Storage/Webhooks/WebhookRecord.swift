@@ -32,6 +32,8 @@ package struct WebhookRecord: Sendable, Equatable {
     package var lastSuccessAt: Date?
     package let createdAt: Date
     package let updatedAt: Date
+
+    package var position: ListPosition { ListPosition(date: createdAt, id: id) }
 }
 
 /// What a creation or change sets; nil leaves a member as it is.

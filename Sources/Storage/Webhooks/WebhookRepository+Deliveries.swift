@@ -11,8 +11,8 @@ extension WebhookRepository {
         try await self.query(
             tenant, did, DeliveryStatements.logs,
             [
-                .int(tenant), .int(did), .int(id), SQLValue(query.state), SQLValue(query.event), SQLValue(query.since),
-                SQLValue(query.after?.createdAt), SQLValue(query.after?.id), SQLValue(query.limit),
+                .int(tenant), .int(did), .int(id), SQLValue(query.state?.rawValue), SQLValue(query.event),
+                SQLValue(query.since), SQLValue(query.before?.time), SQLValue(query.before?.id), SQLValue(query.limit),
             ]
         ).map(Self.entry)
     }
@@ -43,7 +43,7 @@ extension WebhookRepository {
 
     /// A first success leaves no line of its own: the delivery's row is the whole of it.
     private static func cleanSuccess(_ entry: DeliveryLogEntry) -> [DeliveryAttempt] {
-        guard entry.state == "success", entry.attemptCount == 1 else { return [] }
+        guard entry.state == .success, entry.attemptCount == 1 else { return [] }
         let duration = entry.durationMilliseconds ?? 0
         return [
             DeliveryAttempt(
@@ -54,9 +54,13 @@ extension WebhookRepository {
 
     private static func entry(_ row: Row) throws -> DeliveryLogEntry {
         let priority: Int = try row["priority"]
+        let state: String = try row["state"]
+        guard let state = DeliveryState(rawValue: state) else {
+            throw DatabaseError.decoding(column: "state", reason: state)
+        }
         return DeliveryLogEntry(
             id: try row["id"], webhookID: try row["webhook_id"], eventID: try row["event_id"],
-            eventType: try row["event_type"], state: try row["state"], attemptCount: try row["attempt_count"],
+            eventType: try row["event_type"], state: state, attemptCount: try row["attempt_count"],
             lastError: try row["last_error"], responseCode: try row["response_code"],
             durationMilliseconds: try row["duration_ms"], nextAttemptAt: try row["next_attempt_at"],
             isTest: try row["is_test"], isReplay: priority > 0, createdAt: try row["created_at"],
@@ -154,7 +158,7 @@ extension WebhookRepository {
             [
                 .int(webhook.tenantID), .int(webhook.did), .int(webhook.id), ids, since, until,
                 request.events.map { .texts($0) } ?? .null, patterns.map { .texts($0) } ?? .null,
-                SQLValue(request.state), SQLValue(limit),
+                SQLValue(request.state?.rawValue), SQLValue(limit),
             ]
         ).first
         guard let row else { return ReplayCount(queued: 0, skipped: 0) }

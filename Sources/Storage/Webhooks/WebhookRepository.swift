@@ -27,8 +27,14 @@ package struct WebhookRepository: Sendable {
 
     // MARK: Subscriptions
 
-    package func list(tenant: Int64, did: Int64) async throws -> [WebhookRecord] {
-        try await query(tenant, did, WebhookStatements.list, [.int(tenant), .int(did)]).map(record)
+    /// Newest first, from behind `before` on.
+    package func list(
+        tenant: Int64, did: Int64, limit: Int, before: ListPosition? = nil
+    ) async throws -> [WebhookRecord] {
+        try await query(
+            tenant, did, WebhookStatements.list,
+            [.int(tenant), .int(did), SQLValue(limit), SQLValue(before?.time), SQLValue(before?.id)]
+        ).map(record)
     }
 
     package func find(_ id: Int64, tenant: Int64, did: Int64) async throws -> WebhookRecord? {

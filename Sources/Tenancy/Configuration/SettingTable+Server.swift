@@ -138,7 +138,8 @@ extension SettingTable {
                 "WEBHOOK_TENANT_MAX_INFLIGHT", .integer(1...8192), "", "Requests in flight of one tenant",
                 note: "half of workers x in flight"),
             Setting(
-                "WEBHOOK_TENANT_RATE", .integer(0...100_000), "0", "Attempts per second of one tenant; 0 sets no rate"),
+                "WEBHOOK_TENANT_RATE", .integer(0...100_000), "0",
+                "Attempts per second of one tenant on each node; 0 sets no rate"),
             Setting("WEBHOOK_RETRY_LIMIT", .integer(1...10), "3", "Attempts of the fast phase"),
             Setting(
                 "WEBHOOK_RETRY_SCHEDULE", .durations, "1m,5m,30m,2h,5h,10h,14h,20h,24h",

@@ -27,7 +27,7 @@ extension SessionSupervisor {
 
     /// Renews the leases in time, whatever else takes its time: nothing here waits for a session.
     func renewLoop(_ advertiseURL: String) async {
-        await every(configuration.renewInterval) {
+        await Recurring.run(pausing: .seconds(configuration.renewInterval), startsNow: false) {
             await renew(advertiseURL)
             reviveDead()
             hint()
@@ -37,7 +37,7 @@ extension SessionSupervisor {
 
     func upkeepLoop() async {
         var balancedAt = ContinuousClock.now
-        await every(configuration.renewInterval) {
+        await Recurring.run(pausing: .seconds(configuration.renewInterval), startsNow: false) {
             await liftHolds()
             if ContinuousClock.now - balancedAt > .seconds(configuration.balanceInterval) {
                 balancedAt = .now
@@ -50,21 +50,16 @@ extension SessionSupervisor {
     /// Closes every socket within a second after the leases ran out. Asks nobody: the database may be what is frozen, or
     /// this process was.
     func fenceLoop() async {
-        await every(configuration.watchInterval) {
+        await Recurring.run(pausing: .seconds(configuration.watchInterval), startsNow: false) {
             if !validity.isValid { await dropAll(because: "its lease could not be renewed in time") }
         }
     }
 
     /// Notices within a second that another node's devices became free.
     func watchLoop() async {
-        await every(configuration.watchInterval) {
+        await Recurring.run(pausing: .seconds(configuration.watchInterval), startsNow: false) {
             if (try? await leases.hasRunOut()) == true { hint() }
         }
-    }
-
-    /// Runs `body` each `seconds` until the task is cancelled.
-    private func every(_ seconds: Double, _ body: () async -> Void) async {
-        while (try? await Task.sleep(for: .seconds(seconds))) != nil, !Task.isCancelled { await body() }
     }
 
     /// Renews all leases once. Lost ones end their session at once; when none could be renewed for too long, all end.

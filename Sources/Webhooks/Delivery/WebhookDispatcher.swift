@@ -4,6 +4,7 @@ import Metrics
 import NIOCore
 import Storage
 import Synchronization
+import Tenancy
 
 /// Takes what is due from the outbox and posts it, on every node, until it is shut down.
 ///
@@ -67,16 +68,18 @@ package final class WebhookDispatcher: Sendable {
     private let upkeep: WebhookUpkeep
     private let configuration: Configuration
     private let logger: Logger
-    private let metrics = WebhookMetrics()
+    private let metrics: WebhookMetrics
     private let wakes: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let schedule: Mutex<DispatchSchedule>
     private let start = ContinuousClock.now
 
+    /// - Parameter metrics: where attempts are counted and timed.
     package init(
         repository: OutboxRepository, client: WebhookHTTPClient, configuration: Configuration, nodeID: UUID,
-        logger: Logger
+        metrics: any MetricsFactory = MetricsSystem.factory, logger: Logger
     ) {
+        self.metrics = WebhookMetrics(metrics)
         self.repository = repository
         self.client = client
         self.configuration = configuration
@@ -84,7 +87,7 @@ package final class WebhookDispatcher: Sendable {
         sender = WebhookSender(client: client, timeout: configuration.timeout, version: configuration.version)
         finisher = LaneFinisher(repository: repository, nodeID: nodeID, logger: logger)
         upkeep = WebhookUpkeep(
-            repository: repository, metrics: metrics, configuration: configuration, logger: logger)
+            repository: repository, metrics: self.metrics, configuration: configuration, logger: logger)
         schedule = Mutex(DispatchSchedule(limits: configuration.limits))
         (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
@@ -136,7 +139,7 @@ package final class WebhookDispatcher: Sendable {
 
     /// Finds what no hint told of: rows of other nodes, waits that are over, lanes of nodes that died.
     private func poll() async {
-        while !Task.isCancelled {
+        await Recurring.run(pausing: configuration.pollInterval) {
             do {
                 let found = try await repository.ready()
                 let now = milliseconds
@@ -151,13 +154,11 @@ package final class WebhookDispatcher: Sendable {
                     logger.debug("outbox could not be read", metadata: ["error": "\(error)"])
                 }
             }
-            try? await Task.sleep(for: configuration.pollInterval)
         }
     }
 
     private func tick() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .milliseconds(250))
+        await Recurring.run(pausing: .milliseconds(250)) {
             let now = milliseconds
             let (made, running) = schedule.withLock { ($0.moveSlow(now: now), $0.runningCount) }
             metrics.running(running)

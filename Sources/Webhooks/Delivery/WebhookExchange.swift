@@ -14,6 +14,8 @@ package struct WebhookResponse: Sendable, Equatable {
 /// Why no answer was had.
 package enum WebhookTransportError: Error, Equatable, CustomStringConvertible {
     case connect(String), timeout, closedEarly, malformedResponse
+    /// More than `ResponseLimit.bytes` came and the answer was not over.
+    case tooLarge
 
     package var description: String {
         switch self {
@@ -21,7 +23,29 @@ package enum WebhookTransportError: Error, Equatable, CustomStringConvertible {
         case .timeout: "timed out"
         case .closedEarly: "connection closed before the answer"
         case .malformedResponse: "answer is not HTTP"
+        case .tooLarge: "answer is too large"
         }
+    }
+}
+
+/// Bounds what an endpoint can make us hold: heads without end are bytes like others. Stands before the HTTP decoder, confined to
+/// its channel's event loop.
+final class ResponseLimit: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    /// Of one answer with its interim ones; more than ``WebhookExchange/drainedBytes`` of a body end it before.
+    static let bytes = 256 * 1024
+
+    private var received = 0
+
+    /// The next answer begins.
+    func reset() { received = 0 }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        received += unwrapInboundIn(data).readableBytes
+        guard received <= Self.bytes else { return context.fireErrorCaught(WebhookTransportError.tooLarge) }
+        context.fireChannelRead(data)
     }
 }
 
@@ -44,10 +68,14 @@ final class WebhookExchange: ChannelInboundHandler {
 
     private var state = State.idle
     private(set) var isReusable = true
+    private let limit: ResponseLimit
+
+    init(_ limit: ResponseLimit) { self.limit = limit }
 
     func begin(_ promise: EventLoopPromise<WebhookResponse>) {
         guard case .idle = state else { return promise.fail(WebhookTransportError.closedEarly) }
         state = .waiting(promise)
+        limit.reset()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -79,9 +107,11 @@ final class WebhookExchange: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(
-            error is HTTPParserError
-                ? WebhookTransportError.malformedResponse : WebhookTransportError.connect("\(error)"))
+        switch error {
+        case let error as WebhookTransportError: fail(error)
+        case is HTTPParserError: fail(WebhookTransportError.malformedResponse)
+        default: fail(WebhookTransportError.connect("\(error)"))
+        }
         context.close(promise: nil)
     }
 

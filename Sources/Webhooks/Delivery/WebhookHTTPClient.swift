@@ -153,8 +153,10 @@ package final class WebhookHTTPClient: Sendable {
                         let name = IPAddress(literal: target.host) == nil ? target.host : nil
                         try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
                     }
+                    let limit = ResponseLimit()
+                    try pipeline.addHandler(limit)
                     try pipeline.addHTTPClientHandlers()
-                    try pipeline.addHandler(WebhookExchange())
+                    try pipeline.addHandler(WebhookExchange(limit))
                 }
             }
     }

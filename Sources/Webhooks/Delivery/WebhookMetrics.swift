@@ -3,22 +3,29 @@ import Storage
 
 /// What an operator's monitoring sees of delivery. No label names a tenant, a device or an endpoint.
 struct WebhookMetrics: Sendable {
-    private let attempts: [String: Counter]
-    private let latency = Metrics.Timer(label: "switchboard_webhook_attempt_seconds")
-    private let lag = Metrics.Timer(label: "switchboard_webhook_delivery_lag_seconds")
-    private let lanes = Gauge(label: "switchboard_webhook_lanes")
-    private let cancelled = Counter(label: "switchboard_webhook_cancelled_total")
-    private let expired = Counter(label: "switchboard_webhook_expired_total")
+    private let attempts: [DeliveryResult.State: Counter]
+    private let latency: Metrics.Timer
+    private let lag: Metrics.Timer
+    private let lanes: Gauge
+    private let cancelled: Counter
+    private let expired: Counter
 
-    init() {
+    init(_ factory: any MetricsFactory) {
+        latency = Metrics.Timer(label: "switchboard_webhook_attempt_seconds", factory: factory)
+        lag = Metrics.Timer(label: "switchboard_webhook_delivery_lag_seconds", factory: factory)
+        lanes = Gauge(label: "switchboard_webhook_lanes", factory: factory)
+        cancelled = Counter(label: "switchboard_webhook_cancelled_total", factory: factory)
+        expired = Counter(label: "switchboard_webhook_expired_total", factory: factory)
         attempts = Dictionary(
-            uniqueKeysWithValues: ["success", "retrying", "failed", "dead"].map {
-                ($0, Counter(label: "switchboard_webhook_attempts_total", dimensions: [("outcome", $0)]))
+            uniqueKeysWithValues: DeliveryResult.State.allCases.map { outcome in
+                let labels = [("outcome", outcome.rawValue)]
+                let name = "switchboard_webhook_attempts_total"
+                return (outcome, Counter(label: name, dimensions: labels, factory: factory))
             })
     }
 
     func attempted(_ result: DeliveryResult, lagSeconds: Double) {
-        attempts[result.state.rawValue]?.increment()
+        attempts[result.state]?.increment()
         latency.recordMilliseconds(result.durationMilliseconds)
         if result.state == .success { lag.recordSeconds(lagSeconds) }
     }

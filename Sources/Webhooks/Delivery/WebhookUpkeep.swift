@@ -1,5 +1,6 @@
 import Logging
 import Storage
+import Tenancy
 
 /// What keeps delivery healthy beside the deliveries: endpoints that fail for days are switched off, backlogs are
 /// bounded, and what nobody can deliver dies of age.
@@ -28,15 +29,18 @@ struct WebhookUpkeep: Sendable {
     /// Runs until the task is cancelled.
     func run() async {
         var round = 0
-        while !Task.isCancelled {
+        var place: Int64 = 0
+        await Recurring.run(pausing: .seconds(60)) {
             await step("failing webhooks") {
                 for webhook in try await repository.failing(for: configuration.disableAfter) {
                     await disable(webhook, reason: "failing")
                 }
             }
             await step("backlogs") {
-                metrics.cancelled(
-                    try await repository.trimBacklogs(to: configuration.backlogLimit, lowValue: Self.lowValueEvents))
+                let done = try await repository.trimBacklogs(
+                    to: configuration.backlogLimit, lowValue: Self.lowValueEvents, behind: place)
+                place = done.place
+                metrics.cancelled(done.cancelled)
             }
             if round % 10 == 0 {
                 await step("old deliveries") {
@@ -44,7 +48,6 @@ struct WebhookUpkeep: Sendable {
                 }
             }
             round += 1
-            try? await Task.sleep(for: .seconds(60))
         }
     }
 

@@ -90,7 +90,7 @@ package final class EventStreams: Sendable {
     /// - Throws: ``StreamError/tooMany``, `DatabaseError`, or what `body` throws.
     package func run(
         tenant: Int64, did: Int64, from start: Start, wants: (String) -> Bool, idleInterval: Duration = .seconds(15),
-        check: () throws -> Void = {}, _ body: (Item) async throws -> Void
+        check: () async throws -> Void = {}, _ body: (Item) async throws -> Void
     ) async throws {
         let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let (id, listener) = (UUID(), Listener(wake))
@@ -108,7 +108,7 @@ package final class EventStreams: Sendable {
         var heardAt = ContinuousClock.now
         wake.yield()
         for await _ in wakes {
-            try check()
+            try await check()
             let hasNews = listener.hasNews.withLock { news in
                 defer { news = false }
                 return news

@@ -49,6 +49,7 @@ extension WebhookService {
     ) async throws -> ReplayCount {
         let webhook = try await find(id, tenant: tenant, did: did)
         guard webhook.isActive else { throw WebhookError.inactive }
+        guard request.events?.count ?? 0 <= Self.eventNameLimit else { throw WebhookError.tooManyEvents }
         if let unknown = request.events?.first(where: { WebhookEventCatalogue.byName[$0] == nil }) {
             throw WebhookError.unknownEvent(unknown)
         }

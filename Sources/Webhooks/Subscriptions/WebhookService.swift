@@ -8,8 +8,11 @@ package enum WebhookError: Error, Equatable {
     case urlRequired
     case url(EgressGuard.Refusal)
     case unknownEvent(String)
+    case tooManyEvents
     case secret(WebhookSecretError)
     case header(String)
+    /// A description that is too long, or holds what is no text.
+    case description
     /// The device has `limit` webhooks already.
     case limitReached(Int)
     case notFound
@@ -24,9 +27,11 @@ package enum WebhookError: Error, Equatable {
         case .urlRequired: "url is required"
         case .url(let refusal): refusal.message
         case .unknownEvent(let name): "unknown event type: \(name)"
+        case .tooManyEvents: "events must be at most \(WebhookService.eventNameLimit)"
         case .secret(.length): "secret must be 16 to 64 bytes, or whsec_ followed by 24 to 64 bytes of base64"
         case .secret(.notBase64): "secret begins with whsec_ but the rest is not base64"
         case .header(let reason): reason
+        case .description: "description must be at most \(WebhookService.descriptionLimit) characters of text"
         case .limitReached: "webhook limit reached"
         case .notFound: "webhook not found"
         case .inactive: "webhook is not active"
@@ -93,8 +98,11 @@ package struct WebhookService: Sendable {
         self.nodeID = nodeID
     }
 
-    package func list(tenant: Int64, did: Int64) async throws -> [WebhookRecord] {
-        try await repository.list(tenant: tenant, did: did)
+    /// Newest first.
+    package func list(
+        tenant: Int64, did: Int64, limit: Int = 1000, before: ListPosition? = nil
+    ) async throws -> [WebhookRecord] {
+        try await repository.list(tenant: tenant, did: did, limit: limit, before: before)
     }
 
     package func find(_ id: Int64, tenant: Int64, did: Int64) async throws -> WebhookRecord {
@@ -105,7 +113,7 @@ package struct WebhookService: Sendable {
     /// - Throws: `WebhookError`; the limit is exact also among concurrent calls.
     package func create(_ new: NewWebhook, tenant: Int64, did: Int64) async throws -> WebhookRecord {
         guard !new.url.isEmpty else { throw WebhookError.urlRequired }
-        try check(url: new.url, events: new.events, headers: new.headers)
+        try check(url: new.url, events: new.events, headers: new.headers, description: new.description)
         let secret = new.secret ?? WebhookSignature.Secret.generate()
         try check(secret: secret)
         let change = WebhookChange(
@@ -120,7 +128,9 @@ package struct WebhookService: Sendable {
     /// Changes what `change` names and leaves the rest.
     package func update(_ id: Int64, _ change: WebhookChange, tenant: Int64, did: Int64) async throws -> WebhookRecord {
         if let url = change.url, url.isEmpty { throw WebhookError.urlRequired }
-        try check(url: change.url, events: change.events ?? [], headers: change.headers ?? [:])
+        try check(
+            url: change.url, events: change.events ?? [], headers: change.headers ?? [:],
+            description: change.description ?? "")
         guard let updated = try await repository.update(id, change, tenant: tenant, did: did) else {
             throw WebhookError.notFound
         }
@@ -148,15 +158,28 @@ package struct WebhookService: Sendable {
     package static let defaultGrace: Int64 = 86_400
     package static let maximumGrace: Int64 = 604_800
 
-    private func check(url: String?, events: [String], headers: [String: String]) throws(WebhookError) {
+    /// Event names of one list: more than there are events.
+    package static let eventNameLimit = 256
+    /// Headers of one webhook's own.
+    package static let headerLimit = 10
+    /// Characters.
+    package static let descriptionLimit = 500
+
+    private func check(
+        url: String?, events: [String], headers: [String: String], description: String
+    ) throws(WebhookError) {
         if let url {
             do { _ = try egress.target(of: url) } catch { throw .url(error) }
         }
+        guard description.count <= Self.descriptionLimit, !description.utf8.contains(0) else { throw .description }
+        guard events.count <= Self.eventNameLimit else { throw .tooManyEvents }
         if let unknown = events.first(where: { !WebhookEventCatalogue.accepts(pattern: $0) }) {
             throw .unknownEvent(unknown)
         }
-        guard headers.count <= 10, headers.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= 4096 else {
-            throw .header("headers: at most 10 of 4096 bytes together")
+        guard headers.count <= Self.headerLimit,
+            headers.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= 4096
+        else {
+            throw .header("headers: at most \(Self.headerLimit) of 4096 bytes together")
         }
         for (name, value) in headers { try Self.check(header: name, value) }
     }

@@ -14,7 +14,7 @@ struct Housekeeping {
     /// Runs until the task is cancelled.
     func run() async {
         let repository = HousekeepingRepository(database, retention: retention)
-        while !Task.isCancelled {
+        await Recurring.run(pausing: .seconds(3600)) {
             do {
                 try await repository.makePartitions()
                 try await repository.removeExpired()
@@ -30,7 +30,6 @@ struct Housekeeping {
             } catch {
                 logger.warning("housekeeping did not finish", metadata: ["error": "\(error)"])
             }
-            try? await Task.sleep(for: .seconds(3600))
         }
     }
 }

@@ -57,7 +57,7 @@ struct Node {
         let repository = WebhookRepository(database, sealing: envelope)
         let webhookClient = try WebhookHTTPClient(group: group, egress: egress)
         let outbox = OutboxRepository(pool: database.outbox, sealing: envelope)
-        let delivery = WebhookDispatcher.Configuration(configuration.webhooks)
+        let delivery = WebhookDispatcher.Configuration(configuration.webhooks, version: Application.version)
         let dispatcher = WebhookDispatcher(
             repository: outbox, client: webhookClient, configuration: delivery, nodeID: nodeID, logger: logger)
         let announcer = OutboxAnnouncer(repository: outbox, logger: logger)
@@ -306,21 +306,6 @@ extension StorageDatabase.MigrationMode {
             case .check: .check
             case .off: .off
             }
-    }
-}
-
-extension WebhookDispatcher.Configuration {
-    fileprivate init(_ settings: WebhookSettings) {
-        self.init(
-            limits: DispatchSchedule.Limits(
-                capacity: settings.workers * settings.inFlightPerWorker, tenantCapacity: settings.tenantMaximumInFlight,
-                slowCapacity: 4 * settings.workers * settings.inFlightPerWorker,
-                tenantRate: settings.tenantRate > 0 ? Double(settings.tenantRate) : nil),
-            timeout: .seconds(max(1, settings.timeout.components.seconds)),
-            retry: RetryPolicy(
-                fastAttempts: settings.retryLimit, slowSchedule: settings.retrySchedule.map(\.components.seconds),
-                maximumAge: settings.maximumAge.components.seconds),
-            disableAfter: settings.disableAfter.components.seconds, version: Application.version)
     }
 }
 

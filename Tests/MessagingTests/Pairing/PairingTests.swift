@@ -194,6 +194,8 @@ struct PairingTests {
         let body = try #require(hello.child("link_code_companion_reg"))
         #expect(body.jid("jid") == .user("15557770000"))
         #expect(body.child("companion_platform_display")?.textContent == "Chrome (Linux)")
+        let told = try #require(bench.events("connection.pairing_code").first)
+        #expect(told.json.contains("\"code\":\"\(code.text)\""))
         let plain = try #require(LinkCode.normalized(code.text))
         let companion = try LinkCode.unwrap(
             try #require(body.child("link_code_pairing_wrapped_companion_ephemeral_pub")?.bytesContent), code: plain)

@@ -25,8 +25,11 @@ extension RouteCatalogue {
                 details: """
                     Each text message is `{"code":"EVENT","message":NAME,"result":EVENT}`; `EVENT` is what webhooks get. \
                     With `events=none` there are only the control frames `LOGIN_SUCCESS`, `DEVICE_LOGGED_OUT`, `QR_CODE`, \
-                    `PASSKEY_REQUEST` and `DEVICE_STATE`, which come in any case. `{"code":"FETCH_DEVICES"}` is answered by \
-                    `LIST_DEVICES`. A client that cannot set headers offers the protocols `switchboard.events` and \
+                    `PASSKEY_REQUEST`, `PASSKEY_CONFIRMATION`, `PASSKEY_ERROR`, `LOGIN_TIMEOUT` and `DEVICE_STATE`, which \
+                    come in any case. `PASSKEY_CONFIRMATION`, `PASSKEY_ERROR` and `LOGIN_TIMEOUT` come from the node that \
+                    runs the login and from no other. `{"code":"FETCH_DEVICES"}` is answered by `LIST_DEVICES`, any other \
+                    code by `ERROR`. The frames of device slots, `DEVICE_WEBHOOK_CONFIG_UPDATED` and \
+                    `DEVICE_WEBHOOK_UPDATED`, do not exist here. A client that cannot set headers offers the protocols `switchboard.events` and \
                     `bearer.TOKEN`.
                     """,
                 query: Self.query, answer: .empty, errors: ["upgrade_required"], statuses: [101, 400],
@@ -36,12 +39,12 @@ extension RouteCatalogue {
 
     @Sendable private func streamEvents(_ call: Call) async throws -> Answer {
         let patterns = try Self.patterns(call.query["events"])
-        let run = stream(call) { WebhookEventCatalogue.wants(patterns, $0) }
+        let run = stream(call, { WebhookEventCatalogue.wants(patterns, $0) })
         return Answer(
             status: 200,
             content: .stream(contentType: "text/event-stream") { send in
                 try await send(ByteBuffer(string: "retry: 2000\n\n"))
-                try await run { item in
+                try await run({}) { item in
                     switch item {
                     case .idle: try await send(ByteBuffer(string: ": \n\n"))
                     case .event(let event):
@@ -60,8 +63,9 @@ extension RouteCatalogue {
         let hears = call.query["events"] != "none"
         let patterns = hears ? try Self.patterns(call.query["events"]) : []
         let isWanted: @Sendable (String) -> Bool = { hears && WebhookEventCatalogue.wants(patterns, $0) }
-        let run = stream(call) { isWanted($0) || SocketFrames.isControl($0) }
+        let run = stream(call, { isWanted($0) || SocketFrames.isControl($0) })
         let device = call.device
+        let sessions = dependencies.sessions
         var answer = Answer(
             status: 101,
             content: .webSocket { socket in
@@ -69,7 +73,12 @@ extension RouteCatalogue {
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         group.addTask { try await answerTexts(of: socket, device) }
                         group.addTask {
-                            try await run { item in
+                            var login = LoginWatch()
+                            try await run({
+                                for news in login.look(at: sessions.running(did: device.did)?.state) {
+                                    try await socket.send(SocketFrames.login(news, deviceID: device.deviceID))
+                                }
+                            }) { item in
                                 guard case .event(let event) = item else { return }
                                 if SocketFrames.isControl(event.type) { try await control(event, socket, device) }
                                 if isWanted(event.type) { try await socket.send(SocketFrames.event(event)) }
@@ -90,10 +99,11 @@ extension RouteCatalogue {
 
     @Sendable private func answerTexts(of socket: WebSocketConnection, _ device: KnownDevice) async throws {
         for await text in socket.texts {
-            guard case .object(let members) = text,
-                members.contains(where: { $0.key == "code" && $0.value == "FETCH_DEVICES" })
-            else { continue }
-            try await socket.send(SocketFrames.devices(try await devices(device)))
+            switch text["code"] {
+            case .string("FETCH_DEVICES")?: try await socket.send(SocketFrames.devices(try await devices(device)))
+            case .string(let code)?: try await socket.send(SocketFrames.unknown(code))
+            default: try await socket.send(SocketFrames.unknown(nil))
+            }
         }
     }
 
@@ -118,18 +128,23 @@ extension RouteCatalogue {
         ]
     }
 
+    /// `look` is called before each reading of the outbox, once a second at least.
     private typealias Stream =
-        @Sendable (_ body: (EventStreams.Item) async throws -> Void) async throws -> Void
+        @Sendable (_ look: () async throws -> Void, _ body: (EventStreams.Item) async throws -> Void) async throws ->
+        Void
 
     /// What both kinds of stream run.
     private func stream(_ call: Call, _ wants: @escaping @Sendable (String) -> Bool) -> Stream {
         let device = call.device
         let last = call.lastEventID ?? call.query["last_event_id"] ?? ""
         let (streams, directory) = (dependencies.webhooks.streams, dependencies.directory)
-        return { body in
+        return { look, body in
             try await streams.run(
                 tenant: device.tenantID, did: device.did, from: last.isEmpty ? .now : .after(last), wants: wants,
-                check: { try directory.checkStream(of: device) }, body)
+                check: {
+                    try directory.checkStream(of: device)
+                    try await look()
+                }, body)
         }
     }
 

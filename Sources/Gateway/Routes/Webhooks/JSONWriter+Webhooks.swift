@@ -49,7 +49,7 @@ extension JSONWriter {
         member("ID", entry.id)
         member("WebhookID", entry.webhookID)
         member("EventType", entry.eventType)
-        member("Status", entry.state)
+        member("Status", entry.state.rawValue)
         member("AttemptCount", entry.attemptCount)
         member("LastError", entry.lastError ?? "")
         member("CreatedAt", entry.createdAt)

@@ -1,3 +1,4 @@
+import Storage
 import Webhooks
 
 // Shapes of webhooks and their delivery log.
@@ -31,7 +32,7 @@ extension Schema {
     private static let deliveryMembers: [Member] = [
         .init("ID", .integer), .init("WebhookID", .integer),
         .init("EventType", .string.example("message.received")),
-        .init("Status", .one(of: "success", "failed", "pending", "retrying", "dead", "cancelled")),
+        .init("Status", .one(of: DeliveryState.allCases.map(\.rawValue))),
         .init("AttemptCount", .integer), .init("LastError", .string.example("")),
         .init("CreatedAt", .time), .init("UpdatedAt", .time), .init("event_id", eventID),
         .init("response_code", .integer.example(200).orNull),

@@ -4,8 +4,9 @@ import Storage
 
 /// Text frames of `/ws` (12-device-scoping-api, section 13): always `code`, `message` and `result`.
 ///
-/// What concerns login and state of the device has frames of its own beside the event they come from. Those of other
-/// surfaces (the webhook of a device slot, the comparison of passkey codes, a login that ran out) have no event.
+/// What concerns login and state of the device has frames of its own: beside the event they come from, or out of the state of
+/// the login where there is no event. The frames about the webhook of a device slot (`DEVICE_WEBHOOK_CONFIG_UPDATED`,
+/// `DEVICE_WEBHOOK_UPDATED`) belong to the API of such slots, which does not exist.
 enum SocketFrames {
     /// What a control frame says of its event.
     private enum Control {
@@ -16,7 +17,11 @@ enum SocketFrames {
     private static let controls: [String: Control] = [
         "connection.pair_success": .paired, "connection.logged_out": .loggedOut, "connection.qr": .qr,
         "connection.passkey_required": .passkey, "connection.connected": .state("connected"),
+        "connection.pairing_code": .state("connecting", reason: "pairing_code"),
         "connection.reconnecting": .state("reconnecting", reason: "network"),
+        // Shown at once, before the socket is given up (section 6.2).
+        "connection.keepalive_timeout": .state("reconnecting", reason: "network"),
+        "connection.keepalive_restored": .state("connected"),
         "connection.stream_replaced": .state("disconnected", reason: "stream_replaced"),
         "connection.temporary_ban": .state("disconnected", reason: "temporary_ban"),
         "connection.client_outdated": .state("disconnected", reason: "client_outdated"),
@@ -61,8 +66,36 @@ enum SocketFrames {
             (code, message) = ("DEVICE_STATE", "")
             result.append(("state", .string(state)))
             if let reason { result.append(("state_reason", .string(reason))) }
+            if reason == "temporary_ban" {
+                result += [("ban_code", data?["reason"] ?? .null), ("ban_until", data?["expires_at"] ?? .null)]
+            }
         }
         return frame(code, message) { $0.value(.object(result)) }
+    }
+
+    /// What a login says without an event.
+    static func login(_ news: LoginWatch.News, deviceID: UUID) -> ByteBuffer {
+        var result: [(key: String, value: JSONValue)] = [("device_id", .string(deviceID.uuidString.lowercased()))]
+        let (code, message): (String, String)
+        switch news {
+        case .confirmation(let shown, let skips):
+            (code, message) = ("PASSKEY_CONFIRMATION", "")
+            result += [("code", .string(shown)), ("skip_handoff_ux", .bool(skips))]
+        case .failure(let reason, let continuation):
+            (code, message) = ("PASSKEY_ERROR", reason)
+            result.append(("continuation", .bool(continuation)))
+        case .timeout:
+            (code, message) = ("LOGIN_TIMEOUT", "")
+        }
+        return frame(code, message) { $0.value(.object(result)) }
+    }
+
+    /// The answer to what the socket does not take; `code` is what the client named, if it named anything.
+    static func unknown(_ code: String?) -> ByteBuffer {
+        let named = code.map { "unknown code: \($0.prefix(64))" } ?? "code is required"
+        return frame("ERROR", named) { writer in
+            writer.value(.object([("error_code", "unknown_code"), ("codes", .array(["FETCH_DEVICES"]))]))
+        }
     }
 
     /// The answer to `{"code":"FETCH_DEVICES"}`.

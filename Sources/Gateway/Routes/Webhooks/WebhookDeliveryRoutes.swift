@@ -93,7 +93,7 @@ extension RouteCatalogue {
         }
         // Whoever names events means them, whatever became of them.
         let isNamed = if case .events = selection { true } else { false }
-        let state = word.isEmpty ? (isNamed ? nil : "dead") : (word == "all" ? nil : word)
+        let state = word.isEmpty ? (isNamed ? nil : DeliveryState.dead) : DeliveryState(rawValue: word)
         let names = try body.strings("events").flatMap { $0.isEmpty ? nil : $0 }
         let count = try await dependencies.webhooks.replay(
             try Self.webhookID(call), ReplayRequest(selection, events: names, state: state),
@@ -152,32 +152,38 @@ extension RouteCatalogue {
 
     // MARK: Log
 
-    /// Row 106: pages go on by time and id, so that rows made meanwhile shift nothing.
+    /// Row 106: pages go on by time and id, so that rows made meanwhile shift nothing. A filter that nothing can match is a
+    /// mistake, and is told.
     @Sendable func webhookLogs(_ call: Call) async throws -> Answer {
         let id = try Self.webhookID(call)
-        let limit = call.query.integer("limit", default: 100, in: 1...1000)
-        var query = DeliveryLogQuery(
-            state: call.query["status"].flatMap { $0.isEmpty ? nil : $0 },
-            event: call.query["event"].flatMap { $0.isEmpty ? nil : $0 },
-            since: call.query["since"].flatMap(Self.time), limit: limit + 1)
-        if let cursor = call.query["cursor"], !cursor.isEmpty {
-            guard let place = LogCursor(cursor) else {
-                throw APIError.validation("invalid cursor", field: "cursor")
+        let page = try Page(call.query, default: 100)
+        var query = DeliveryLogQuery(before: page.before, limit: page.limit + 1)
+        if let word = call.query["status"], !word.isEmpty {
+            query.state = DeliveryState(rawValue: word.lowercased())
+            guard query.state != nil else {
+                let words = DeliveryState.allCases.map(\.rawValue).joined(separator: ", ")
+                throw APIError.validation("status must be one of: \(words)", field: "status")
             }
-            query.after = (place.createdAt, place.id)
+        }
+        if let name = call.query["event"], !name.isEmpty {
+            guard WebhookEventCatalogue.byName[name] != nil else { throw APIError(WebhookError.unknownEvent(name)) }
+            query.event = name
+        }
+        if let text = call.query["since"], !text.isEmpty {
+            query.since = Self.time(text)
+            guard query.since != nil else { throw Self.timeError("since") }
         }
         let found = try await dependencies.webhooks.logs(id, tenant: call.device.tenantID, did: call.device.did, query)
-        let next = found.count > limit ? found.prefix(limit).last.map { LogCursor($0).text } : nil
-        let answer = Answer.ok("success") { writer in
+        let next = page.cursor(after: found, at: \.position)
+        return page.answer("success", found, at: \.position) { writer, entries in
             writer.object { writer in
                 writer.key("logs")
                 writer.array { writer in
-                    for entry in found.prefix(limit) { writer.delivery(entry) }
+                    for entry in entries { writer.delivery(entry) }
                 }
                 if let next { writer.member("next_cursor", next) }
             }
         }
-        return next.map { answer.with("X-Next-Cursor", $0) } ?? answer
     }
 
     private static func time(_ text: String) -> Date? {
@@ -198,39 +204,16 @@ extension RouteCatalogue {
             guard let text = try body.string(name), !text.isEmpty else { return nil }
             found = time(text)
         }
-        guard let found else {
-            throw APIError.validation("\(name) must be an RFC 3339 time or unix seconds", field: name)
-        }
+        guard let found else { throw timeError(name) }
         return found
+    }
+
+    private static func timeError(_ name: String) -> APIError {
+        .validation("\(name) must be an RFC 3339 time or unix seconds", field: name)
     }
 
     /// Nil for seconds outside of the years 1970 to 9999.
     private static func date(_ seconds: Double) -> Date? {
-        (0..<LogCursor.end).contains(seconds) ? Date(timeIntervalSince1970: seconds) : nil
+        (0..<253_402_300_800).contains(seconds) ? Date(timeIntervalSince1970: seconds) : nil
     }
-}
-
-/// A place in a delivery log: microseconds and id of a row.
-struct LogCursor {
-    let createdAt: Date
-    let id: Int64
-
-    /// Unix seconds of the year 10000.
-    static let end = 253_402_300_800.0
-
-    init(_ entry: DeliveryLogEntry) {
-        createdAt = entry.createdAt
-        id = entry.id
-    }
-
-    init?(_ text: String) {
-        let parts = text.split(separator: ".")
-        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = Int64(parts[1]),
-            (0..<Self.end).contains(Double(microseconds) / 1_000_000)
-        else { return nil }
-        createdAt = Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
-        self.id = id
-    }
-
-    var text: String { "\(Int64((createdAt.timeIntervalSince1970 * 1_000_000).rounded())).\(id)" }
 }

@@ -11,30 +11,36 @@ extension RouteCatalogue {
     private static let webhookFields: [Route.Field] = [
         .init(
             "url", "https URL, at most 2048 characters", example: "https://customer.example/hook", length: 0...2048),
-        .init("events", .strings, "Event names; empty means all", example: ["message.received"]),
+        .init(
+            "events", .strings, "Event names and prefixes (`message.*`); empty means all but those to be named",
+            example: ["message.received"], length: 0...WebhookService.eventNameLimit),
         .init(
             "secret", "16 to 64 bytes, or whsec_ and base64; made when absent",
             example: "a-secret-of-32-characters-or-more"),
         .init("headers", .object, "Extra request headers", example: ["X-Customer": "7"]),
         .init("ordering", "What waits for what", values: ["device", "none", "strict"]),
-        .init("content", .boolean, "false keeps message contents out"), .init("description", "For people"),
+        .init("content", .boolean, "false keeps message contents out"),
+        .init("description", "For people", length: 0...WebhookService.descriptionLimit),
     ]
 
     /// Webhooks of the calling device (10-rest-api, section 20).
     var webhookRoutes: [Route] {
         [
             Route(
-                .get, "/webhooks", .device, number: "101", "List webhooks",
-                query: [.init("reveal", .boolean, "Show secrets (recorded)")], answer: .data("success", .webhookList)
+                .get, "/webhooks", .device, number: "101", "List webhooks, newest first",
+                query: [.init("reveal", .boolean, "Show secrets (recorded)"), .limit, .cursor],
+                answer: .data("success", .webhookList), statuses: [200, 400]
             ) { call in
-                let found = try await dependencies.webhooks.list(tenant: call.device.tenantID, did: call.device.did)
+                let page = try Page(call.query)
+                let found = try await dependencies.webhooks.list(
+                    tenant: call.device.tenantID, did: call.device.did, limit: page.limit + 1, before: page.before)
                 let reveal = await Self.isRevealed(call, dependencies.audit)
                 let deviceID = call.device.deviceID
-                return .ok("success") { writer in
+                return page.answer("success", found, at: \.position) { writer, webhooks in
                     writer.object { writer in
                         writer.key("webhooks")
                         writer.array { writer in
-                            for webhook in found { writer.webhook(webhook, deviceID: deviceID, reveal: reveal) }
+                            for webhook in webhooks { writer.webhook(webhook, deviceID: deviceID, reveal: reveal) }
                         }
                     }
                 }
@@ -77,10 +83,12 @@ extension RouteCatalogue {
             Route(
                 .get, "/webhooks/{webhook_id}/logs", .device, number: "106", "Delivery log, newest first",
                 query: [
-                    .init("status", "success, failed, pending, retrying, dead or cancelled"),
-                    .init("event", "Event name"),
+                    .init(
+                        "status", "What became of the delivery; another word is 400",
+                        values: DeliveryState.allCases.map(\.rawValue)),
+                    .init("event", "Event name; one that does not exist is 400", example: "message.received"),
                     .init("since", .time, "RFC 3339 time or unix seconds"),
-                    .limit, .cursor,
+                    .limit(default: 100), .cursor,
                 ], answer: .data("success", .deliveryLog), statuses: [200, 400, 404], handler: webhookLogs),
             Route(
                 .post, "/webhooks/{webhook_id}/test", .device, number: "107", "Send test.ping to this webhook",
