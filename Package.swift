@@ -32,8 +32,15 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let atomics = Target.Dependency.product(name: "Atomics", package: "swift-atomics")
 
-func library(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
+/// Field arithmetic and chains of hashes take ten times as long unoptimised, and the tests do little else: the modules that
+/// hold them are optimised in debug builds as well.
+let arithmetic: [SwiftSetting] = swiftSettings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
+    settings: [SwiftSetting] = swiftSettings
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -74,7 +81,7 @@ let package = Package(
         .systemLibrary(name: "CSpawn", path: "Sources/SystemLibraries/CSpawn"),
         systemLibrary("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
 
-        library("Cryptography", ["CSodium", "COpenSSL"]),
+        library("Cryptography", ["CSodium", "COpenSSL"], settings: arithmetic),
         .target(
             name: "CWhatsAppProtobuf", dependencies: ["CProtobufC"], path: "Sources/WhatsAppProtobuf/C"),
         .target(
@@ -86,7 +93,7 @@ let package = Package(
                 "Cryptography", "WhatsAppProtobuf", "CZlib", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL,
                 nioSOCKS, nioExtras, nioConcurrency, logging, atomics,
             ]),
-        library("Signal", ["Cryptography", "WhatsAppProtobuf", "Transport", collections]),
+        library("Signal", ["Cryptography", "WhatsAppProtobuf", "Transport", collections], settings: arithmetic),
         library(
             "Messaging",
             [

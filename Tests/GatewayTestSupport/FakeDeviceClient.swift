@@ -20,6 +20,10 @@ package final class FakeDeviceClient: DeviceClient {
         package var stops = 0
         package var abandons = 0
         package var proxies: [String?] = []
+        /// The start waits here until it is opened.
+        package var startGate: AsyncStream<Void>?
+        /// Waited for by a reconnect.
+        package var reconnecting: (@Sendable () async throws -> Void)?
         /// Sends wait here until it is opened.
         package var sendGate: AsyncStream<Void>?
         /// A stop waits until it is finished.
@@ -47,11 +51,15 @@ package final class FakeDeviceClient: DeviceClient {
 
     package var state: ConnectionState { script.withLockedValue { $0.state } }
 
-    package func start() async throws {}
+    package func start() async throws {
+        if let gate = now.startGate { for await _ in gate { break } }
+    }
+
     package func stop() async {
         change { $0.stops += 1 }
         if let gate = now.stopGate { for await _ in gate {} }
     }
+
     package func abandon() async { change { $0.abandons += 1 } }
 
     package func resume() async { change { $0.resumes += 1 } }
@@ -59,6 +67,7 @@ package final class FakeDeviceClient: DeviceClient {
     package func reconnect() async throws {
         try check()
         change { $0.reconnects += 1 }
+        try await now.reconnecting?()
     }
 
     package func logout() async throws {

@@ -162,6 +162,41 @@ struct AdminAPITests {
         }
     }
 
+    @Test("a sweep looks at each device again when its turn comes")
+    func reconnectLooksAgain() async throws {
+        try await GatewayFixture.run(settings: ["WHATSAPP_STARTUP_RECONNECT_CONCURRENCY": "1"]) { api in
+            let tenant = try await api.tenant()
+            var sessions: [FakeDeviceClient] = []
+            for (index, name) in ["held", "deleted", "came back", "first"].enumerated() {
+                let device = try await api.device(of: tenant, name: name)
+                let session = try await api.pair(device, jid: "1555777000\(index):1@s.whatsapp.net")
+                session.change { $0.state.phase = .waiting }
+                sessions.append(session)
+            }
+            // The newest is the first of the list; while it reconnects, all others change.
+            let others = sessions
+            sessions[3].change { script in
+                script.reconnecting = {
+                    try await api.script(
+                        """
+                        UPDATE sb.devices SET desired = 'held', held_reason = 'stream_replaced' WHERE device_name = 'held';
+                        DELETE FROM sb.devices WHERE device_name = 'deleted';
+                        """)
+                    others[2].change { $0.state.phase = .ready }
+                }
+            }
+            let answer = try await api.admin("POST", "/admin/devices/reconnect")
+            let results = (answer["data", "results"] as? [[String: Any]]) ?? []
+            let byName = Dictionary(results.map { ($0["device_name"] as? String ?? "", $0["status"] as? String ?? "") })
+            { $1 }
+            #expect(
+                byName == [
+                    "first": "reconnected", "came back": "already_connected", "deleted": "skipped", "held": "skipped",
+                ])
+            #expect(sessions.map(\.now.reconnects) == [0, 0, 0, 1])
+        }
+    }
+
     @Test("deleting a device kills its token and its session, and says so the second time")
     func deleteDevice() async throws {
         try await GatewayFixture.run { api in

@@ -95,6 +95,16 @@ struct SendQueueAPITests {
             #expect(session.now.queued.count == 1)
             let other = try await Self.send(api, device, #"{"text":"b"}"#, key: "k")
             #expect(other.status == 409 && other.message == "idempotency key reused")
+            // Its time passes and nobody runs the device: the request is told what the message is told of.
+            try await api.script("UPDATE sb.retry_buffer SET send_by = now() - interval '5 minutes'")
+            let fate = try await api.device(device, "GET", "/messages/3EB0A1B2C3D4E5F60718")
+            #expect(fate["data", "failure", "error_code"] as? String == "send_expired", "\(fate.text)")
+            for _ in 0..<2 {
+                let failed = try await Self.send(api, device, #"{"text":"a"}"#, key: "k")
+                #expect(failed.errorCode == "send_expired" && failed.status >= 500, "\(failed.text)")
+                #expect(failed.headers["idempotent-replayed"] == "true")
+            }
+            #expect(session.now.queued.count == 1)
         }
     }
 

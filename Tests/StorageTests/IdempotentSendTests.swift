@@ -128,6 +128,50 @@ struct IdempotentSendTests {
         }
     }
 
+    @Test("a logout keeps why sends failed, also those that nobody had loaded, and nothing of what they said")
+    func loggedOut() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let scope = DeviceScope(tenantID: fixture.tenant.id, did: lease.did)
+            let sends = SendRepository(fixture.storage.database)
+            let keys = IdempotencyRepository(fixture.storage.database)
+            for (id, key) in [("A", "a"), ("B", "b"), ("C", "c")] { try await begin(fixture, lease, id, key: key) }
+            // One was refused before, one the session knows of, and one it had not read.
+            func failure(_ id: String, _ fate: SendFate) -> (inout ChangeSet) -> Void {
+                { set in
+                    let name = MessageName(chat: Self.chat, messageID: id)
+                    set.settledSends = [name]
+                    set.failedSends = [FailedSend(name: name, fate: fate)]
+                    set.messageUpdates = [
+                        MessageUpdate(chat: Self.chat, messageID: id, fromMe: true, status: .failed)
+                    ]
+                }
+            }
+            try await fixture.submit(ChangeSet(lease, failure("A", .failed(reason: .rejected, code: 463))))
+            try await fixture.submit(
+                ChangeSet(lease) { set in
+                    failure("B", .failed(reason: .loggedOut, code: nil))(&set)
+                    set.credentials = .erase
+                })
+            #expect(try await sends.status(scope, messageID: "A")?.state == .failed(.rejected, code: 463))
+            for id in ["B", "C"] {
+                #expect(try await sends.status(scope, messageID: id)?.state == .failed(.loggedOut, code: nil))
+                #expect(
+                    try await fixture.store.message(did: lease.did, chat: Self.chat, messageID: id)?.status == .failed)
+            }
+            guard case .running(_, _, let unread?)? = try await keys.state(scope, key: "c") else {
+                Issue.record("the key is gone")
+                return
+            }
+            #expect(unread.fate == .failed(reason: .loggedOut, code: nil))
+            #expect(try await fixture.store.unsettledSends(did: lease.did, limit: 10).isEmpty)
+            let kept: Int? = try await fixture.storage.scalar(
+                "SELECT count(*) FROM sb.retry_buffer WHERE plaintext <> ''")
+            #expect(kept == 0)
+            #expect(try await fixture.store.retry(did: lease.did, chats: [Self.chat], messageID: "A") == nil)
+        }
+    }
+
     @Test("an own message that failed and is sent again under its id is pending again, and can succeed")
     func sentAgain() async throws {
         try await CommitFixture.run { fixture in

@@ -232,6 +232,32 @@ struct SupervisorTests {
         }
     }
 
+    @Test("a hold that is lifted while the session of its device starts is told to that session")
+    func liftedWhileStarting() async throws {
+        try await run(devices: 1) { bench, dids in
+            _ = try await eventually("the session", within: .seconds(60)) { bench.supervisor.running(did: dids[0]) }
+            await bench.supervisor.stop(did: dids[0])
+            let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+            bench.factory.startGate.withLockedValue { $0 = gate }
+            try await bench.fixture.script(
+                """
+                UPDATE sb.devices SET desired = 'held', held_reason = 'temporarily_banned',
+                  held_until = now() + interval '1 hour' WHERE did = \(dids[0])
+                """)
+            // Somebody asks for the held device, and the ban ends before its session has started.
+            async let asked = bench.supervisor.session(did: dids[0])
+            _ = try await eventually("the start", within: .seconds(60)) { bench.factory.made == 2 ? true : nil }
+            try await bench.fixture.script("UPDATE sb.devices SET held_until = now() - interval '1 second'")
+            _ = try await eventually("the end of the hold", within: .seconds(60)) {
+                try await bench.scalar("SELECT count(*) FROM sb.devices WHERE desired = 'run'") == 1 ? true : nil
+            }
+            opener.finish()
+            _ = try await asked
+            let session = try #require(bench.factory.sessions[dids[0]])
+            _ = try await eventually("it is told", within: .seconds(60)) { session.now.resumes == 1 ? true : nil }
+        }
+    }
+
     @Test("leases that cannot be renewed because the database hangs close their sessions all the same")
     func hungDatabase() async throws {
         try await run(devices: 1, selfFence: 2) { bench, dids in
@@ -337,6 +363,8 @@ private final class FakeFactory: SessionFactory {
 
     private let state = NIOLockedValueBox(State())
     private let isLoggedIn: Bool
+    /// Where sessions that are made from now on wait in their start.
+    let startGate = NIOLockedValueBox<AsyncStream<Void>?>(nil)
 
     init(isLoggedIn: Bool) { self.isLoggedIn = isLoggedIn }
 
@@ -359,6 +387,7 @@ private final class FakeFactory: SessionFactory {
     func makeSession(_ lease: DeviceLease) async throws -> any DeviceClient {
         let session = FakeDeviceClient.ready(jid: "\(lease.did):1@s.whatsapp.net")
         if !isLoggedIn { session.change { $0.state.phase = .connecting } }
+        if let gate = startGate.withLockedValue({ $0 }) { session.change { $0.startGate = gate } }
         state.withLockedValue { state in
             state.sessions[lease.did] = session
             state.all.append(session)

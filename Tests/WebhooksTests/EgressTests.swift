@@ -53,19 +53,19 @@ struct EgressTests {
             ["93.184.216.34"], ["93.184.216.34", "10.0.0.1"], ["::1", "93.184.216.34"], [],
         ])
         let proxies = ProxyEgress(EgressGuard(), resolver: resolver)
-        #expect(try await proxies.address(ofHost: "Proxy.Example.", port: 1080) == "93.184.216.34")
+        #expect(try await proxies.addresses(ofHost: "Proxy.Example.", port: 1080) == ["93.184.216.34"])
         for refusal in [EgressGuard.Refusal.privateAddress, .privateAddress, .unresolvable] {
-            await #expect(throws: refusal) { try await proxies.address(ofHost: "proxy.example", port: 3128) }
+            await #expect(throws: refusal) { try await proxies.addresses(ofHost: "proxy.example", port: 3128) }
         }
         #expect(resolver.asked.withLock { $0 } == 4)
         for (host, port, refusal) in [
             ("127.0.0.1", 8080, EgressGuard.Refusal.privateAddress), ("localhost", 8080, .privateAddress),
             ("0x7f.1", 8080, .privateAddress), ("proxy.example", 25, .malformed), ("pro xy", 8080, .malformed),
         ] {
-            await #expect(throws: refusal) { try await proxies.address(ofHost: host, port: port) }
+            await #expect(throws: refusal) { try await proxies.addresses(ofHost: host, port: port) }
         }
         #expect(resolver.asked.withLock { $0 } == 4)
-        #expect(try await proxies.address(ofHost: "93.184.216.34", port: 443) == "93.184.216.34")
+        #expect(try await proxies.addresses(ofHost: "93.184.216.34", port: 443) == ["93.184.216.34"])
     }
 
     @Test("a name that turns from public to private is refused, also where a connection to it was kept")

@@ -136,6 +136,9 @@ extension DeviceSession {
             try adopt(stored)
         }
         guard let own, credentials?.isPaired == true else { throw SessionError.notPaired }
+        // What waits to be sent fails with the device, also where it was not loaded yet, however much it is.
+        let isReady = if case .open(_, .ready) = link { true } else { false }
+        if !isReady || hasMoreUnsettled { try await resumeUnsettledSends(limit: .max) }
         if case .open(let connection, .ready) = link {
             setPresence(isAvailable: false)
             link = .open(connection, .unlinking)
@@ -144,9 +147,6 @@ extension DeviceSession {
                     PairingStanzas.removeCompanion(id: $0, jid: own.pn)
                 }
             } catch { logger.warning("unlink request failed; erasing anyway", metadata: ["error": "\(error)"]) }
-        } else {
-            // What waits to be sent fails with the device, also where nothing was loaded yet.
-            try await resumeUnsettledSends()
         }
         // The server closes the stream as it answers, which may have ended the session already.
         if case .stopped(.unlinked) = link {} else { end(.unlinked) }

@@ -126,32 +126,34 @@ extension DeviceSession {
             if job.isDue(at: now) { await publishSignedPreKey() }
             return
         }
-        guard let current = credentials, let identity = keys?.identity.keyPair,
-            now.seconds - current.signedPreKey.createdAt.seconds >= Self.rotationSeconds
+        guard var changed = credentials, let identity = keys?.identity.keyPair,
+            now.seconds - changed.signedPreKey.createdAt.seconds >= Self.rotationSeconds
         else { return }
-        let id = current.signedPreKey.id >= 0xFF_FFFE ? 1 : current.signedPreKey.id + 1
+        let id = changed.signedPreKey.id >= 0xFF_FFFE ? 1 : changed.signedPreKey.id + 1
         let fresh = SignedPreKey.generate(id: id, identity: identity, random: AnyRandom(configuration.random))
-        var changed = current
-        changed.previousSignedPreKey = current.signedPreKey
+        changed.previousSignedPreKey = changed.signedPreKey
         changed.signedPreKey = SignedPreKeyRow(fresh, createdAt: now)
-        do {
-            var draft = makeDraft()
-            draft.changes.credentials = .store(changed)
-            credentials = changed
-            keys = try OwnKeys(changed)
-            rotationJob = RecurringJob()
-            try await commit(draft)
-        } catch {
-            return logger.warning("signed prekey rotation failed", metadata: ["error": "\(error)"])
-        }
+        credentials = changed
+        rotationJob = RecurringJob()
         await publishSignedPreKey()
+    }
+
+    /// Makes the newest signed prekey durable, whatever became of an attempt before; only then anything names it.
+    private func storeSignedPreKey() async throws {
+        guard let current = credentials else { throw SessionError.notPaired }
+        var draft = makeDraft()
+        draft.changes.credentials = .store(current)
+        try await commit(draft)
+        guard credentials?.signedPreKey == current.signedPreKey else { throw SessionError.notPaired }
+        do { keys = try OwnKeys(current) } catch { throw SessionError.storageUnavailable }
     }
 
     /// Tells the server the newest signed prekey. A bad key (406) and faults of the server are tried again later; any other
     /// answer means that the two disagree, which the digest shows.
     private func publishSignedPreKey() async {
-        guard let own = keys?.publicKeys else { return }
         do {
+            try await storeSignedPreKey()
+            guard let own = keys?.publicKeys else { return }
             _ = try await query {
                 PreKeyStanzas.rotate(
                     id: $0, keyID: own.signedPreKeyID, own.signedPreKey, signature: own.signedPreKeySignature)

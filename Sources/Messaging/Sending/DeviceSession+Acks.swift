@@ -185,9 +185,10 @@ extension DeviceSession {
 
     /// Intents that an earlier process left without a result: encrypted anew under the same id while their time lasts, else
     /// failed (14-storage, section 6).
-    /// Loads so many at a time as may be queued; the rest follows when these are settled.
-    func resumeUnsettledSends() async throws {
-        let limit = configuration.maximumQueuedSends
+    ///
+    /// - Parameter limit: So many are loaded, by default as many as may be queued; the rest follows when these are settled.
+    func resumeUnsettledSends(limit: Int? = nil) async throws {
+        let limit = limit ?? configuration.maximumQueuedSends
         // What is settled meanwhile may still be among the rows.
         let known = Set(pendingSends.keys)
         let rows = try await load { try await store.unsettledSends(did: did, limit: limit) }

@@ -51,7 +51,7 @@ extension DeviceSession {
             hold(reason, until: nil, in: &changes)
             changes.events.append(.streamReplaced(own: ownNumber, at: now))
         case .banned(let code, let until):
-            hold(reason, until: until, in: &changes)
+            hold(reason, until: until.map { max($0, now.adding(seconds: Self.shortestBan)) }, in: &changes)
             changes.events.append(.temporaryBan(own: ownNumber, code: code, until: until, at: now))
         case .clientOutdated:
             hold(reason, until: nil, in: &changes)
@@ -63,6 +63,9 @@ extension DeviceSession {
         case .leaseLost, .storage: break
         }
     }
+
+    /// Seconds without an attempt after a ban, however soon it is said to be over: the next would follow at once.
+    private static let shortestBan: Int64 = 300
 
     private func hold(_ reason: SessionEnd, until: Timestamp?, in changes: inout ChangeSet) {
         changes.device.status = .disconnected

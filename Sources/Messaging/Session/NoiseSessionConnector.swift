@@ -4,18 +4,18 @@ import Transport
 
 /// Opens sessions' connections over Noise sockets to the chat server.
 package struct NoiseSessionConnector: SessionConnector {
-    /// Says at which address a device's own proxy is to be dialed. Throws when it may not be, or has none.
-    package typealias ProxyAddress = @Sendable (_ host: String, _ port: Int) async throws -> String
+    /// Says at which addresses a device's own proxy may be dialed. Throws when it may not be, or has none.
+    package typealias ProxyAddresses = @Sendable (_ host: String, _ port: Int) async throws -> [String]
 
     private let configuration: ConnectionConfiguration
-    private let proxyAddress: ProxyAddress?
+    private let proxyAddresses: ProxyAddresses?
 
     /// - Parameters:
     ///   - configuration: what all devices share; its proxy is used by devices that have none of their own.
-    ///   - proxyAddress: asked at each attempt through a device's own proxy (11-webhooks, section 7); nil dials any.
-    package init(configuration: ConnectionConfiguration, proxyAddress: ProxyAddress? = nil) {
+    ///   - proxyAddresses: asked at each attempt through a device's own proxy (11-webhooks, section 7); nil dials any.
+    package init(configuration: ConnectionConfiguration, proxyAddresses: ProxyAddresses? = nil) {
         self.configuration = configuration
-        self.proxyAddress = proxyAddress
+        self.proxyAddresses = proxyAddresses
     }
 
     package func connect(
@@ -28,15 +28,15 @@ package struct NoiseSessionConnector: SessionConnector {
             return eventLoop.makeFailedFuture(ConnectFailure.proxy("\(error)"))
         }
         configuration.proxy = proxy
-        guard let proxyAddress else { return dial(configuration, request, on: eventLoop, handler) }
+        guard let proxyAddresses else { return dial(configuration, request, on: eventLoop, handler) }
         let through = configuration
         return eventLoop.makeFutureWithTask {
-            do { return try await proxyAddress(proxy.host, proxy.port) } catch {
+            do { return try await proxyAddresses(proxy.host, proxy.port) } catch {
                 throw ConnectFailure.proxy("\(error)")
             }
-        }.flatMap { address in
+        }.flatMap { addresses in
             var configuration = through
-            configuration.proxy?.address = address
+            configuration.proxy?.addresses = addresses
             return dial(configuration, request, on: eventLoop, handler)
         }
     }

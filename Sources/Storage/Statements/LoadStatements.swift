@@ -119,7 +119,8 @@ enum LoadStatements {
         "load.retry",
         """
         SELECT chat, message_id, format, plaintext, send_by, inserted_at, NULL::text AS idempotency_key
-        FROM sb.retry_buffer WHERE did = $1 AND chat = ANY ($2) AND message_id = $3 ORDER BY array_position($2, chat) LIMIT 1
+        FROM sb.retry_buffer WHERE did = $1 AND chat = ANY ($2) AND message_id = $3 AND plaintext <> ''
+        ORDER BY array_position($2, chat) LIMIT 1
         """)
 
     static let unsettledSends = Statement(

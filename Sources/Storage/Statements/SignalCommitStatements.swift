@@ -35,12 +35,39 @@ enum SignalCommitStatements {
         WHERE c.did = u.did
         """)
 
-    /// Logged out: credentials and all that Signal and the session kept (02-pairing-login, section 18.3).
-    static let erase: [Statement] = [
+    /// Logged out: credentials and all that Signal and the session kept (02-pairing-login, section 18.3). Of own sends the
+    /// reason of their failure stays, without what they said.
+    static let erase: [Statement] =
+        [
+            Statement(
+                "commit.erase_fail_messages",
+                """
+                UPDATE sb.messages m SET status = 9 FROM sb.retry_buffer r
+                WHERE r.did = $1 AND r.send_by IS NOT NULL AND m.did = r.did AND m.message_id = r.message_id
+                  AND m.chat = r.chat AND m.from_me AND m.status = 0
+                """),
+            Statement(
+                "commit.erase_fail_keys",
+                """
+                UPDATE sb.idempotency_keys i SET failure = 'loggedOut' FROM sb.retry_buffer r
+                WHERE r.did = $1 AND r.send_by IS NOT NULL AND i.did = r.did AND i.message_id = r.message_id
+                  AND i.chat = r.chat AND i.state = 'running'
+                """),
+            Statement(
+                "commit.erase_fail_sends",
+                """
+                UPDATE sb.retry_buffer SET send_by = NULL, failure = 'loggedOut', failure_code = NULL
+                WHERE did = $1 AND send_by IS NOT NULL
+                """),
+            Statement("commit.erase_sends", "DELETE FROM sb.retry_buffer WHERE did = $1 AND failure IS NULL"),
+            Statement("commit.erase_plaintexts", "UPDATE sb.retry_buffer SET plaintext = '' WHERE did = $1"),
+        ] + erasedTables.map { Statement("commit.erase_\($0)", "DELETE FROM sb.\($0) WHERE did = $1") }
+
+    private static let erasedTables = [
         "wa_credentials", "signal_identities", "signal_sessions", "signal_session_archive", "signal_sender_keys",
         "signal_sender_key_shared", "signal_prekeys", "app_state_keys", "app_state_versions", "lid_map", "user_devices",
-        "privacy_tokens", "message_secrets", "inbound_buffer", "retry_buffer", "group_cache", "device_jobs",
-    ].map { Statement("commit.erase_\($0)", "DELETE FROM sb.\($0) WHERE did = $1") }
+        "privacy_tokens", "message_secrets", "inbound_buffer", "group_cache", "device_jobs",
+    ]
 
     /// What belongs to a number, removed when `$2` is another number than the device had.
     static let eraseOtherNumber: [Statement] = [

@@ -157,6 +157,9 @@ package struct DeviceService: Sendable {
         try await devices.overviews(filter)
     }
 
+    /// One of them; nil when it is not there.
+    package func overview(_ id: UUID) async throws -> DeviceOverview? { try await devices.overview(id) }
+
     /// How many devices are logged in, on all nodes.
     package func onlineCount() async throws -> Int { try await devices.onlineCount() }
 

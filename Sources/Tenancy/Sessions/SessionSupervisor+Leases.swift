@@ -151,7 +151,12 @@ extension SessionSupervisor {
             let version = await version().parts.map(Int64.init)
             for did in try await leases.liftHolds(node: configuration.nodeID, version: version) {
                 logger.info("a hold is over", metadata: ["did": "\(did)"])
-                if let session = running(did: did) { Task { await session.resume() } }
+                switch state.withLock({ $0.table.entries[did] }) {
+                case .running(let session, _): Task { await session.resume() }
+                // It may have been made of the row as it was before.
+                case .starting(let task, _): Task { try? await task.value.resume() }
+                case .ending, nil: break
+                }
             }
         } catch {
             logger.debug("holds could not be lifted", metadata: ["error": "\(error)"])

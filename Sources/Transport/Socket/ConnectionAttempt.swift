@@ -58,10 +58,13 @@ final class ConnectionAttempt {
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2048, maximum: 4096)
             )
             .channelOption(.maxMessagesPerRead, value: 2)
-        let host = configuration.proxy.map { $0.address ?? $0.host } ?? url.host
+        let host = configuration.proxy?.host ?? url.host
         let port = configuration.proxy?.port ?? url.port
+        let known = (configuration.proxy?.addresses ?? []).compactMap { try? SocketAddress(ipAddress: $0, port: port) }
         let connected =
-            if let address = try? SocketAddress(ipAddress: host, port: port) {
+            if !known.isEmpty {
+                bootstrap.resolver(KnownAddresses(known, eventLoop: eventLoop)).connect(host: host, port: port)
+            } else if let address = try? SocketAddress(ipAddress: host, port: port) {
                 bootstrap.connect(to: address)
             } else {
                 bootstrap.connect(host: host, port: port)
@@ -119,6 +122,27 @@ final class ConnectionAttempt {
         result.fail(failure)
         channel?.close(promise: nil)
     }
+}
+
+/// Says what a name was found to mean, so that these addresses and no others are tried, one after the other.
+private struct KnownAddresses: Resolver, Sendable {
+    private let addresses: [SocketAddress]
+    private let eventLoop: any EventLoop
+
+    init(_ addresses: [SocketAddress], eventLoop: any EventLoop) {
+        self.addresses = addresses
+        self.eventLoop = eventLoop
+    }
+
+    func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        eventLoop.makeSucceededFuture(addresses.filter { $0.protocol == .inet })
+    }
+
+    func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        eventLoop.makeSucceededFuture(addresses.filter { $0.protocol == .inet6 })
+    }
+
+    func cancelQueries() {}
 }
 
 /// What ``NoiseConnectionHandler`` needs on the way to the open connection.

@@ -19,8 +19,8 @@ package struct ProxyConfiguration: Sendable, Hashable {
     package var scheme: Scheme
     package var host: String
     package var port: Int
-    /// The address that `host` was found to have and that is to be dialed, as text; nil looks `host` up.
-    package var address: String?
+    /// The addresses that `host` was found to have and that alone may be dialed, as text; none looks `host` up.
+    package var addresses: [String] = []
     package var username: String?
     package var password: String?
 

@@ -77,7 +77,7 @@ struct Node {
             connector: AdmittingConnector(
                 NoiseSessionConnector(
                     configuration: try connection(configuration.whatsApp),
-                    proxyAddress: configuration.api.allowsPrivateProxies ? nil : proxyAddress(egress))),
+                    proxyAddresses: configuration.api.allowsPrivateProxies ? nil : proxyAddresses(egress))),
             version: { await host.current() }, host: host, group: group,
             deviceName: configuration.whatsApp.deviceName,
             productVersion: Self.productVersion(configuration.whatsApp),
@@ -278,9 +278,9 @@ extension Node {
     }
 
     /// What says where devices' own proxies are dialed.
-    static func proxyAddress(_ egress: EgressGuard) -> NoiseSessionConnector.ProxyAddress {
+    static func proxyAddresses(_ egress: EgressGuard) -> NoiseSessionConnector.ProxyAddresses {
         let proxies = ProxyEgress(egress)
-        return { host, port in try await proxies.address(ofHost: host, port: port) }
+        return { host, port in try await proxies.addresses(ofHost: host, port: port) }
     }
 
     static func connection(_ settings: WhatsAppSettings) throws -> ConnectionConfiguration {

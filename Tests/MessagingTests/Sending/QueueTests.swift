@@ -302,6 +302,29 @@ struct QueueTests {
         #expect(erasing.idempotency.count == 2 && erasing.messageUpdates.count == 2)
     }
 
+    @Test("logging a connected device out fails all that waits, also what was not loaded yet")
+    func loggedOutWithMore() async throws {
+        let bench = try await offline { $0.maximumQueuedSends = 2 }
+        let chat = try #require(bench.device.retries.keys.first?.chat)
+        let sendBy = bench.clock.now().adding(seconds: 600)
+        bench.store.edit(1) { device in
+            for id in ["W1", "W2", "W3", "W4", "W5"] {
+                let name = MessageName(chat: chat, messageID: id)
+                let plaintext = device.retries.values.first?.plaintext ?? []
+                device.retries[name] = RetryRow(
+                    chat: chat, messageID: id, plaintext: plaintext, sendBy: sendBy, insertedAt: sendBy)
+            }
+        }
+        bench.server.world.refusesConnections = false
+        bench.server.world.acknowledgesMessages = false
+        await bench.session.end(.replaced)
+        try await bench.session.reconnect()
+        try await bench.until("two are sent") { messageIDs(bench).count == 2 }
+        try await bench.session.logout()
+        try await bench.until("all are failed") { bench.events("message.failed").count == 5 }
+        #expect(bench.device.credentials == nil && messageIDs(bench).count == 2)
+    }
+
     @Test("a session that may no longer trust its lease writes to no socket, dials none and commits nothing")
     func leaseLost() async throws {
         let holds = Holds()

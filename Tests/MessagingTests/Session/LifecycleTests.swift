@@ -70,6 +70,22 @@ struct LifecycleTests {
         #expect(bench.session.state.end == nil)
     }
 
+    @Test("a ban that is over at once is held for some minutes all the same")
+    func shortBan() async throws {
+        let bench = Bench()
+        bench.pair()
+        bench.server.world.greeting = { _ in [Stanza("failure", ["reason": "402", "code": "101", "expire": "1"])] }
+        let began = bench.clock.now().seconds
+        try await bench.session.start()
+        guard case .banned(101, let until?) = try await end(of: bench) else {
+            Issue.record("not banned")
+            return
+        }
+        #expect(until.seconds <= began + 2)
+        let held = try #require(bench.device.row.heldUntil ?? nil)
+        #expect(held.seconds >= began + 300)
+    }
+
     @Test("a ban whose end is no time to come holds the device until somebody asks")
     func banWithoutEnd() async throws {
         let bench = Bench()

@@ -22,7 +22,7 @@ struct ProxyGuardTests {
     func asked() async throws {
         let asked = NIOLockedValueBox<[String]>([])
         let connector = NoiseSessionConnector(configuration: ConnectionConfiguration(url: "ws://127.0.0.1:1/")) {
-            host, port in
+            (host, port) -> [String] in
             asked.withLockedValue { $0.append("\(host):\(port)") }
             throw Refused()
         }

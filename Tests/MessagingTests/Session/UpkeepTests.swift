@@ -60,6 +60,33 @@ struct UpkeepTests {
                 == 1)
     }
 
+    @Test("a new signed prekey is shown to nobody before it is stored, also where the store was away")
+    func unstoredRotation() async throws {
+        let bench = try await ready()
+        bench.clock.advance(31 * 86_400)
+        await bench.session.checkDigest()
+        bench.server.clearLog()
+        let old = try #require(bench.device.credentials?.signedPreKey.id)
+        try await bench.holdCommits()
+        let jobs = Task { await bench.session.runUpkeepJobs(number: bench.session.linkNumber) }
+        try await bench.untilCommitWaits()
+        try await bench.tellStoreAway()
+        await jobs.value
+        #expect(bench.device.credentials?.signedPreKey.id == old && count("rotate", bench) == 0)
+        try await bench.releaseCommits()
+        try await bench.until("the connection that was given up is back") { bench.session.state.phase == .ready }
+        // Whatever is uploaded meanwhile names a key that is stored.
+        try await bench.session.uploadPreKeys(3)
+        bench.clock.advance(61)
+        await bench.session.runUpkeepJobs(number: bench.session.linkNumber)
+        try await bench.until("the new key is published") { count("rotate", bench) == 1 }
+        #expect(bench.device.credentials?.signedPreKey.id == old + 1)
+        let uploaded = bench.server.sent.compactMap { stanza in
+            stanza.child("skey")?.child("id")?.bytesContent.map { $0.reduce(0) { $0 << 8 | UInt32($1) } }
+        }
+        #expect(uploaded.allSatisfy { $0 == old })
+    }
+
     @Test("pauses of what fails grow from a minute to six hours, and a success ends them")
     func pauses() {
         var job = RecurringJob()

@@ -52,7 +52,7 @@ struct ProxyTests {
         try await server.stop()
     }
 
-    @Test("the address that was found for the proxy is dialed, not its name")
+    @Test("the addresses that were found for the proxy are dialed one after the other, not its name")
     func checkedAddress() async throws {
         let server = try await FakeChatServer(group: group)
         for kind in [FakeProxy.Kind.http(credentials: nil), .socks(credentials: nil)] {
@@ -61,7 +61,7 @@ struct ProxyTests {
             var configuration = server.configuration()
             // Nobody resolves that name.
             configuration.proxy = ProxyConfiguration(scheme: scheme, host: "proxy.invalid", port: proxy.port)
-            configuration.proxy?.address = "127.0.0.1"
+            configuration.proxy?.addresses = ["127.0.0.2", "127.0.0.1"]
             try await exchange(server, configuration)
             #expect(proxy.targets == ["127.0.0.1:\(server.port)"])
             try await proxy.stop()

@@ -52,8 +52,13 @@ extension RouteCatalogue {
         }
     }
 
+    /// The sweep may be long, and the device connected, held or deleted since it began: its row is read again.
     private func reconnectOne(_ device: DeviceRecord, _ call: Call) async -> Reconnection {
         do {
+            guard let current = try await dependencies.devices.overview(device.deviceID) else {
+                return Reconnection(device, "skipped", APIError(TenancyError.deviceNotFound).message)
+            }
+            if let line = settled(current) { return line }
             try await dependencies.gate.sessionToConnect(DeviceScope(tenantID: device.tenantID, did: device.did))
                 .reconnect()
             return Reconnection(device, "reconnected")

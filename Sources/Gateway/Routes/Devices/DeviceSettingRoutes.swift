@@ -103,7 +103,7 @@ extension RouteCatalogue {
         let proxy = try ProxyURL.parse(text)
         if api.allowsPrivateProxies { return }
         do {
-            _ = try await ProxyEgress(dependencies.egress).address(ofHost: proxy.host, port: proxy.port)
+            _ = try await ProxyEgress(dependencies.egress).addresses(ofHost: proxy.host, port: proxy.port)
         } catch let refusal as EgressGuard.Refusal {
             throw switch refusal {
             case .malformed, .scheme: ProxyURL.malformed

@@ -58,9 +58,18 @@ extension RouteCatalogue {
             guard hash == call.fingerprint else { throw APIError.idempotencyKeyReused }
             // The process of the first request died; its message went on and this request has the same answer.
             guard let send else { throw Self.inProgress }
-            guard let fate = send.fate else {
-                if let answer = try await stillQueued(send, scope, chat: chat) { return answer }
-                throw Self.inProgress
+            let fate: SendFate
+            if let known = send.fate {
+                fate = known
+            } else {
+                // Nobody runs the device: it is what its row says, as to who asks for the message.
+                let status = try await SendRepository(dependencies.database).status(scope, messageID: send.messageID)
+                switch status?.state {
+                case .queued(let until) where dependencies.sendQueue.isEnabled:
+                    return Self.queued(messageID: send.messageID, chat: chat, until: until)
+                case .failed(let reason, let code): fate = .failed(reason: reason, code: code)
+                default: throw Self.inProgress
+                }
             }
             let answer = idempotency.answer(fate.result(messageID: send.messageID, chat: send.chat))
             try await keys.finish(scope, key: key, answer: answer)

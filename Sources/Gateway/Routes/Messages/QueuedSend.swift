@@ -30,16 +30,8 @@ extension RouteCatalogue {
         return Self.sent(try outcome.get(), chat: message.chat, okText: okText)
     }
 
-    /// The answer to a repeated request whose message waits in the queue.
-    func stillQueued(_ send: IdempotentSend, _ scope: DeviceScope, chat: String) async throws -> Answer? {
-        guard dependencies.sendQueue.isEnabled else { return nil }
-        let status = try await SendRepository(dependencies.database).status(scope, messageID: send.messageID)
-        guard case .queued(let until)? = status?.state else { return nil }
-        return Self.queued(messageID: send.messageID, chat: chat, until: until)
-    }
-
     /// 202. `chat` is the address as the caller knows it.
-    private static func queued(messageID: String, chat: String, until: Timestamp) -> Answer {
+    static func queued(messageID: String, chat: String, until: Timestamp) -> Answer {
         Answer(
             status: 202,
             content: .envelope(message: "Message queued") { writer in
