@@ -110,7 +110,84 @@ struct ScenarioTests {
         }
     }
 
+    @Test("who shows no read receipts tells their own devices alone what was read and played")
+    func hiddenReceipts() async throws {
+        try await withDev { dev in
+            let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
+            let privacy = try await dev.sandbox.put("/accounts/\(ada.phone)/privacy", ["readreceipts": "none"])
+            #expect(privacy.status == 200, "\(privacy.text)")
+            try await ada.linkByQR()
+            let carol = try await dev.sandbox.post("/accounts", ["phone": "12025550102", "push_name": "Carol"])
+            #expect(carol.status < 300, "\(carol.text)")
+            let sent = try await dev.sandbox.post("/accounts/12025550102/send", ["to": ada.phone, "text": "a secret"])
+            #expect(sent.status == 200, "\(sent.text)")
+            let id = try await eventually("the message in the store") {
+                let stored = try await ada.device.get("/chats/12025550102/messages")
+                return stored.json["data"]["messages"].array.first?["message_id"].string
+            }
+            for (isPlayed, type) in [(false, "read-self"), (true, "played-self")] {
+                let read = try await ada.device.post(
+                    "/messages/\(id)/read",
+                    ["chat_jid": "12025550102", "sender_jid": "12025550102", "played": isPlayed])
+                #expect(read.status == 200, "\(read.text)")
+                let routed = try await eventually("the receipt \(type)") {
+                    let receipts = try await dev.sandbox.get("/events?types=receipt.routed")
+                    return receipts.json.array.first {
+                        $0["data"]["id"].string == id && $0["data"]["type"].string == type
+                    }
+                }
+                #expect(routed["data"]["targets"].array.isEmpty)
+            }
+            let messages = try await dev.sandbox.get("/accounts/12025550102/messages?direction=out")
+            #expect(messages.json.array.first?["status"].string == "delivered", "\(messages.text)")
+            let violations = try await dev.sandbox.get("/violations")
+            #expect(violations.json.array.isEmpty, "\(violations.text)")
+        }
+    }
+
+    @Test("one-time keys that hundreds of strangers use up are refilled before they run out")
+    func refill() async throws {
+        try await withDev { dev in
+            let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
+            try await ada.linkByQR()
+            let config = try await dev.sandbox.patch("/config", ["prekey_notice_interval": 0])
+            #expect(config.status == 200, "\(config.text)")
+            let before = try await eventually("the first upload") {
+                try await Self.keys(of: ada).flatMap { $0 > 0 ? $0 : nil }
+            }
+            let strangers = try await dev.sandbox.post("/accounts", ["count": before, "prefix": "120266"])
+            let phones = strangers.json.array.compactMap { $0["phone"].string }
+            #expect(phones.count == before, "\(strangers.status)")
+            // Each of them takes one key, until a few are left.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (index, phone) in phones.dropLast(4).enumerated() {
+                    if index >= 8 { try await group.next() }
+                    group.addTask {
+                        let sent = try await dev.sandbox.post(
+                            "/accounts/\(phone)/send", ["to": ada.phone, "text": "hello"])
+                        #expect(sent.status == 200, "\(sent.text)")
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let after = try await eventually("the refill") {
+                try await Self.keys(of: ada).flatMap { $0 >= 50 ? $0 : nil }
+            }
+            #expect(after < before)
+            let uploads = try await dev.sandbox.get("/events?types=prekeys.uploaded")
+            #expect(uploads.json.array.last?["data"]["count"].int == 50, "\(uploads.text)")
+            let violations = try await dev.sandbox.get("/violations")
+            #expect(violations.json.array.isEmpty, "\(violations.text)")
+        }
+    }
+
     // MARK: Moves
+
+    /// One-time keys that the server still has of the device.
+    private static func keys(of customer: Customer) async throws -> Int? {
+        let devices = try await customer.dev.sandbox.get("/accounts/\(customer.phone)/devices")
+        return devices.json.array.first { $0["id"].int ?? $0["device"].int ?? 0 > 0 }?["prekeys"].int
+    }
 
     private static func failNextLogin(of customer: Customer, _ reason: Int) async throws {
         let rule = try await customer.dev.sandbox.post(

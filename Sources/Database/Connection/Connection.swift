@@ -72,6 +72,10 @@ actor Connection: PollTarget {
         let handle = try await BlockingWorkers.run { try LibpqHandle.connect(resolved, configuration) }
         let connection = Connection(handle, configuration, executor)
         await connection.startReading()
+        do { try await configuration.onConnect?(DedicatedConnection(connection)) } catch {
+            await connection.close()
+            throw error
+        }
         return connection
     }
 

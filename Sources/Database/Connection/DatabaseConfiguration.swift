@@ -22,6 +22,8 @@ package struct DatabaseConfiguration: Sendable {
     package var preparedStatements: Bool
     /// Further settings of each session, name and value, for instance `plan_cache_mode`.
     package var sessionSettings: [String: String]
+    /// Asked of each new connection before anybody uses it; what it throws closes the connection.
+    package var onConnect: (@Sendable (DedicatedConnection) async throws -> Void)?
 
     package init(
         uri: String, applicationName: String = "switchboard", searchPath: String = "sb", role: String? = nil,

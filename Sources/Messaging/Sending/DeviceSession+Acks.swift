@@ -65,7 +65,9 @@ extension DeviceSession {
         let failure = SessionError.sendRejected(code: error, messageID: pending.id)
         switch SendAck.reaction(to: error, isGroup: pending.isGroup) {
         case .rebuildGroup where !pending.wasRebuilt: rebuild(pending, failure)
-        case .rebuildGroup, .fail, .failTemporarily: failSend(pending.id, failure)
+        case .failTemporarily:
+            if !putOff(pending) { failSend(pending.id, failure) }
+        case .rebuildGroup, .fail: failSend(pending.id, failure)
         case .failAndForgetGroup:
             record { forgetGroup(pending.to, in: &$0) }
             failSend(pending.id, failure)
@@ -85,6 +87,19 @@ extension DeviceSession {
             let (to, at) = (pending.to, now.seconds)
             Task { await issuePrivacyToken(to: to, at: at) }
         }
+    }
+
+    /// Sends it again under its id after a pause, unless that was tried often enough, its time is over by then, or a later
+    /// message of the chat has gone out, which it must not follow. Later ones wait for it.
+    private func putOff(_ pending: PendingSend) -> Bool {
+        guard let pause = pending.pauseAfterRefusal, newestWritten[pending.chat] ?? 0 <= pending.order else {
+            return false
+        }
+        let time = now.adding(seconds: pause)
+        guard time < pending.sendBy else { return false }
+        pendingSends[pending.id]?.putOff(until: time)
+        startQueue()
+        return true
     }
 
     /// What we believe about the devices of a chat is wrong: the next send asks again.

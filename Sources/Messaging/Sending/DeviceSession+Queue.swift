@@ -135,7 +135,7 @@ extension DeviceSession {
         expireSends()
         var skipped: Set<String> = []
         while case .open(_, .ready) = link {
-            guard let send = oldestQueued(outside: skipped) else {
+            guard let send = oldestQueued(outside: skipped.union(putOffChats())) else {
                 guard mayLoadMore else { return }
                 do {
                     // Else what is settled would be loaded again.
@@ -155,6 +155,14 @@ extension DeviceSession {
                 skipped.formUnion([send.chat, send.shownChat])
             } catch { failSend(send.id, error as? SessionError ?? .recipientUnreachable) }
         }
+    }
+
+    /// Chats whose oldest message was put off, and wait with it; the timer comes back for the first of them.
+    private func putOffChats() -> Set<String> {
+        let waiting = pendingSends.values.filter { $0.isResumed && $0.notBefore ?? now > now }
+        guard let next = waiting.compactMap(\.notBefore).min() else { return [] }
+        schedule(.queue, milliseconds: (next.microseconds - now.microseconds) / 1000 + 1) { $0.startQueue() }
+        return Set(waiting.flatMap { [$0.chat, $0.shownChat] })
     }
 
     private var mayLoadMore: Bool { hasMoreUnsettled && pendingSends.count <= configuration.maximumQueuedSends / 2 }

@@ -35,6 +35,9 @@ struct PendingSend: Sendable {
     var isQueued = false
     /// Queued, or left by an earlier process, and not built yet.
     var isResumed = false
+    /// How often the server could not take it just then, and when it may be built again after that.
+    var refusals = 0
+    var notBefore: Timestamp?
     /// Left by an earlier process, which may have written it.
     var mayHaveLeft = false
     /// Key of the request it came from, in an earlier process: its fate is stored for who asks again.
@@ -49,6 +52,18 @@ struct PendingSend: Sendable {
     mutating func requeue() {
         (stanza, ticket, marks, phash) = (nil, .none, [], nil)
         isResumed = true
+    }
+
+    /// Seconds to the next attempt after the server could not take it; nil once that was tried often enough.
+    var pauseAfterRefusal: Int64? { Self.pauses.indices.contains(refusals) ? Self.pauses[refusals] : nil }
+    private static let pauses: [Int64] = [3, 10, 25]
+
+    /// Goes back into the queue until `time`: the server did not take it.
+    mutating func putOff(until time: Timestamp) {
+        requeue()
+        writtenAt = nil
+        refusals += 1
+        notBefore = time
     }
 
     /// What it failed with when its time passed.

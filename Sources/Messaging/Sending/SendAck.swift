@@ -31,7 +31,8 @@ package struct SendAck: Sendable, Equatable {
         case fail
         /// The group's addressing mode was stale: rebuild once under the same id.
         case rebuildGroup
-        /// The caller may try again later; nothing is repeated here.
+        /// The server cannot take it now: repeated after a pause, where nothing later of the chat has been sent; else the caller
+        /// may try again later.
         case failTemporarily
         /// Failed, and what we know of the recipient's devices is wrong.
         case failAndForgetDevices

@@ -18,6 +18,8 @@ package protocol DeviceClient: AnyObject, Sendable {
     func isIdle() async -> Bool
     /// Connects again what stopped for a reason that has passed, as the device row says: a ban, a version that was refused.
     func resume() async
+    /// The store was replaced by one that may lack the last commits: writes all that is in memory again before the next send.
+    func storeLostCommits() async
     /// Connects again at once, also out of a waiting or stopped state; returns when ready (20 s).
     func reconnect() async throws
     /// Unlinks at the server (30 s), then erases credentials even if that failed; state becomes logged out.
@@ -57,6 +59,7 @@ extension DeviceClient {
     package func abandon() async { await stop() }
     package func isIdle() async -> Bool { true }
     package func resume() async {}
+    package func storeLostCommits() async {}
 
     package func queueText(_ message: TextMessage, lifetime: Int64) async throws -> QueuedSend {
         let sent = try await sendText(message)

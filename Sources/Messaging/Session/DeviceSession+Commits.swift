@@ -164,6 +164,9 @@ extension DeviceSession {
         if let id = frame.messageID {
             guard pendingSends[id] != nil, case .open(_, .ready) = link, mayWrite() else { return }
             pendingSends[id]?.writtenAt = instant
+            if let send = pendingSends[id] {
+                newestWritten[send.chat] = max(newestWritten[send.chat] ?? 0, send.order)
+            }
             watchAcks(within: configuration.timeouts.ack)
         }
         transmit(frame.stanza)

@@ -65,7 +65,7 @@ extension DeviceSession {
     }
 
     /// Seconds without an attempt after a ban, however soon it is said to be over: the next would follow at once.
-    private static let shortestBan: Int64 = 300
+    private static let shortestBan: Int64 = 20
 
     private func hold(_ reason: SessionEnd, until: Timestamp?, in changes: inout ChangeSet) {
         changes.device.status = .disconnected

@@ -118,6 +118,8 @@ package actor DeviceSession: DeviceClient {
     var newestIntent = Timestamp(microseconds: 0)
     var waitingSends = 0
     var isBuildingQueue = false
+    /// Order of the newest message of a chat that went out.
+    var newestWritten = RecentCache<String, UInt64>(capacity: 256)
     /// The store has more unsettled sends than were loaded.
     var hasMoreUnsettled = false
     var chatQueues: [String: [CheckedContinuation<Void, Never>]] = [:]

@@ -34,6 +34,7 @@ package struct SenderKeySlots: Sendable {
         if let row {
             do {
                 record = try SenderKeyRecord(parsing: row.record)
+                if let loss = row.loss { record.recover(from: loss) }
             } catch { isReadable = false }
         }
         slots[name] = Slot(record: record, imageTicket: nil, cleanTicket: nil, lastUse: now)
@@ -192,6 +193,15 @@ package struct SenderKeySlots: Sendable {
             guard let index = slots.index(forKey: name) else { continue }
             let image = slots.values[index].record.cleanImage()
             append(image, of: name, revision: revision(), draft: &draft)
+        }
+    }
+
+    /// As `SessionSlots.rewrite`.
+    package mutating func rewrite(draft: inout SignalDraft, revision: () -> Int64) {
+        for (name, slot) in slots where !slot.record.isEmpty {
+            slots[name]?.record.forgetDurability()
+            slots[name]?.cleanTicket = nil
+            writeImage(of: name, revision: revision(), draft: &draft)
         }
     }
 

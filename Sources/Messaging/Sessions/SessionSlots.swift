@@ -63,6 +63,9 @@ package struct SessionSlots: Sendable {
             if let row = rows[text] {
                 do {
                     record = try SessionRecord(current: row.record, archived: row.archived.map(\.record))
+                    if row.loss != nil || row.archived.contains(where: { $0.loss != nil }) {
+                        record.recover(current: row.loss, archived: row.archived.map(\.loss))
+                    }
                 } catch { corrupt.append(address) }
             }
             let identity = identities[text].flatMap { try? PublicKey(raw: $0) }
@@ -254,6 +257,20 @@ package struct SessionSlots: Sendable {
             leaving.cleanTicket = draft.ticket
             slots[address] = leaving
             append(image, at: address, draft: &draft)
+        }
+    }
+
+    /// Writes everything that is in memory, because the store may hold less of it than it said (16, section 1.8). What is
+    /// encrypted from now on waits for that.
+    package mutating func rewrite(draft: inout SignalDraft) {
+        for (address, slot) in slots where !slot.record.isEmpty || slot.identity != nil {
+            if let identity = slot.identity {
+                draft.changes.identities.append(IdentityRow(address: address.description, identity: identity.raw))
+            }
+            if slot.record.isEmpty { continue }
+            slots[address]?.record.forgetStorage()
+            slots[address]?.cleanTicket = nil
+            writeImage(of: address, draft: &draft)
         }
     }
 

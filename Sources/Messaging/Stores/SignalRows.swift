@@ -1,4 +1,5 @@
 import Cryptography
+import Signal
 
 // Rows of the Signal tables (14-storage, section 3.3). Addresses are canonical texts `user[_domain]:device`
 // (03-signal, section 12.1) and groups are JID texts: a store keeps them and does not interpret them.
@@ -33,10 +34,13 @@ package struct SessionImage: Sendable, Equatable {
 package struct ArchivedSessionState: Sendable, Equatable {
     package var baseKey: [UInt8]
     package var record: [UInt8]
+    /// What the store may have lost since this was written, when it was read.
+    package var loss: SessionRecord.StoredLoss?
 
-    package init(baseKey: [UInt8], record: [UInt8]) {
+    package init(baseKey: [UInt8], record: [UInt8], loss: SessionRecord.StoredLoss? = nil) {
         self.baseKey = baseKey
         self.record = record
+        self.loss = loss
     }
 }
 
@@ -45,11 +49,16 @@ package struct StoredSession: Sendable, Equatable {
     package var rev: Int64
     package var record: [UInt8]
     package var archived: [ArchivedSessionState]
+    /// What the store may have lost since the current state was written.
+    package var loss: SessionRecord.StoredLoss?
 
-    package init(rev: Int64, record: [UInt8], archived: [ArchivedSessionState]) {
+    package init(
+        rev: Int64, record: [UInt8], archived: [ArchivedSessionState], loss: SessionRecord.StoredLoss? = nil
+    ) {
         self.rev = rev
         self.record = record
         self.archived = archived
+        self.loss = loss
     }
 }
 
@@ -71,10 +80,13 @@ package struct SenderKeyImage: Sendable, Equatable {
 package struct StoredSenderKey: Sendable, Equatable {
     package var rev: Int64
     package var record: [UInt8]
+    /// What the store may have lost since it was written.
+    package var loss: SessionRecord.StoredLoss?
 
-    package init(rev: Int64, record: [UInt8]) {
+    package init(rev: Int64, record: [UInt8], loss: SessionRecord.StoredLoss? = nil) {
         self.rev = rev
         self.record = record
+        self.loss = loss
     }
 }
 

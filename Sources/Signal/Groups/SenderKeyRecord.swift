@@ -78,6 +78,15 @@ extension SenderKeyRecord {
     /// Forgets what storage was known to hold: the next send waits for a new image.
     package mutating func forgetDurability() { withNewest { $0.forgetDurability() } }
 
+    /// Makes an own record that was read from a store that lost commits safe to use: its key goes on past what may have been
+    /// used, or is given up for the next one. Others' keys are as good as they were.
+    package mutating func recover(from loss: SessionRecord.StoredLoss) {
+        guard hasOwnKey else { return }
+        if loss == .much { return states = [] }
+        var engine = HMACEngine(.sha256)
+        withNewest { $0.recover(from: loss, &engine) }
+    }
+
     private mutating func withNewest(_ change: (inout ReservedChain) -> Void) {
         guard !states.isEmpty else { return }
         states[0].withReserved(change)

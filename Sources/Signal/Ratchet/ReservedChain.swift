@@ -98,6 +98,20 @@ struct ReservedChain: Sendable {
         forgetDurability()
     }
 
+    /// Goes on `count` positions further, as when the store may have gone back to an earlier end of a block.
+    mutating func skip(_ count: UInt32, _ engine: inout HMACEngine) {
+        parked = parked.advanced(by: min(count, .max - parked.index), &engine)
+        retire()
+    }
+
+    /// Is used up for good, as when the store may have gone back further than anybody can tell.
+    mutating func spend() {
+        (live, parked) = (ChainKey(key: live.key, index: .max), ChainKey(key: live.key, index: .max))
+        forgetDurability()
+    }
+
+    var isSpent: Bool { live.index == .max }
+
     /// Forgets what storage was known to hold: the next ciphertext waits for a new image.
     mutating func forgetDurability() {
         generation &+= 1

@@ -60,6 +60,24 @@ extension SessionRecord {
     /// Forgets what storage was known to hold, as when it may have lost commits: the next send waits for a new image.
     package mutating func forgetDurability() { current?.sender.chain.forgetDurability() }
 
+    /// Whether a store that lost commits may hold an earlier state of a chain than was used (16, section 1.8).
+    package enum StoredLoss: Sendable, Equatable {
+        /// It lost what was committed in the last moments: chains go on this many positions past what it holds.
+        case some
+        /// It is as it was at any time before: no chain in it may send again, until an answer of the peer brings a new one.
+        case much
+    }
+
+    /// Makes what was read from a store that lost commits safe to use. `losses` say so of the current session and of the
+    /// archived ones, newest first; nil is no loss.
+    package mutating func recover(current loss: StoredLoss?, archived losses: [StoredLoss?]) {
+        var engine = HMACEngine(.sha256)
+        current?.sender.chain.recover(from: loss, &engine)
+        for (index, loss) in zip(archived.indices, losses) {
+            archived[index].sender.chain.recover(from: loss, &engine)
+        }
+    }
+
     private func image(clean: Bool) -> SessionRecordImage {
         var stored: [(baseKey: Bytes, record: Bytes)] = []
         var dropped: [Bytes] = []
@@ -76,5 +94,18 @@ extension SessionRecord {
             receipt: SessionImageReceipt(
                 ratchetKey: current?.sender.ratchetKey.publicKey, bound: chain?.parked.index ?? 0,
                 generation: chain?.generation ?? 0, archiveSequence: archiveChanges.sequence))
+    }
+}
+
+extension ReservedChain {
+    /// Two blocks and more: what was extended and lost within the last moments.
+    private static let skippedAfterLoss: UInt32 = 128
+
+    mutating func recover(from loss: SessionRecord.StoredLoss?, _ engine: inout HMACEngine) {
+        switch loss {
+        case .some(.some): skip(Self.skippedAfterLoss, &engine)
+        case .some(.much): spend()
+        case nil: break
+        }
     }
 }

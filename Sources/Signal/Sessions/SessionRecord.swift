@@ -16,7 +16,7 @@ package struct SessionRecord: Sendable {
     package init() {}
 
     /// Whether a message can be encrypted. Callers ask this, not whether a row exists.
-    package var hasCurrent: Bool { current != nil }
+    package var hasCurrent: Bool { current.map { !$0.sender.chain.isSpent } ?? false }
 
     /// Whether anything can be decrypted or encrypted with it.
     package var isEmpty: Bool { current == nil && archived.isEmpty }

@@ -45,9 +45,11 @@ package struct StorageDatabase: Sendable {
 
     /// Waits until the database answers (at most `patience`), migrates as `migrations` says, and opens the pools.
     /// Throws ``OpenError``, `DatabaseError` or `MigrationError`.
+    ///
+    /// - Parameter history: Is told which database each connection leads to, before the connection is used.
     package static func open(
         _ configuration: DatabaseConfiguration, migrations: MigrationMode = .auto, systemPoolSize: Int = 4,
-        patience: Duration = .seconds(30), logger: Logger = Logger(label: "database")
+        patience: Duration = .seconds(30), history: StoreHistory? = nil, logger: Logger = Logger(label: "database")
     ) async throws -> StorageDatabase {
         var login = configuration
         login.role = nil
@@ -67,8 +69,9 @@ package struct StorageDatabase: Sendable {
         if !usable || !secured {
             logger.warning("the database roles are not available: row-level security is off")
         }
-        return StorageDatabase(
-            login: login, systemPoolSize: systemPoolSize, hasRoles: usable && secured, logger: logger)
+        let hasRoles = usable && secured
+        if let history { login = history.watching(login, role: hasRoles ? "sb_system" : nil) }
+        return StorageDatabase(login: login, systemPoolSize: systemPoolSize, hasRoles: hasRoles, logger: logger)
     }
 
     private init(login: DatabaseConfiguration, systemPoolSize: Int, hasRoles: Bool, logger: Logger) {

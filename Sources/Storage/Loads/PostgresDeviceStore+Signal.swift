@@ -15,7 +15,10 @@ extension PostgresDeviceStore {
                 let record = try await record(
                     try row["record"], context: context, did: did, kind: "archive", name: address)
             else { continue }
-            archives[address, default: []].append(ArchivedSessionState(baseKey: try row["base_key"], record: record))
+            archives[address, default: []].append(
+                ArchivedSessionState(
+                    baseKey: try row["base_key"], record: record,
+                    loss: history?.loss(sinceWrite: try row["archived_at"])))
         }
         var sessions: [String: StoredSession] = [:]
         for row in results[0] {
@@ -25,7 +28,9 @@ extension PostgresDeviceStore {
                 let record = try await record(
                     try row["record"], context: context, did: did, kind: "session", name: address)
             else { continue }
-            sessions[address] = StoredSession(rev: try row["rev"], record: record, archived: archives[address] ?? [])
+            sessions[address] = StoredSession(
+                rev: try row["rev"], record: record, archived: archives[address] ?? [],
+                loss: history?.loss(sinceWrite: try row["updated_at"]))
         }
         return sessions
     }
@@ -68,7 +73,10 @@ extension PostgresDeviceStore {
         let context = SealingContext.senderKey(did: did, group: group, sender: sender)
         let record = try await record(
             try row["record"], context: context, did: did, kind: "sender_key", name: "\(group) \(sender)")
-        return try record.map { StoredSenderKey(rev: try row["rev"], record: $0) }
+        return try record.map {
+            StoredSenderKey(
+                rev: try row["rev"], record: $0, loss: history?.loss(sinceWrite: try row["updated_at"]))
+        }
     }
 
     package func senderKeyMarks(did: Int64, group: String) async throws -> [SenderKeyMark] {

@@ -8,14 +8,17 @@ import Metrics
 package struct PostgresDeviceStore: DeviceStore {
     private let database: StorageDatabase
     let envelope: SecretEnvelope
+    let history: StoreHistory?
     private let logger: Logger
     private let quarantined = Counter(label: "switchboard_signal_records_quarantined_total")
 
     package init(
-        _ database: StorageDatabase, envelope: SecretEnvelope, logger: Logger = Logger(label: "storage")
+        _ database: StorageDatabase, envelope: SecretEnvelope, history: StoreHistory? = nil,
+        logger: Logger = Logger(label: "storage")
     ) {
         self.database = database
         self.envelope = envelope
+        self.history = history
         self.logger = logger
     }
 

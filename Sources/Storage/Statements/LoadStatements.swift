@@ -15,12 +15,13 @@ enum LoadStatements {
         """)
 
     static let sessions = Statement(
-        "load.sessions", "SELECT address, rev, record FROM sb.signal_sessions WHERE did = $1 AND address = ANY ($2)")
+        "load.sessions",
+        "SELECT address, rev, record, updated_at FROM sb.signal_sessions WHERE did = $1 AND address = ANY ($2)")
 
     static let archives = Statement(
         "load.archives",
         """
-        SELECT address, base_key, record FROM sb.signal_session_archive WHERE did = $1 AND address = ANY ($2)
+        SELECT address, base_key, record, archived_at FROM sb.signal_session_archive WHERE did = $1 AND address = ANY ($2)
         ORDER BY archived_at DESC, rev DESC
         """)
 
@@ -44,10 +45,11 @@ enum LoadStatements {
 
     static let senderKey = Statement(
         "load.sender_key",
-        "SELECT rev, record FROM sb.signal_sender_keys WHERE did = $1 AND group_id = $2 AND sender = $3")
+        "SELECT rev, record, updated_at FROM sb.signal_sender_keys WHERE did = $1 AND group_id = $2 AND sender = $3")
 
     static let senderKeys = Statement(
-        "load.sender_keys", "SELECT group_id, rev, record FROM sb.signal_sender_keys WHERE did = $1 AND sender = $2")
+        "load.sender_keys",
+        "SELECT group_id, rev, record, updated_at FROM sb.signal_sender_keys WHERE did = $1 AND sender = $2")
 
     static let senderKeyMarks = Statement(
         "load.sender_key_marks",

@@ -217,6 +217,17 @@ package final class SessionSupervisor: SessionDirectory {
 
     private struct EndNotice: Decodable { let end: Int64 }
 
+    /// Has every session write what it holds in memory again, because the store may have lost it.
+    package func storeLostCommits() {
+        for entry in state.withLock({ $0.table.entries }).values {
+            switch entry {
+            case .running(let session, _): Task { await session.storeLostCommits() }
+            case .starting(let task, _): Task { try? await task.value.storeLostCommits() }
+            case .ending: break
+            }
+        }
+    }
+
     /// Unlinks a device that was deleted, once.
     func sayFarewell(_ did: Int64) {
         let isFirst = state.withLock { $0.table.usable(did) != nil && $0.farewells.insert(did).inserted }

@@ -25,6 +25,7 @@ struct Node {
     private let gateway: GatewayServer
     private let rotation: KeyRotation
     private let versions: WhatsAppVersionService
+    private let history: StoreHistory
     private let logger: Logger
     /// How long requests are still answered after the signal to stop.
     private let drainNotice: Duration
@@ -41,8 +42,10 @@ struct Node {
         drainNotice: Duration = .seconds(2), logger: Logger
     ) async throws -> Node {
         let group = MultiThreadedEventLoopGroup.singleton
+        let history = StoreHistory(logger: logger)
         let database = try await StorageDatabase.open(
-            databaseConfiguration(configuration), migrations: .init(configuration.database.migration), logger: logger)
+            databaseConfiguration(configuration), migrations: .init(configuration.database.migration), history: history,
+            logger: logger)
         let envelope = try SecretEnvelope(
             key: configuration.authentication.secretsKey, previous: configuration.authentication.previousSecretsKeys,
             sealsSessionData: configuration.authentication.sealsSessionData)
@@ -73,7 +76,8 @@ struct Node {
         let supervision = SessionSupervisor.Configuration(configuration, nodeID: nodeID)
         let validity = LeaseValidity(limit: supervision.selfFence)
         let factory = DeviceSessionFactory(
-            database: database, sealing: envelope, store: PostgresDeviceStore(database, envelope: envelope),
+            database: database, sealing: envelope,
+            store: PostgresDeviceStore(database, envelope: envelope, history: history),
             connector: AdmittingConnector(
                 NoiseSessionConnector(
                     configuration: try connection(configuration.whatsApp),
@@ -97,6 +101,7 @@ struct Node {
         let supervisor = SessionSupervisor(
             leases: LeaseRepository(pool: database.leases), factory: factory,
             configuration: supervision, validity: validity, version: { await versions.current() }, logger: logger)
+        history.onLoss { [weak supervisor] in supervisor?.storeLostCommits() }
         let webhooks = WebhookService(
             repository: repository, dispatcher: dispatcher,
             sender: WebhookSender(client: webhookClient, timeout: delivery.timeout, version: delivery.version),
@@ -114,8 +119,8 @@ struct Node {
             configuration: configuration, database: database, supervisor: supervisor, factory: factory,
             dispatcher: dispatcher, announcer: announcer, streams: streams, webhookClient: webhookClient,
             gateway: gateway,
-            rotation: KeyRotation(pool: database.system, envelope: envelope), versions: versions, logger: logger,
-            drainNotice: drainNotice)
+            rotation: KeyRotation(pool: database.system, envelope: envelope), versions: versions, history: history,
+            logger: logger, drainNotice: drainNotice)
     }
 
     /// Why a node does not start.
@@ -173,6 +178,7 @@ struct Node {
             }
         }
         let neighbours = Task { try await warnOfLoopback() }
+        let looks = Task { await lookAtStore() }
         let announcements = Task { await announcer.run() }
         let deliveries = Task { if configuration.webhooks.isEnabled { await dispatcher.run() } }
         let retention = RetentionSettings(
@@ -198,6 +204,7 @@ struct Node {
         // Load balancers and clients notice in this time; their requests are still answered.
         try? await Task.sleep(for: drainNotice)
         housekeeping.cancel()
+        looks.cancel()
         neighbours.cancel()
         // Sessions and deliveries have to stop within the same limit.
         await gateway.stop(patience: min(.seconds(10), configuration.node.shutdownTimeout * 2 / 5))
@@ -211,6 +218,15 @@ struct Node {
         await webhookClient.shutdown()
         await database.shutdown()
         logger.info("stopped")
+    }
+
+    /// Connections through a pooler outlive a fail-over of the database behind it.
+    private func lookAtStore() async {
+        while (try? await Task.sleep(for: .seconds(10))) != nil {
+            do { try await history.check(database) } catch {
+                logger.debug("the database was not looked at", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     /// Looks once at the nodes there are: each says of itself and of those before it what makes it unreachable.

@@ -97,6 +97,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let pending = try await Migrator(EmbeddedMigrations.all, logger: Self.silent).pending(database)
             if pending.isEmpty {
                 findings.ok("migrations", "up to date")
+                try await checkHistory(pool, &findings)
             } else {
                 findings.fail("migrations", "\(pending.count) missing: run `switchboard migrate`")
             }
@@ -105,6 +106,26 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         await pool.shutdown()
         await checkSealing(configuration, database, &findings)
+    }
+
+    /// Says whether fail-overs that lose commits can be noticed, and whether there was one since a node last looked.
+    private func checkHistory(_ pool: ConnectionPool, _ findings: inout Findings) async throws {
+        let (found, known) = try await StoreHistory.inspect(pool)
+        guard let found else {
+            return findings.warn(
+                "fail-over",
+                "the database does not tell its timeline (pg_walfile_name, pg_control_system): lost commits are not noticed"
+            )
+        }
+        if found.system.isEmpty {
+            findings.warn("fail-over", "pg_control_system may not be read: a dump loaded elsewhere is not noticed")
+        }
+        if let known, known != found {
+            findings.warn(
+                "fail-over", "the database was failed over or restored since a node last ran; nodes allow for it")
+        } else {
+            findings.ok("fail-over", "timeline \(found.timeline)")
+        }
     }
 
     /// Says what older data keys, or none, still hold: what must not be dropped from `SECRETS_KEY_PREVIOUS` yet.

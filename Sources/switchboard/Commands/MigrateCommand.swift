@@ -14,6 +14,13 @@ struct MigrateCommand: AsyncParsableCommand {
     @Flag(help: "Only list what would be applied; exit status 1 if there is any.")
     var check = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Also note that the database was restored from a backup.",
+            discussion: "Run it before the nodes start: sessions that are stored then send no more, and are made anew.")
+    )
+    var afterRestore = false
+
     func run() async throws {
         let configuration = try Application.configuration()
         let logger = Application.startLogging(configuration.logging, node: configuration.node.name)
@@ -28,5 +35,10 @@ struct MigrateCommand: AsyncParsableCommand {
         let applied = try await migrator.run(database)
         for migration in applied { Application.printLine("applied \(migration.version) \(migration.name)") }
         if applied.isEmpty { Application.printLine("up to date") }
+        guard afterRestore else { return }
+        let pool = ConnectionPool(configuration: database, name: "migrate", logger: logger)
+        defer { Task { await pool.shutdown() } }
+        try await StoreHistory.noteRestore(pool)
+        Application.printLine("noted: restored from a backup")
     }
 }

@@ -45,6 +45,10 @@ struct API: Sendable {
         try await send("PATCH", path, try JSONSerialization.data(withJSONObject: body))
     }
 
+    func put(_ path: String, _ body: [String: any Sendable]) async throws -> Answer {
+        try await send("PUT", path, try JSONSerialization.data(withJSONObject: body))
+    }
+
     func send(
         _ method: String, _ path: String, _ body: Data? = nil, _ extra: [String: String] = [:], seconds: Int64 = 60
     ) async throws -> Answer {

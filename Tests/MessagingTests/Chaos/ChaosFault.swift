@@ -24,6 +24,8 @@ enum ChaosFault: String, CaseIterable, Sendable {
     case adoptStaleLoad
     /// A retry receipt is acknowledged before its answer has left.
     case ackRetryEarly
+    /// The store lost commits, and nobody takes what it holds for older than it is.
+    case trustFailedOver
 }
 
 /// What an oracle found.

@@ -9,7 +9,7 @@ extension ChaosSimulation {
     /// What may happen next, by weight.
     enum Action: String, CaseIterable, Sendable {
         case send, sendGroup, burst, answer, deliver, redeliver, cancel, finish, flush, evict, staleLoad, crash
-        case shutdown, takeOver, archive, rotate, removeMember, preKey, replay, loseState, bothStart
+        case shutdown, takeOver, archive, rotate, removeMember, preKey, replay, loseState, bothStart, failOver
 
         var weight: Int {
             switch self {
@@ -19,7 +19,7 @@ extension ChaosSimulation {
             case .deliver: 5
             case .burst, .redeliver, .cancel, .flush, .evict, .crash: 2
             case .staleLoad, .shutdown, .takeOver, .archive, .rotate, .removeMember, .preKey, .replay, .loseState,
-                .bothStart:
+                .bothStart, .failOver:
                 1
             }
         }
@@ -106,6 +106,7 @@ extension ChaosSimulation {
             try load(peers[peer].address)
             try startSession(peer)
             try sendMessage(to: .peer(peer))
+        case .failOver: try failOver()
         }
         // Nor does anybody get far ahead of what was read.
         while inbound.count > 6 { try deliverOldest() }
@@ -256,6 +257,31 @@ extension ChaosSimulation {
         try flush()
         former = nil
         try restart()
+    }
+
+    /// The store goes back by some commits, and the process dies with it or goes on with what it has in memory.
+    private mutating func failOver() throws {
+        let (count, dies) = (1 + dice.below(3), dice.chance(50))
+        guard try store.failOver(losing: count) else { return }
+        hasFailedOver = true
+        late = []
+        inherited = [:]
+        node.encrypted = [:]
+        former?.node.encrypted = [:]
+        // The server is told of others in place of those that are gone.
+        let kept = store.preKeys
+        offered.removeAll { kept[$0.id] == nil }
+        if dies {
+            former = nil
+            return try restart()
+        }
+        guard fault != .trustFailedOver, !node.isFenced else { return }
+        var draft = node.makeDraft()
+        var sessions = node.sessions
+        sessions.rewrite(draft: &draft)
+        node.senderKeys.rewrite(draft: &draft) { sessions.nextRevision() }
+        node.sessions = sessions
+        node.submit(draft)
     }
 
     /// Another instance claims the device; this one goes on until it notices.

@@ -40,7 +40,9 @@ extension ChaosSimulation {
             if case .duplicateMessage = error { return try acknowledge(item, after: node.tickets.newest) }
             if store.events[item.id] != nil { return try acknowledge(item, after: node.tickets.newest) }
             // So many sessions came after that the oldest left the archive: then the peer is asked, and makes a new one.
-            if item.isReborn || starts[item.peer] > SignalLimits.archivedStates { return try again(item) }
+            if item.isReborn || hasFailedOver || starts[item.peer] > SignalLimits.archivedStates {
+                return try again(item)
+            }
             throw ChaosFinding(oracle: "O8", detail: "\(item.id) of peer \(item.peer) cannot be read: \(error)")
         }
         if fault == .liveInReceiveImage { putLiveChain(of: address, in: &draft) }

@@ -47,6 +47,8 @@ struct ChaosSimulation {
     var late: [(sets: [ChaosSet], after: Int)] = []
     /// Bounds of chains that went before, for the fault `inheritBound`.
     var inherited: [SignalAddress: UInt32] = [:]
+    /// The store lost commits: what peers wrote in sessions that went with them has to be asked for.
+    var hasFailedOver = false
     let own: SignalIdentity
     let signedPreKey: SignedPreKey
     let random: SeededRandom
@@ -120,7 +122,15 @@ struct ChaosSimulation {
     }
 
     func rows(_ address: SignalAddress) -> [String: StoredSession] {
-        store.sessions[address.description]?.record.map { [address.description: $0] } ?? [:]
+        guard let row = store.sessions[address.description], var session = row.record else { return [:] }
+        if fault != .trustFailedOver {
+            session.loss = store.loss(sinceTimeline: row.timeline)
+            for index in session.archived.indices {
+                let timeline = store.archiveTimelines[session.archived[index].baseKey] ?? 0
+                session.archived[index].loss = store.loss(sinceTimeline: timeline)
+            }
+        }
+        return [address.description: session]
     }
 
     func identities(_ text: String) -> [String: [UInt8]] { store.identities[text].map { [text: $0] } ?? [:] }
@@ -128,9 +138,13 @@ struct ChaosSimulation {
     mutating func loadSenderKey(_ name: SenderKeyName) throws {
         guard !node.senderKeys.isLoaded(name) else { return }
         try awaitQueue()
-        let row = store.senderKeys[name.group]
-        _ = node.senderKeys.adopt(
-            row?.record.map { StoredSenderKey(rev: row?.rev ?? 0, record: $0) }, for: name, now: now)
+        let stored = store.senderKeys[name.group].flatMap { row in
+            row.record.map { record in
+                let loss = fault == .trustFailedOver ? nil : store.loss(sinceTimeline: row.timeline)
+                return StoredSenderKey(rev: row.rev, record: record, loss: loss)
+            }
+        }
+        _ = node.senderKeys.adopt(stored, for: name, now: now)
     }
 
     // MARK: The store

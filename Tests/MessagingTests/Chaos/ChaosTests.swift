@@ -23,7 +23,10 @@ struct DeterministicChaosTests {
     /// Many short runs, since what goes wrong mostly needs few steps, and some long ones.
     static let runs: [Runs] = {
         guard number("SEED") ?? number("SEEDS") ?? number("STEPS") != nil else {
-            return [Runs(seeds: 1..<1001, steps: 24), Runs(seeds: 1..<101, steps: 96)]
+            return [
+                Runs(seeds: 1..<2001, steps: 10), Runs(seeds: 2001..<3001, steps: 16),
+                Runs(seeds: 3001..<3101, steps: 96),
+            ]
         }
         let first = number("SEED") ?? 1
         let count = number("SEEDS") ?? (number("SEED") == nil ? 400 : 1)

@@ -57,6 +57,45 @@ struct CrashTests {
         }
     }
 
+    @Test("a store that lost commits gets everything again before the next text leaves, and no position is used again")
+    func storeLostCommits() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        func send(_ text: String) async throws {
+            _ = try await bench.session.sendText(TextMessage(chat: phone.jid.description, text: text))
+        }
+        try await send("first")
+        let before = bench.device
+        for number in 0..<40 { try await send("lost \(number)") }
+        let newest = try #require(bench.device.credentials)
+        bench.store.edit(1) { device in
+            (device.sessions, device.identities) = (before.sessions, before.identities)
+            (device.preKeys, device.credentials) = (before.preKeys, before.credentials)
+        }
+        let sent = bench.server.sent.count { $0.tag == "message" }
+        try await bench.holdCommits()
+        await bench.session.storeLostCommits()
+        let (session, chat) = (bench.session, phone.jid.description)
+        let next = Task { _ = try await session.sendText(TextMessage(chat: chat, text: "next")) }
+        try await bench.until("the intent") { bench.commits.submitted.contains { !$0.retries.isEmpty } }
+        try await bench.server.settle()
+        #expect(bench.server.sent.count { $0.tag == "message" } == sent)
+        try await bench.releaseCommits()
+        try await next.value
+        #expect(bench.device.credentials?.nextPreKeyID == newest.nextPreKeyID)
+        let log = bench.server.sent
+        bench.crash()
+        try await bench.connect()
+        try await send("after the crash")
+        var used: [String: [UInt8]] = [:]
+        for stanza in log + bench.server.sent where stanza.tag == "message" {
+            for (position, bytes) in try positions(stanza) {
+                #expect(used[position] == nil, "position used twice")
+                used[position] = bytes
+            }
+        }
+    }
+
     @Test("a message whose commit was lost with the process is delivered again and stored once")
     func receivedBeforeCommit() async throws {
         let (bench, _, stanza) = try await Self.firstMessage()
