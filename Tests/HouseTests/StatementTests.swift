@@ -18,7 +18,7 @@ struct StatementTests {
         ],
         "housekeeping by age, which asks for no content": [
             "housekeeping.messages_default", "housekeeping.message_receipts", "housekeeping.message_reactions",
-            "retention.keep_events", "usage.expire",
+            "usage.expire",
         ],
         "the table that answers who a caller is, in every node's memory": [
             "auth.devices", "auth.changed_devices", "auth.changed_tenants", "auth.last_id", "usage.last_hour",

@@ -84,6 +84,54 @@ struct HousekeepingTests {
         }
     }
 
+    @Test("what came while a webhook was off for failing keeps its body, for the replay when it is on again")
+    func missedBodies() async throws {
+        try await StorageFixture.run { fixture in
+            let tenant = try await fixture.tenant()
+            let device = try await fixture.device(of: tenant)
+            let keys = "\(tenant.id), \(device.did)"
+            try await fixture.script(
+                """
+                INSERT INTO sb.webhooks (tenant_id, did, url, secret_enc, active, disabled_reason)
+                  VALUES (\(keys), 'http://x', '', false, 'failing');
+                INSERT INTO sb.webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body, created_at)
+                  VALUES ('evt_missed', current_date - 2, \(keys), 1, 't', 'k', 'body', now() - interval '50 hours')
+                """)
+            try await HousekeepingRepository(fixture.database).removeExpired()
+            let kept: Int? = try await fixture.scalar("SELECT count(*) FROM sb.webhook_events WHERE body IS NOT NULL")
+            #expect(kept == 1)
+        }
+    }
+
+    @Test("more than one round of what is dead moves out of the old partitions with its events, and these are dropped")
+    func manyDead() async throws {
+        try await StorageFixture.run { fixture in
+            let tenant = try await fixture.tenant()
+            let device = try await fixture.device(of: tenant)
+            let keys = "\(tenant.id), \(device.did)"
+            try await fixture.script(
+                """
+                SET search_path = sb;
+                SELECT create_partition('webhook_events', 'day', 'webhook_events_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                SELECT create_partition('webhook_deliveries', 'day', 'webhook_deliveries_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                INSERT INTO webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body)
+                  SELECT 'e' || n, current_date - 10, \(keys), n, 't', 'k', 'body' FROM generate_series(1, 6000) n;
+                INSERT INTO webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq, state)
+                  SELECT current_date - 10, w, \(keys), 'e' || n, current_date - 10, 't', n, 'dead'
+                  FROM generate_series(1, 6000) n, generate_series(1, 2) w
+                """)
+            try await HousekeepingRepository(fixture.database).removeExpired()
+            let counts: [String]? = try await fixture.scalar(
+                """
+                SELECT ARRAY[(SELECT count(*) FROM sb.webhook_events WHERE day = current_date)::text,
+                  (SELECT count(*) FROM sb.webhook_deliveries WHERE day = current_date AND event_day = current_date)::text,
+                  (to_regclass('sb.webhook_events_old') IS NULL)::text,
+                  (to_regclass('sb.webhook_deliveries_old') IS NULL)::text]
+                """)
+            #expect(counts == ["6000", "12000", "true", "true"])
+        }
+    }
+
     @Test("old rows go, what is still to be delivered stays")
     func retention() async throws {
         try await StorageFixture.run { fixture in

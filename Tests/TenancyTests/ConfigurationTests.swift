@@ -30,6 +30,10 @@ struct ConfigurationTests {
         #expect(configuration.whatsApp.webSocketURL == "wss://web.whatsapp.com/ws/chat")
         #expect(configuration.webhooks.retrySchedule.count == 9)
         #expect(configuration.webhooks.tenantMaximumInFlight == 32)
+        #expect(configuration.webhooks.deliveryRetentionDays == 7)
+        var patient = Self.minimal
+        (patient["WEBHOOK_MAX_AGE"], patient["WEBHOOK_DELIVERY_RETENTION_DAYS"]) = ("240h", "2")
+        #expect(try SwitchboardConfiguration(texts: patient).webhooks.deliveryRetentionDays == 13)
         #expect(configuration.node.leaseLifetime == .seconds(15))
         #expect(!configuration.authentication.sealsSessionData)
         #expect(configuration.authentication.secretsKey.count == 32)

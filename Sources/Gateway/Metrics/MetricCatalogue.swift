@@ -83,7 +83,8 @@ package enum MetricCatalogue {
             "Deliveries given up because of their age, without an attempt."),
         MetricFamily("switchboard_outbox_pending", .gauge, "Deliveries that wait, of all nodes."),
         MetricFamily("switchboard_outbox_oldest_seconds", .gauge, "Age of the oldest delivery that waits."),
-        MetricFamily("switchboard_outbox_dead", .gauge, "Deliveries that were given up and can be replayed."),
+        MetricFamily(
+            "switchboard_outbox_dead", .gauge, "Deliveries that were given up in the last 30 days, replayed ones too."),
     ]
 
     private static let storage = [

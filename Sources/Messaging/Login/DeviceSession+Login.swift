@@ -63,12 +63,13 @@ extension DeviceSession {
             state.end = nil
         }
         let event = DeviceEvent.connected(own: ownNumber, lid: own?.lid, state: state, at: now)
+        let isSilent = state.isSilent
         record { changes in
             changes.device.status = .active
             changes.device.wish = .run
             changes.device.heldReason = .some(nil)
             changes.device.heldUntil = .some(nil)
-            changes.device.liveState = .loggedIn
+            changes.device.liveState = isSilent ? .connecting : .loggedIn
             changes.device.liveError = ""
             changes.device.lastActiveAt = now
             changes.events.append(event)

@@ -11,6 +11,7 @@ extension DeviceSession {
     /// Resends under way at a time, and with those that wait for their turn (04, section 12.2).
     static let parallelResends = 4
     private static let waitingResends = 256
+    private static let maximumResends = 1024
 
     /// Answers a retry receipt beside the lane, since the answer may need a bundle, and acks it once the answer is on its way:
     /// one that is lost with the connection or the process is asked for again.
@@ -26,8 +27,13 @@ extension DeviceSession {
         let ticket = submit(draft, isInbound: true)
         let key = RetryAnswerKey(device: request.requester, messageID: request.messageID)
         let number = linkNumber
-        // More than are answered at a time wait where they stand: what comes behind them is read no further.
-        while retryJobs.count >= Self.waitingResends { await withCheckedContinuation { resendRoom.append($0) } }
+        // More than may wait stand where they are, unless the socket is read no further because of them: what the others ask
+        // could not be answered then.
+        while retryJobs.count >= Self.waitingResends, !isReadingPaused {
+            await withCheckedContinuation { resendRoom.append($0) }
+        }
+        // Without an ack it comes again with the next connection.
+        guard retryJobs.count < Self.maximumResends else { return }
         // Its connection went meanwhile: it comes again.
         guard number == linkNumber else { return }
         // The answer that is on its way acks this one too.

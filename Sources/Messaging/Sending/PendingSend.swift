@@ -21,6 +21,8 @@ struct PendingSend: Sendable {
     var ticket = CommitTicket.none
     /// When it last went to the socket.
     var writtenAt: NIODeadline?
+    /// Connections that were made anew because it had no ack.
+    var lapses = 0
     /// What becomes true with the ack: devices that hold our group key now.
     var marks: [SenderKeyMark] = []
     /// The message without wrappers, for a rebuild.

@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import NIOCore
 import Transport
@@ -228,7 +229,13 @@ extension DeviceSession {
         isReadingPaused.toggle()
         keepAlive?.setReading(!isReadingPaused, at: instant)
         connection.setReading(!isReadingPaused)
-        if isReadingPaused { lookAtReadingAgain() }
+        if isReadingPaused {
+            for waiter in resendRoom { waiter.resume() }
+            resendRoom = []
+            lookAtReadingAgain()
+        } else {
+            readAgainAt = instant
+        }
     }
 
     private func lookAtReadingAgain() {

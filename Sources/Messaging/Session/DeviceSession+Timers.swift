@@ -84,6 +84,7 @@ extension DeviceSession {
         let live: LiveState? =
             switch link {
             case .open(_, .ready) where isNew: isSilent ? .connecting : .loggedIn
+            case .open where isNew: isSilent ? .connecting : .connected
             default: nil
             }
         record { changes in
@@ -94,21 +95,33 @@ extension DeviceSession {
 
     /// A second message without its ack in this time is told (15-peers-and-users, P3).
     private static let degradedWithin = TimeAmount.minutes(10)
+    /// Connections that one message may cost: what the server does not take on the second, it takes on no other.
+    private static let maximumLapses = 2
 
     /// Looks in so many seconds whether a message was left without an ack; a connection that does that is made anew.
     func watchAcks(within seconds: Int64) {
         guard timers[.acks] == nil else { return }
         schedule(.acks, seconds: seconds) { session in
+            let patience = session.configuration.timeouts.ack
+            // Acks wait in the socket.
+            if session.isReadingPaused { return session.watchAcks(within: patience) }
             guard case .open(_, .ready) = session.link,
-                let oldest = session.pendingSends.values.compactMap(\.writtenAt).min()
+                let oldest = session.unacknowledged.compactMap(\.writtenAt).min()
             else { return }
-            let left = session.configuration.timeouts.ack - (session.instant - oldest).nanoseconds / 1_000_000_000
+            let since = session.readAgainAt.map { max($0, oldest) } ?? oldest
+            let left = patience - (session.instant - since).nanoseconds / 1_000_000_000
             if left > 0 { return session.watchAcks(within: left) }
             session.acksMissed()
         }
     }
 
+    /// What was written and not answered; one that is built again was.
+    private var unacknowledged: [PendingSend] {
+        pendingSends.values.filter { $0.stanza != nil && $0.lapses < Self.maximumLapses }
+    }
+
     private func acksMissed() {
+        for send in unacknowledged where send.wasWritten { pendingSends[send.id]?.lapses += 1 }
         let reason = "a message was not acknowledged in time"
         if let missedAck, instant - missedAck < Self.degradedWithin, let answered = keepAlive?.lastReply {
             let silence = (instant - answered).nanoseconds / 1000

@@ -114,6 +114,8 @@ package actor DeviceSession: DeviceClient {
     var sendOrder: UInt64 = 0
     /// When a message without an answer last made us give up a connection.
     var missedAck: NIODeadline?
+    /// When the socket was last read again after a pause: acks may have waited in it.
+    var readAgainAt: NIODeadline?
     /// Time of the newest intent: the next has a later one, so that the store keeps their order.
     var newestIntent = Timestamp(microseconds: 0)
     var waitingSends = 0

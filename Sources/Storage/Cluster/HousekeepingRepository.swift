@@ -31,7 +31,8 @@ package struct HousekeepingRepository: Sendable {
         try await asOwner { connection in _ = try await connection.query(HousekeepingStatements.createPartitions) }
     }
 
-    /// Removes rows past their retention and webhook secrets past their grace: whole partitions where it can, else 5000 rows of a table at a time.
+    /// Removes rows past their retention and webhook secrets past their grace: whole partitions where it can, else 5000 rows
+    /// of a table at a time.
     package func removeExpired() async throws {
         for statement in HousekeepingStatements.expired { try await exhaust(statement) }
         _ = try await database.system.execute(WebhookStatements.eraseOldSecrets)
@@ -39,8 +40,12 @@ package struct HousekeepingRepository: Sendable {
         try await clearBodies("bodies_cleared", after: retention.deliveredBodies)
         // Once more what took longer to arrive.
         try await clearBodies("late_bodies_cleared", after: retention.deliveredBodies + Self.longestDelivery)
-        _ = try await database.system.pipeline(
-            [OutboxRetentionStatements.keepEvents(days)] + OutboxRetentionStatements.keepDeliveries.map { $0(days) })
+        // An event and all its deliveries move at once; no statement takes long.
+        try await database.system.withTransaction { transaction in
+            for statement in OutboxRetentionStatements.keep {
+                while try await transaction.execute(statement, [days]) == 5000 {}
+            }
+        }
         if retention.messageDays > 0 {
             for statement in HousekeepingStatements.oldMessages {
                 try await exhaust(statement, [SQLValue(retention.messageDays)])

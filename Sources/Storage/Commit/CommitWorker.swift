@@ -241,10 +241,11 @@ actor CommitWorker {
         }
     }
 
-    /// Conditions that speak of the rows: cardinality, data, constraints, checks of views and policies, limits. All others
-    /// speak of the database (a grant or a table that is missing while it is restored): what is queued waits for them.
+    /// Conditions that speak of the rows: cardinality, data, constraints, checks of views and policies, limits, damaged
+    /// pages. All others speak of the database (a grant or a table that is missing while it is restored): what is queued
+    /// waits for them.
     private static func refusesRows(_ state: SQLState) -> Bool {
-        ["21", "22", "23", "44", "54"].contains(state.conditionClass)
+        ["21", "22", "23", "44", "54"].contains(state.conditionClass) || ["XX001", "XX002"].contains(state.rawValue)
     }
 
     private func lostLeases(_ devices: [DeviceChanges]) async -> Failure {

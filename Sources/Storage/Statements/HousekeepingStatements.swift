@@ -17,6 +17,8 @@ enum HousekeepingStatements {
 
     static let expired = [
         deletion("webhook_dedupe", "at < now() - interval '15 days'"),
+        // The API shows 720 hours of it at most.
+        deletion("webhook_hourly", "hour < now() - interval '30 days'"),
         deletion("inbound_buffer", "inserted_at < now() - interval '14 days'"),
         deletion("retry_buffer", "inserted_at < now() - interval '7 days'"),
         deletion("idempotency_keys", "created_at < now() - interval '24 hours'"),

@@ -67,7 +67,11 @@ enum LoadStatements {
 
     static let preKeysToUpload = Statement(
         "load.prekeys_to_upload",
-        "SELECT key_id, key_enc FROM sb.signal_prekeys WHERE did = $1 AND NOT uploaded ORDER BY key_id LIMIT $2")
+        """
+        SELECT k.key_id, k.key_enc FROM sb.signal_prekeys k WHERE k.did = $1 AND NOT k.uploaded AND NOT EXISTS (
+          SELECT 1 FROM sb.signal_quarantine q WHERE q.did = k.did AND q.kind = 'prekey' AND q.name = k.key_id::text)
+        ORDER BY k.key_id LIMIT $2
+        """)
 
     static let uploadedPreKeyCount = Statement(
         "load.uploaded_prekey_count", "SELECT count(*) FROM sb.signal_prekeys WHERE did = $1 AND uploaded")

@@ -4,7 +4,8 @@ import Database
 /// its partition; these statements look for the rest through the indexes of what is not delivered, and at each event once.
 enum OutboxRetentionStatements {
     /// Takes the bodies of the next 5000 events behind the mark `$1` that are older than `$2` seconds and have arrived
-    /// everywhere, and moves the mark. Ids of events sort by time. Answers how many were old enough: fewer than 5000 when none
+    /// everywhere, and moves the mark; those of a device with a webhook that was switched off for failing are kept for its
+    /// replay. Ids of events sort by time. Answers how many were old enough: fewer than 5000 when none
     /// is left.
     static let clearBodies = Statement(
         "retention.clear_bodies",
@@ -20,6 +21,8 @@ enum OutboxRetentionStatements {
           UPDATE sb.webhook_events e SET body = NULL FROM old o
           WHERE e.event_id = o.event_id AND e.day = o.day AND o.is_kept
             AND o.event_id NOT IN (SELECT event_id FROM retrying)
+            AND NOT EXISTS (SELECT 1 FROM sb.webhooks w WHERE w.did = o.did AND NOT w.active
+              AND w.disabled_reason IN ('failing', 'gone'))
             AND NOT EXISTS (SELECT 1 FROM sb.webhook_deliveries d
               WHERE d.event_id = o.event_id AND d.state IN ('dead', 'failed'))
             AND NOT EXISTS (SELECT 1 FROM sb.webhooks w JOIN sb.webhook_deliveries d ON d.webhook_id = w.id
@@ -34,34 +37,24 @@ enum OutboxRetentionStatements {
     // MARK: What outlives its partition
 
     /// What waits, and what is dead and can be replayed, moves into today's partitions before the old ones go: first the events.
-    /// `$1`: days that partitions are kept.
-    static let keepEvents = Statement(
-        "retention.keep_events",
-        """
-        WITH wanted AS MATERIALIZED (
-          SELECT event_id, event_day FROM sb.webhook_deliveries
-          WHERE state = 'pending' AND NOT is_test AND event_day <= current_date - $1::int
-          UNION
-          SELECT event_id, event_day FROM sb.webhook_deliveries
-          WHERE state = 'retrying' AND NOT is_test AND event_day <= current_date - $1::int
-          UNION
-          SELECT event_id, event_day FROM sb.webhook_deliveries
-          WHERE state = 'dead' AND created_at > now() - interval '30 days' AND event_day <= current_date - $1::int)
-        UPDATE sb.webhook_events e SET day = current_date
-        FROM wanted w WHERE e.event_id = w.event_id AND e.day = w.event_day
-        """)
-
-    /// Then their deliveries, state by state.
-    static let keepDeliveries = [
+    /// `$1`: days that partitions are kept. 5000 at a time, state by state, in one transaction: an event may have
+    /// deliveries in several states.
+    static let keep = [
         ("pending", "state = 'pending' AND NOT is_test"), ("retrying", "state = 'retrying' AND NOT is_test"),
         ("dead", "state = 'dead' AND created_at > now() - interval '30 days'"),
     ].map { name, condition in
         Statement(
             "retention.keep_\(name)",
             """
-            UPDATE sb.webhook_deliveries
-            SET day = CASE WHEN day <= current_date - $1::int THEN current_date ELSE day END, event_day = current_date
-            WHERE event_day <= current_date - $1::int AND \(condition)
+            WITH old AS MATERIALIZED (
+              SELECT id, day, event_id, event_day FROM sb.webhook_deliveries
+              WHERE event_day <= current_date - $1::int AND \(condition) LIMIT 5000),
+            events AS (
+              UPDATE sb.webhook_events e SET day = current_date
+              FROM (SELECT DISTINCT event_id, event_day FROM old) w WHERE e.event_id = w.event_id AND e.day = w.event_day)
+            UPDATE sb.webhook_deliveries d
+            SET day = CASE WHEN d.day <= current_date - $1::int THEN current_date ELSE d.day END, event_day = current_date
+            FROM old WHERE d.id = old.id AND d.day = old.day
             """)
     }
 }

@@ -39,7 +39,9 @@ package struct WebhookSettings: Sendable {
         maximumAge = reader.duration("WEBHOOK_MAX_AGE")
         disableAfter = reader.duration("WEBHOOK_DISABLE_AFTER")
         bodyRetention = reader.duration("WEBHOOK_BODY_RETENTION")
-        deliveryRetentionDays = reader.integer("WEBHOOK_DELIVERY_RETENTION_DAYS")
+        // What waits is given up before its partition goes.
+        deliveryRetentionDays = max(
+            reader.integer("WEBHOOK_DELIVERY_RETENTION_DAYS"), Int(maximumAge.components.seconds / 86_400) + 3)
         maximumPerDevice = reader.integer("WEBHOOK_MAX_PER_DEVICE")
         allowsHTTP = reader.bool("WEBHOOK_ALLOW_HTTP")
         proxyURL = reader.text("WEBHOOK_PROXY_URL")

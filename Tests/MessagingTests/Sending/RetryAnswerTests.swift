@@ -122,7 +122,7 @@ struct RetryAnswerTests {
                         ]))
             }
         }
-        try await bench.until("as many wait as may") { await bench.session.retryJobs.count == 256 }
+        try await bench.until("as many wait as may") { await bench.session.retryJobs.count >= 256 }
         try await bench.server.settle()
         #expect(!bench.server.sent.contains { $0.tag == "ack" })
         bench.server.answerRequests()

@@ -149,7 +149,15 @@ struct UpkeepTests {
         try await bench.until("another connection") { bench.server.connectCount > 1 }
         #expect(bench.events("connection.degraded").isEmpty)
         try await bench.until("the second lapse is told") { !bench.events("connection.degraded").isEmpty }
+        // The same message costs no third connection.
+        try await bench.until("the third connection is ready") {
+            bench.server.connectCount == 3 && bench.session.state.phase == .ready
+        }
+        bench.clock.advance(30)
+        try await Task.sleep(for: .seconds(3))
+        #expect(bench.server.connectCount == 3)
         bench.server.world.acknowledgesMessages = true
+        try await bench.session.reconnect()
         #expect(await send.outcome(.seconds(60)) != nil)
         #expect(Set(bench.server.sent.filter { $0.tag == "message" }.compactMap(\.id)) == [send.messageID])
     }
