@@ -82,7 +82,13 @@ function linkForms(phone, refresh) {
         "Or the code of a passkey", input("passkey", { required: true, placeholder: "XXXX-XXXX" }), "shown by the device too",
       ),
       h("div", {}, h("button", { type: "submit" }, "They are the same")),
-    ], values => sandbox("POST", at(phone, "/confirm-passkey"), { code: values.passkey.trim() }))));
+    ],
+      async values => {
+        const reply = await sandbox("POST", at(phone, "/confirm-passkey"), { code: values.passkey.trim() });
+        if (reply.state === "wrong_code") throw new Error("The phone shows another code.");
+        toast("The phone takes them for the same.");
+        refresh();
+      })));
 }
 
 export function phonesView() {

@@ -20,7 +20,8 @@ class Product:
         self._log = open(os.path.join(self._directory.name, "log"), "w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [self._executable, "dev", "--data-dir", self._directory.name, "--port", "0", "--sandbox-port", "0", "--json"],
-            stdout=subprocess.PIPE, stderr=self._log, text=True)
+            # So that the step of a passkey at which codes are compared is seen too.
+            env={**os.environ, "WHATSAPP_PASSKEY_COMPARE": "true"}, stdout=subprocess.PIPE, stderr=self._log, text=True)
         watchdog = threading.Timer(90, self._process.kill)
         watchdog.start()
         line = self._process.stdout.readline()

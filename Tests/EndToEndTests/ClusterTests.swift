@@ -57,6 +57,10 @@ struct ClusterTests {
             }
             for device in devices { try await device.waitForLogin(through: first.api) }
             try await Self.expectTakeOver(before, cluster)
+            let metrics = try await first.api.with("X-Admin-Secret", Cluster.adminSecret).get("/metrics")
+            // Four came from others; a survivor that was too busy may have lost its own and taken them again, from itself.
+            #expect(metrics.text.contains(#"switchboard_lease_takeovers_total{reason="expired"} 4"#), "\(metrics.text)")
+            #expect(metrics.text.contains("switchboard_leases_held 6"), "\(metrics.text)")
 
             frozen.signal(SIGCONT)
             _ = try await eventually("the thawed node closing its sessions", within: .seconds(60)) {

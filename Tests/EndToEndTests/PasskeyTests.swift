@@ -41,6 +41,45 @@ struct PasskeyTests {
         }
     }
 
+    @Test(
+        "codes that are to be compared are the same on both sides, and the device links once both have said so over HTTP"
+    )
+    func comparison() async throws {
+        try await withDev(environment: ["WHATSAPP_PASSKEY_COMPARE": "true"]) { dev in
+            let ada = try await Customer.create(dev, phone: "12025550102", name: "Ada")
+            let started = try await ada.device.post("/devices/me/login-code", ["phone": ada.phone])
+            let typed = try #require(started.json["data"]["PairCode"].string, "\(started.text)")
+            let entered = try await dev.sandbox.post(
+                "/accounts/\(ada.phone)/enter-code", ["code": typed, "passkey": true])
+            #expect(entered.json["state"].string == "passkey_requested", "\(entered.text)")
+            try await answer(ada)
+            let code = try await eventually("the code to compare") { () -> String? in
+                let step = try await ada.device.get("/devices/me/passkey").json["data"]
+                guard step["status"].string == "awaiting_confirmation" else { return nil }
+                #expect(step["skip_handoff_ux"].bool == false && step["confirmed"].bool == false)
+                return step["code"].string
+            }
+            let shown = try await eventually("the code on the phone") {
+                try await dev.sandbox.get("/pairings").json.array.compactMap { $0["passkey_code"].string }.first
+            }
+            #expect(code == shown)
+            let wrong = try await dev.sandbox.post("/accounts/\(ada.phone)/confirm-passkey", ["code": "ZZZZ-ZZZZ"])
+            #expect(wrong.json["state"].string == "wrong_code", "\(wrong.text)")
+            // The phone alone is not enough: the gateway has given nothing away yet.
+            let phone = try await dev.sandbox.post("/accounts/\(ada.phone)/confirm-passkey", ["code": code])
+            #expect(phone.status == 200, "\(phone.text)")
+            let waiting = try await ada.device.get("/devices/me/status")
+            #expect(waiting.json["data"]["is_logged_in"].bool == false, "\(waiting.text)")
+            let confirmed = try await ada.device.post("/devices/me/passkey/confirm", [:])
+            #expect(
+                confirmed.status == 200 && confirmed.json["message"].string == "Passkey pairing confirmed",
+                "\(confirmed.text)")
+            try await ada.waitUntilLoggedIn()
+            let over = try await ada.device.get("/devices/me/passkey")
+            #expect(over.json["data"]["status"].string == "none", "\(over.text)")
+        }
+    }
+
     /// Waits for the challenge and answers it as an authenticator would.
     private func answer(_ customer: Customer) async throws {
         let options = try await eventually("the challenge for \(customer.phone)") {

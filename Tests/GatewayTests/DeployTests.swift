@@ -32,6 +32,26 @@ struct DeployTests {
         for name in own { #expect(known.contains(String(name)), "\(file) names \(name)") }
     }
 
+    @Test("every setting that the documentation names exists")
+    func documentedSettings() throws {
+        let known = Set(SettingTable.all.map(\.name))
+        let prefixes = Set(known.compactMap { $0.split(separator: "_").first })
+        // Of Node.js, and what the frames of /ws are called.
+        let foreign: Set = ["NODE_EXTRA_CA_CERTS", "DEVICE_STATE", "DEVICE_LOGGED_OUT"]
+        let docs = try FileManager.default.subpathsOfDirectory(atPath: root.appending(path: "docs").path)
+        var seen: Set<String> = []
+        for page in docs.filter({ $0.hasSuffix(".md") }).map({ "docs/" + $0 }) + ["README.md", "CHANGELOG.md"] {
+            for match in try text(page).matches(of: /\b([A-Z][A-Z0-9]*)(?:_[A-Z0-9]+)+\b/) {
+                let name = String(match.0)
+                guard prefixes.contains(match.1), !foreign.contains(name) else { continue }
+                let isFile = name.hasSuffix("_FILE") && known.contains(String(name.dropLast(5)))
+                #expect(known.contains(name) || isFile, "\(page) names \(name)")
+                seen.insert(name)
+            }
+        }
+        #expect(seen.count > 30, "\(seen.count)")
+    }
+
     @Test("containers run without root, with a read-only file system, probes and time to drain")
     func hardening() throws {
         let docker = try text("deploy/Dockerfile")

@@ -5,6 +5,7 @@ import Metrics
 import NIOCore
 import NIOHTTP1
 import Storage
+import Tenancy
 import TestSupport
 import Testing
 
@@ -88,6 +89,9 @@ struct MetricsTests {
             }
         }
         #expect(seen.count > 30)
+        for name in known where name.hasPrefix("switchboard_") {
+            #expect(seen.contains(name), "nothing counts \(name)")
+        }
         for name in ["deploy/prometheus/alerts.yml", "deploy/grafana/switchboard.json"] {
             let text = try String(contentsOf: root.appending(path: name), encoding: .utf8)
             let used = text.matches(of: /\b((?:switchboard|process)_[a-z0-9_]+)/).map { String($0.1) }
@@ -214,6 +218,41 @@ struct MetricsTests {
             #expect(lag >= Double(59 + 58 + 57 + 55) * 60 && lag < 4 * 90 * 60)
             #expect(value("switchboard_outbox_oldest_seconds", done) == 0)
             #expect(value("switchboard_outbox_dead", done) == 1)
+            await sink.stop()
+        }
+    }
+
+    @Test("what the node's sessions hold, lost and took over stands there as it is counted")
+    func sessions() async throws {
+        try await GatewayFixture.run { api in
+            var dependencies = api.dependencies
+            dependencies.metrics = MetricsRegistry()
+            dependencies.node = NodeIdentity(
+                id: api.dependencies.node.id,
+                sessionTally: {
+                    var tally = SessionTally(loaded: 1, connected: 2, loggedIn: 3)
+                    tally.leases = 6
+                    tally.losses = [.taken: 7]
+                    tally.takeovers = [.expired: 8, .handedOver: 9]
+                    tally.preKeysLeft = 1624
+                    tally.fewPreKeys = 4
+                    return tally
+                }, sessionCount: { 6 })
+            let text = String(buffer: await MetricsPage(dependencies).render(isReady: false))
+            let lines = Set(text.split(separator: "\n").map(String.init))
+            for line in [
+                #"switchboard_sessions{state="disconnected"} 1"#, #"switchboard_sessions{state="connected"} 2"#,
+                #"switchboard_sessions{state="logged_in"} 3"#, "switchboard_leases_held 6",
+                #"switchboard_leases_lost_total{reason="taken"} 7"#,
+                #"switchboard_leases_lost_total{reason="unrenewed"} 0"#,
+                #"switchboard_lease_takeovers_total{reason="expired"} 8"#,
+                #"switchboard_lease_takeovers_total{reason="handed_over"} 9"#,
+                #"switchboard_lease_takeovers_total{reason="released"} 0"#, "switchboard_prekeys_left 1624",
+                "switchboard_prekeys_low_devices 4", "switchboard_up 0",
+                "# TYPE switchboard_leases_lost_total counter",
+            ] {
+                #expect(lines.contains(line), "\(line)")
+            }
         }
     }
 

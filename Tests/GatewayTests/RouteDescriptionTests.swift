@@ -1,5 +1,6 @@
 import Foundation
 import GatewayTestSupport
+import NIOCore
 import Testing
 import Webhooks
 import Tenancy
@@ -31,6 +32,56 @@ struct RouteDescriptionTests {
                     #expect(ErrorCatalogue.entry(word) != nil, "\(route.name): ErrorCatalogue does not know \(word)")
                 }
             }
+        }
+    }
+
+    @Test("every list and map that a body may have says how long it may be, and one more is refused")
+    func limits() async throws {
+        try await GatewayFixture.run { api in
+            let device = try await api.device(of: try await api.tenant())
+            try await api.pair(device)
+            let webhook = try await api.webhook(of: device)
+            /// A value of each list that the route takes.
+            let elements = [
+                "mentions": "15550001111", "message_ids": "3EB0AA", "events": "message.received", "event_ids": "evt_1",
+            ]
+            var seen: Set<String> = []
+            for route in RouteCatalogue.described(by: api) {
+                for field in route.body.fields where field.kind == .strings || field.kind == .object {
+                    // The assertion of an authenticator: its members are named, and each is checked.
+                    if field.name == "response" { continue }
+                    let limit = try #require(field.schema.length?.upperBound, "\(route.name): \(field.name)")
+                    let element = elements[field.name] ?? ""
+                    func value(_ count: Int) -> JSONValue {
+                        field.kind == .strings
+                            ? .array((0..<count).map { _ in .string(element) })
+                            : .object((0..<count).map { ("X-Own-\($0)", "7") })
+                    }
+                    let path = route.path.replacing("{chat_jid}", with: "492522798642")
+                        .replacing("{message_id}", with: "3EB0AA").replacing("{webhook_id}", with: "\(webhook)")
+                    func call(_ count: Int) async throws -> APIAnswer {
+                        // What a PATCH leaves out stays; what a replay finds nothing of is no error.
+                        var body: [(String, JSONValue)] = [
+                            ("text", "hello"), ("chat_jid", "492522798642"), ("sender_jid", "492522798642"),
+                            ("url", "http://127.0.0.1:9999/h"), ("since", 0), (field.name, value(count)),
+                        ]
+                        if field.name == "event_ids" { body.removeAll { $0.0 == "since" } }
+                        var writer = JSONWriter()
+                        writer.value(.object(body))
+                        return try await api.device(
+                            device, route.method.rawValue, path, json: String(buffer: writer.buffer))
+                    }
+                    let fitting = try await call(limit)
+                    #expect(fitting.status == 200, "\(route.name), \(field.name): \(fitting.text)")
+                    let more = try await call(limit + 1)
+                    #expect(more.status == 400, "\(route.name), \(field.name): \(more.text)")
+                    #expect(
+                        more.message.contains("at most \(limit)") || field.name == "event_ids",
+                        "\(route.name), \(field.name): \(more.text)")
+                    seen.insert(field.name)
+                }
+            }
+            #expect(seen == Set(elements.keys).union(["headers"]))
         }
     }
 
@@ -211,6 +262,8 @@ struct RouteDescriptionTests {
             let light = routes.filter { frequent.contains($0.name) }
             #expect(light.count == frequent.count)
             for route in light { #expect(!route.isHeavy, "\(route.name)") }
+            let whole = ["GET /messages/{message_id}", "GET /webhook-events/{event_id}", "GET /webhook-events"]
+            #expect(routes.filter { whole.contains($0.name) && $0.isHeavy }.count == whole.count)
         }
     }
 }

@@ -39,6 +39,39 @@ struct LeaseTests {
         }
     }
 
+    @Test("a claim says how the device came from another node, on demand and in the background")
+    func takeovers() async throws {
+        try await StorageFixture.run { fixture in
+            let dids = try await paired(fixture, 4)
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let (first, second) = (UUID(), UUID())
+            for node in [first, second] {
+                try await leases.register(node: node, name: "n", url: "http://n", version: "1", maxDevices: 9)
+            }
+            let held = try await leases.claim(node: first, limit: 9, ttl: 60)
+            #expect(held.count == 4 && held.allSatisfy { $0.takeover == nil })
+            // What a node has is no news to it.
+            #expect(try #require(try await leases.claim(node: first, did: dids[0], ttl: 60)).takeover == nil)
+            func lease(_ did: Int64) async throws -> HeldLease {
+                let row = try #require(try await leases.claim(node: first, did: did, ttl: 60))
+                return HeldLease(did: did, epoch: row.epoch)
+            }
+            try await leases.release(node: first, [try await lease(dids[0]), try await lease(dids[1])])
+            try await leases.handOver(node: first, [try await lease(dids[2])])
+            try await fixture.script(
+                "UPDATE sb.device_leases SET expires_at = now() - interval '1 second' WHERE did = \(dids[3])")
+            // Its own, given up and taken again, came from nobody else.
+            let own = try #require(try await leases.claim(node: first, did: dids[1], ttl: 60))
+            #expect(own.takeover == nil)
+            try await leases.release(node: first, [HeldLease(did: dids[1], epoch: own.epoch)])
+            let onDemand = try #require(try await leases.claim(node: second, did: dids[0], ttl: 60))
+            #expect(onDemand.takeover == .released)
+            let taken = try await leases.claim(node: second, limit: 9, ttl: 60)
+            let how = Dictionary(uniqueKeysWithValues: taken.map { ($0.did, $0.takeover) })
+            #expect(how == [dids[1]: .released, dids[2]: .handedOver, dids[3]: .expired])
+        }
+    }
+
     @Test("a transaction that holds the fence lets renewals through and keeps take-overs out until it ends")
     func fence() async throws {
         try await StorageFixture.run { fixture in

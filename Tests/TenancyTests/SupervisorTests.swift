@@ -82,6 +82,12 @@ struct SupervisorTests {
                 "SELECT count(*) FROM sb.device_leases WHERE node_id = '\(bench.nodeID)' AND expires_at > now()")
             #expect(held == 3)
             #expect(bench.factory.sessions.values.allSatisfy { $0.now.stops == 0 })
+            let tally = bench.supervisor.tally
+            #expect(tally.leases == 3 && tally.loggedIn == 3 && tally.losses.isEmpty && tally.takeovers.isEmpty)
+            // What the server said of the prekeys of two of them.
+            bench.factory.sessions[dids[0]]?.change { $0.state.preKeysLeft = 812 }
+            bench.factory.sessions[dids[1]]?.change { $0.state.preKeysLeft = 4 }
+            #expect(bench.supervisor.tally.preKeysLeft == 816 && bench.supervisor.tally.fewPreKeys == 1)
         }
         let sessions = try #require(factory.withLockedValue { $0 }).sessions
         #expect(sessions.count == 3 && sessions.values.allSatisfy { $0.now.stops == 1 && $0.now.abandons == 0 })
@@ -103,6 +109,7 @@ struct SupervisorTests {
                 """)
             _ = try await eventually("the close", within: .seconds(60)) { session.now.abandons > 0 ? true : nil }
             #expect(session.now.stops == 0 && bench.supervisor.running(did: did) == nil)
+            #expect(bench.supervisor.tally.losses == [.taken: 1] && bench.supervisor.tally.leases == 0)
             do {
                 _ = try await bench.supervisor.session(did: did)
                 Issue.record("the device is still here")
@@ -127,6 +134,9 @@ struct SupervisorTests {
                 return dids.allSatisfy { now[$0] ?? 0 > before[$0] ?? 0 } ? true : nil
             }
             #expect(bench.factory.abandoned >= 2 && bench.factory.stopped == 0)
+            #expect(bench.supervisor.tally.losses == [.unrenewed: bench.factory.abandoned])
+            // This node had them before.
+            #expect(bench.supervisor.tally.takeovers.isEmpty)
         }
     }
 
@@ -195,6 +205,34 @@ struct SupervisorTests {
                 bench.supervisor.running(did: dids[0]).flatMap { $0 === first ? nil : $0 }
             }
             #expect(first.now.abandons == 1)
+            #expect(bench.supervisor.tally.losses == [.taken: 1])
+        }
+    }
+
+    @Test("devices of a node that died and of one that stopped are counted as taken over, each as it came")
+    func takeovers() async throws {
+        try await run(devices: 0) { bench, _ in
+            let tenant = try await bench.fixture.tenant(maxDevices: 3)
+            var dids: [Int64] = []
+            for _ in 0..<3 { dids.append(try await bench.fixture.device(of: tenant).did) }
+            let other = UUID()
+            try await bench.leases.register(
+                node: other, name: "other", url: "http://there", version: "1", maxDevices: 10)
+            for did in dids { _ = try await bench.leases.claim(node: other, did: did, ttl: 60) }
+            let list = dids.map(String.init).joined(separator: ", ")
+            try await bench.fixture.script(
+                """
+                UPDATE sb.device_leases SET expires_at = CASE WHEN did = \(dids[0]) THEN '-infinity'
+                  ELSE now() - interval '2 seconds' END WHERE did IN (\(list));
+                UPDATE sb.devices SET jid = did || ':1@s.whatsapp.net', status = 'active'
+                WHERE did IN (\(dids[0]), \(dids[1]));
+                """)
+            _ = try await eventually("two take-overs in the background", within: .seconds(60)) {
+                bench.supervisor.tally.takeovers == [.released: 1, .expired: 1] ? true : nil
+            }
+            _ = try await bench.supervisor.session(did: dids[2])
+            #expect(bench.supervisor.tally.takeovers == [.released: 1, .expired: 2])
+            #expect(bench.supervisor.tally.leases == 3)
         }
     }
 

@@ -1,6 +1,7 @@
 import Hummingbird
 import HTTPTypes
 import NIOCore
+import NIOPosix
 
 /// Collects a request's body within a size and an idle time (10-rest-api, section 2.8).
 enum BodyReader {
@@ -17,28 +18,12 @@ enum BodyReader {
             // No length and no chunks: a body only where a test hands one over directly.
             return try await collect(request.body, limit: limit)
         }
-        if let executor { return try await read(request.body, limit: limit, on: executor) }
-        // Not a `Race`: the connection goes on reading from the same stream, so that the reader has to have ended. It hears
-        // its cancellation at once.
-        return try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
-            let progress = Progress()
-            group.addTask { try await collect(request.body, limit: limit, progress: progress) }
-            group.addTask {
-                var seen = -1
-                while progress.count != seen {
-                    seen = progress.count
-                    try await Task.sleep(for: idleLimit)
-                }
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let first = try await group.next(), let bytes = first else { throw APIError.requestTimeout }
-            return bytes
-        }
+        return try await watched(request.body, limit: limit, on: executor)
     }
 
-    /// The same with a timer of the loop instead of a second task; most bodies have come with their heads.
-    private static func read(_ body: RequestBody, limit: Int, on executor: LoopExecutor) async throws -> [UInt8] {
+    /// Not a `Race`: the connection goes on reading from the same stream, so that the reader has to have ended. It hears its
+    /// cancellation at once. A timer of a loop spares a second task; most bodies have come with their heads.
+    private static func watched(_ body: RequestBody, limit: Int, on executor: LoopExecutor?) async throws -> [UInt8] {
         let progress = Progress()
         let reader = Task.immediate(executorPreference: executor) {
             defer { progress.end() }
@@ -46,7 +31,8 @@ enum BodyReader {
         }
         if progress.isEnded { return try await reader.value }
         let delay = TimeAmount(idleLimit)
-        let watch = executor.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
+        let eventLoop = executor?.eventLoop ?? MultiThreadedEventLoopGroup.singleton.any()
+        let watch = eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
             progress.check()
             if progress.isStalled { reader.cancel() }
         }

@@ -1,3 +1,4 @@
+import NIOPosix
 import Synchronization
 import Tenancy
 
@@ -10,13 +11,10 @@ enum Deadline {
     static func run<Value: Sendable>(
         _ limit: Duration, on executor: LoopExecutor?, _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let value =
-            if let executor {
-                try await Race.run(within: limit, on: executor.eventLoop, executor, work)
-            } else {
-                try await Race.run(within: limit, work)
-            }
-        guard let value else { throw APIError.deadline }
+        let eventLoop = executor?.eventLoop ?? MultiThreadedEventLoopGroup.singleton.any()
+        guard let value = try await Race.run(within: limit, on: eventLoop, executor, work) else {
+            throw APIError.deadline
+        }
         return value
     }
 }

@@ -35,8 +35,8 @@ extension Edge {
 }
 
 extension Route {
-    /// Answers may be large: pages of many rows, pictures, whatever operators ask.
+    /// Answers may be large: pages of many rows, pictures, whatever operators ask, one message or event with all its contents.
     var isHeavy: Bool {
-        tier == .admin || !answer.media.isEmpty || query.contains { $0.name == "limit" }
+        tier == .admin || isLarge || !answer.media.isEmpty || query.contains { $0.name == "limit" }
     }
 }

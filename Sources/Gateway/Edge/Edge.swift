@@ -100,9 +100,10 @@ struct Edge: HTTPResponder {
                 (requestID, client) = (forwarded.requestID, forwarded.client)
                 fields[.requestID] = requestID
             }
-            answer = try await handle(
-                route, parameters, request, query: query, client: client, requestID: requestID, executor: executor,
-                forwarded: forwarded, fields: &fields, identity: &identity)
+            let arrival = Arrival(
+                request: request, query: query, client: client, requestID: requestID, executor: executor,
+                forwarded: forwarded)
+            answer = try await handle(route, parameters, arrival, fields: &fields, identity: &identity)
             if case .webSocket(let serve) = answer.content, let channel = context.channel {
                 guard await WebSocketUpgrader.expect(serve, on: channel) else { throw APIError.upgradeRequired }
             }
@@ -141,11 +142,24 @@ struct Edge: HTTPResponder {
         }
     }
 
+    /// A request and where it comes from.
+    private struct Arrival {
+        let request: Request
+        let query: Substring?
+        /// Address of the caller.
+        let client: String
+        let requestID: String
+        /// Where it runs; nil: on the pool's threads.
+        let executor: LoopExecutor?
+        /// Set when another node took it.
+        let forwarded: ClusterIdentity?
+    }
+
     private func handle(
-        _ route: Route, _ parameters: PathParameters, _ request: Request, query: Substring?, client: String,
-        requestID: String, executor: LoopExecutor?, forwarded: ClusterIdentity?, fields: inout HTTPFields,
+        _ route: Route, _ parameters: PathParameters, _ arrival: Arrival, fields: inout HTTPFields,
         identity known: inout Call.Identity?
     ) async throws -> Answer {
+        let (request, client, forwarded) = (arrival.request, arrival.client, arrival.forwarded)
         if drain.isRefusing, !route.path.hasPrefix("/health"), route.path != "/" {
             throw forwarded == nil ? APIError.shuttingDown : APIError.shuttingDown.missed
         }
@@ -170,18 +184,18 @@ struct Edge: HTTPResponder {
                 throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
             }
         }
-        let (body, bytes) = try await readBody(route, request, limit: limit, on: executor)
+        let (body, bytes) = try await readBody(route, request, limit: limit, on: arrival.executor)
         if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
         let call = Call(
-            route: route, parameters: parameters, query: Query(query, declared: route.query),
+            route: route, parameters: parameters, query: Query(arrival.query, declared: route.query),
             body: body.declaring(route.body.fields), identity: identity,
-            requestID: requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
+            requestID: arrival.requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
             fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],
             webSocket: try WebSocketHandshake(request.headers),
-            logger: RequestLog.logger(accessLog, requestID: requestID, identity))
+            logger: RequestLog.logger(accessLog, requestID: arrival.requestID, identity))
         return try await cached(call, ResponseCache.wish(request.headers)) {
-            try await Deadline.run(deadline, on: executor) {
+            try await Deadline.run(deadline, on: arrival.executor) {
                 try await self.run(call, request, bytes, forwarded: forwarded)
             }
         }

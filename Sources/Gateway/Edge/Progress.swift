@@ -7,9 +7,6 @@ final class Progress: Sendable {
     private let ended = Atomic<Bool>(false)
     private let stalled = Atomic<Bool>(false)
 
-    /// Bytes that arrived so far.
-    var count: Int { bytes.load(ordering: .relaxed) }
-
     /// Whether all of it was read.
     var isEnded: Bool { ended.load(ordering: .acquiring) }
 
@@ -22,7 +19,7 @@ final class Progress: Sendable {
 
     /// Looks whether anything came since the last look, or the beginning; once nothing did it is stalled.
     func check() {
-        let now = count
+        let now = bytes.load(ordering: .relaxed)
         if seen.exchange(now, ordering: .relaxed) == now { stalled.store(true, ordering: .releasing) }
     }
 }

@@ -46,11 +46,25 @@ package enum MetricCatalogue {
         MetricFamily("switchboard_api_keys", .gauge, "API keys, of all nodes.", labels: ["state"]),
         MetricFamily("switchboard_sessions", .gauge, "Sessions of this node by state.", labels: ["state"]),
         MetricFamily("switchboard_leases", .gauge, "Devices owned by any node."),
+        MetricFamily("switchboard_leases_held", .gauge, "Devices that this node owns."),
+        MetricFamily(
+            "switchboard_leases_lost_total", .counter,
+            "Sessions closed because their device is, or may be, another node's.", labels: ["reason"]),
+        MetricFamily(
+            "switchboard_lease_takeovers_total", .counter,
+            "Devices that came to this node from another: handed over, released, or expired there.", labels: ["reason"]),
         MetricFamily("switchboard_restore_devices", .gauge, "Devices of the restore at start.", labels: ["outcome"]),
+        MetricFamily(
+            "switchboard_session_connects_total", .counter, "Attempts to connect to WhatsApp.", labels: ["outcome"]),
         MetricFamily("switchboard_session_logins_total", .counter, "Logins that WhatsApp accepted."),
         MetricFamily(
             "switchboard_session_disconnects_total", .counter, "Connections to WhatsApp that ended.",
             labels: ["reason"]),
+        MetricFamily(
+            "switchboard_prekeys_left", .gauge,
+            "One-time prekeys that WhatsApp holds for the devices of this node, as it last said."),
+        MetricFamily("switchboard_prekeys_low_devices", .gauge, "Devices of this node with fewer than five of them."),
+        MetricFamily("switchboard_prekeys_uploaded_total", .counter, "One-time prekeys given to WhatsApp."),
     ]
 
     private static let messages = [

@@ -49,6 +49,16 @@ package actor MetricsPage {
         set("switchboard_sessions", Double(tally.loggedIn), [("state", "logged_in")])
         set("switchboard_sessions", Double(tally.connected), [("state", "connected")])
         set("switchboard_sessions", Double(tally.loaded), [("state", "disconnected")])
+        set("switchboard_leases_held", Double(tally.leases))
+        for loss in SessionTally.LeaseLoss.allCases {
+            set("switchboard_leases_lost_total", Double(tally.losses[loss] ?? 0), [("reason", loss.rawValue)])
+        }
+        for takeover in LeaseTakeover.allCases {
+            let count = Double(tally.takeovers[takeover] ?? 0)
+            set("switchboard_lease_takeovers_total", count, [("reason", takeover.rawValue)])
+        }
+        set("switchboard_prekeys_left", Double(tally.preKeysLeft))
+        set("switchboard_prekeys_low_devices", Double(tally.fewPreKeys))
         let restore = dependencies.sessions.restore
         set("switchboard_restore_devices", Double(restore.done), [("outcome", "done")])
         set("switchboard_restore_devices", Double(restore.failed), [("outcome", "failed")])

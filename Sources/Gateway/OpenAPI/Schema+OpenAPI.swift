@@ -42,9 +42,14 @@ extension Schema {
             members.append(("maximum", .integer(Int64(range.upperBound))))
         }
         if let length {
-            let isArray = if case .array = kind { true } else { false }
-            members.append((isArray ? "minItems" : "minLength", .integer(Int64(length.lowerBound))))
-            members.append((isArray ? "maxItems" : "maxLength", .integer(Int64(length.upperBound))))
+            let counted =
+                switch kind {
+                case .array: "Items"
+                case .map, .object: "Properties"
+                default: "Length"
+                }
+            members.append(("min" + counted, .integer(Int64(length.lowerBound))))
+            members.append(("max" + counted, .integer(Int64(length.upperBound))))
         }
         if let ownExample { members.append(("examples", [ownExample])) }
         return .object(members)

@@ -57,12 +57,15 @@ struct Route: Sendable {
     let isCacheable: Bool
     /// Waits for WhatsApp: runs under the request's deadline.
     let isWaiting: Bool
+    /// Answers may be large though they are about one thing: they are made on other threads than the sockets'.
+    let isLarge: Bool
     let handler: @Sendable (Call) async throws -> Answer
 
     init(
         _ method: Method, _ path: String, _ tier: Tier, number: String? = nil, _ summary: String, details: String = "",
         query: [Parameter] = [], body: Body = .none, answer: Success, errors: [ErrorGroup] = [],
         statuses: [Int] = [200], idempotent: Bool = false, cacheable: Bool = false, waits: Bool = false,
+        large: Bool = false,
         handler: @escaping @Sendable (Call) async throws -> Answer
     ) {
         self.method = method
@@ -79,6 +82,7 @@ struct Route: Sendable {
         isIdempotent = idempotent
         isCacheable = cacheable
         isWaiting = waits
+        isLarge = large
         self.handler = handler
     }
 

@@ -38,7 +38,7 @@ struct Schema: Sendable {
     private(set) var values: [String] = []
     /// Of numbers.
     private(set) var range: ClosedRange<Int>?
-    /// Characters of a text, elements of an array.
+    /// Characters of a text, elements of an array, members of a map.
     private(set) var length: ClosedRange<Int>?
     /// Regular expression that the whole of a text fits.
     private(set) var pattern: String?
@@ -120,7 +120,7 @@ extension Schema {
     /// Described once, as `#/components/schemas/<name>`.
     func named(_ name: String) -> Schema { changed { $0.componentName = name } }
 
-    /// Restricts a text or an array to so many characters or elements.
+    /// Restricts a text, an array or a map to so many characters, elements or members.
     func length(_ length: ClosedRange<Int>) -> Schema { changed { $0.length = length } }
 
     /// A text that fits the regular expression as a whole; `^` and `$` are put around it.

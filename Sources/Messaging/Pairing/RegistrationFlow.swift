@@ -174,10 +174,14 @@ package struct RegistrationFlow: Sendable {
 
     /// The server wants a passkey: the present secret makes the handoff key, and `newSecret` replaces it. Asked again, only
     /// the options change. Nil when nothing is on show that somebody could have scanned.
-    package mutating func demandPasskey(options: String, newSecret: SecretBytes, now: Timestamp) -> PasskeyState? {
+    ///
+    /// - Parameter comparesCodes: The exchange never goes on without the person.
+    package mutating func demandPasskey(
+        options: String, newSecret: SecretBytes, comparesCodes: Bool = false, now: Timestamp
+    ) -> PasskeyState? {
         switch phase {
         case .showing:
-            let flow = PasskeyFlow(options: options, advSecret: advSecret, now: now)
+            let flow = PasskeyFlow(options: options, advSecret: advSecret, comparesCodes: comparesCodes, now: now)
             advSecret = newSecret
             earlierCodeSecrets = []
             isSecretFromCode = false

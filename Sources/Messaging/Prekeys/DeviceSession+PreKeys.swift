@@ -7,22 +7,29 @@ extension DeviceSession {
     /// After `<success>`: asks the count, fills up when the server or we run low (02-pairing-login, section 13.1).
     func preKeysAtLogin() async {
         do {
-            guard let count = PreKeyStanzas.count(in: try await query { PreKeyStanzas.count(id: $0) }) else { return }
+            guard let count = try await countPreKeys() else { return }
             let local = try await load { try await store.uploadedPreKeyCount(did: did) }
             if case .upload(let amount) = preKeyUpkeep.atLogin(serverCount: count, localCount: local) {
                 try await uploadPreKeys(amount)
-                _ = try? await query { PreKeyStanzas.count(id: $0) }
+                _ = try? await countPreKeys()
             }
         } catch { logger.warning("prekeys at login failed", metadata: ["error": "\(error)"]) }
     }
 
+    /// How many one-time keys the server has; nil when its answer does not say.
+    private func countPreKeys() async throws -> Int? {
+        let count = PreKeyStanzas.count(in: try await query { PreKeyStanzas.count(id: $0) })
+        if let count { publish { $0.preKeysLeft = count } }
+        return count
+    }
+
     /// The server counted down to `count`.
     func preKeysRunLow(count: Int) async {
+        publish { $0.preKeysLeft = count }
         var decision = preKeyUpkeep.notified(count: count, now: now)
         do {
             if decision == .askCount {
-                let answer = try await query { PreKeyStanzas.count(id: $0) }
-                decision = preKeyUpkeep.counted(PreKeyStanzas.count(in: answer) ?? .max)
+                decision = preKeyUpkeep.counted(try await countPreKeys() ?? .max)
             }
             if case .upload(let amount) = decision { try await uploadPreKeys(amount) }
         } catch { logger.warning("prekey refill failed", metadata: ["error": "\(error)"]) }
@@ -46,6 +53,8 @@ extension DeviceSession {
         guard let own = self.keys?.publicKeys else { throw SessionError.notPaired }
         let uploaded = keys.map { (id: $0.id, publicKey: $0.keyPair.publicKey) }
         _ = try await query { PreKeyStanzas.upload(id: $0, device: own, preKeys: uploaded) }
+        SessionMetrics.uploaded(preKeys: uploaded.count)
+        publish { $0.preKeysLeft = $0.preKeysLeft.map { $0 + uploaded.count } }
         record { $0.uploadedPreKeys = uploaded.map(\.id) }
         finishedAt = now
     }

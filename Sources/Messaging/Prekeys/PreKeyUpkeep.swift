@@ -2,7 +2,8 @@
 package struct PreKeyUpkeep: Sendable, Equatable {
     static let initialCount = 812
     static let refillCount = 50
-    static let lowMark = 5
+    /// Fewer than this are filled up.
+    package static let lowMark = 5
     /// Seconds after an upload during which the server is asked first.
     static let guardTime: Int64 = 600
 

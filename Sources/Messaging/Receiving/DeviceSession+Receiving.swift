@@ -91,15 +91,11 @@ extension DeviceSession {
                 draft.changes.handledCiphertexts.append(
                     HandledCiphertext(
                         hash: enc.hash(info, sender: address), serverTimestamp: info.timestamp.seconds))
-                outcome.handledAny = true
                 outcome.retryCount = max(outcome.retryCount, enc.count)
                 interpret(
                     plaintext, info: info, parties: parties, senderKey: senderKey, outcome: &outcome, draft: &draft)
             } catch let error as SignalError {
-                if case .duplicateMessage = error {
-                    outcome.handledAny = true
-                    continue
-                }
+                if case .duplicateMessage = error { continue }
                 outcome.failure = (error, enc)
                 break
             }
@@ -108,13 +104,15 @@ extension DeviceSession {
             // Bots' answers need a message secret; nothing else of an unknown kind can be read either.
             outcome.refusal = nodes.contains { $0.type == "msmsg" } ? .missingMessageSecret : .unrecognisedStanza
         }
+        // Key material and what devices tell each other are no messages, and one that came again was counted before.
+        let storesMessage = !draft.changes.messages.isEmpty
         let ticket = submit(draft, isInbound: true)
         if let (error, enc) = outcome.failure {
             return try await undecryptable(
                 stanza, info, parties: parties, error: error, enc: enc, address: address,
                 isKeyless: !encs.contains(where: \.isPairwise))
         }
-        if outcome.handledAny { SessionMetrics.count(.received) }
+        if storesMessage { SessionMetrics.count(.received) }
         answer(stanza, info, outcome: outcome, after: ticket)
         retryCounters.forget(info)
         refreshDeviceListIfUnknown(info.sender)
@@ -122,7 +120,6 @@ extension DeviceSession {
 
     /// What handling the ciphertexts of one stanza led to.
     struct MessageOutcome {
-        var handledAny = false
         /// The last payload that decrypted was no message.
         var isBadProtobuf = false
         var refusal: Acknowledgement.Refusal?

@@ -39,6 +39,8 @@ package struct ConnectionState: Sendable, Equatable {
     package var isSilent = false
     /// When the running or last logged-in connection became ready.
     package var readySince: Timestamp?
+    /// One-time prekeys that the server holds, as it last said.
+    package var preKeysLeft: Int?
 
     package init() {}
 

@@ -93,6 +93,7 @@ extension DeviceSession {
         publish { state in
             state.jid = nil
             state.lid = nil
+            state.preKeysLeft = nil
         }
     }
 

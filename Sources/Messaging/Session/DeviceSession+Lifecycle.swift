@@ -188,6 +188,7 @@ extension DeviceSession {
         }
         switch result {
         case .success(let connection):
+            SessionMetrics.count(.connected)
             link = .open(connection, isPairing ? .registering : .authenticating)
             isReadingPaused = false
             isActivePresence = false
@@ -204,6 +205,7 @@ extension DeviceSession {
                 }
             }
         case .failure(let error):
+            SessionMetrics.count(.notConnected)
             logger.info("connection attempt failed", metadata: ["error": "\(error)"])
             if isPairing {
                 registrationClosed(.pairingInterrupted)

@@ -15,6 +15,9 @@ package struct DeviceSessionConfiguration: Sendable {
     /// Shown on the phone in code pairing; odd names are refused by the server (02, section 20).
     package var pairingDisplayName = "Chrome (Linux)"
 
+    /// Leaves out the proof that lets WhatsApp do without a comparison of codes in a link by passkey (02, section 10).
+    package var comparesPasskeyCodes = false
+
     /// Own name, platform and business name as stored with the device.
     package var pushName = ""
     package var platform = ""

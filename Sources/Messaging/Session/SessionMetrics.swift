@@ -3,9 +3,14 @@ import Metrics
 /// What sessions count. Names and meanings: `MetricCatalogue` of the gateway.
 enum SessionMetrics {
     enum Event: Sendable {
-        case login, received, decryptFailure, retrySent, retryAnswered
+        case connected, notConnected, login, received, decryptFailure, retrySent, retryAnswered
     }
 
+    private static let connects = Counter(
+        label: "switchboard_session_connects_total", dimensions: [("outcome", "success")])
+    private static let failedConnects = Counter(
+        label: "switchboard_session_connects_total", dimensions: [("outcome", "failure")])
+    private static let preKeys = Counter(label: "switchboard_prekeys_uploaded_total")
     private static let logins = Counter(label: "switchboard_session_logins_total")
     private static let received = Counter(label: "switchboard_messages_received_total")
     private static let decryptFailures = Counter(label: "switchboard_message_decrypt_failures_total")
@@ -19,6 +24,8 @@ enum SessionMetrics {
 
     static func count(_ event: Event) {
         switch event {
+        case .connected: connects.increment()
+        case .notConnected: failedConnects.increment()
         case .login: logins.increment()
         case .received: received.increment()
         case .decryptFailure: decryptFailures.increment()
@@ -26,6 +33,8 @@ enum SessionMetrics {
         case .retryAnswered: retriesAnswered.increment()
         }
     }
+
+    static func uploaded(preKeys count: Int) { preKeys.increment(by: count) }
 
     /// A connection ended.
     ///

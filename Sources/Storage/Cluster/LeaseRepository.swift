@@ -7,6 +7,18 @@ package struct DeviceLease: Sendable, Equatable {
     package let epoch: Int64
     package let deviceID: UUID
     package let tenantID: Int64
+    /// Set when another node was the last to run it.
+    package var takeover: LeaseTakeover?
+}
+
+/// How a device came to this node from another.
+package enum LeaseTakeover: String, Sendable, CaseIterable {
+    /// The other had more than its share.
+    case handedOver = "handed_over"
+    /// The other gave it up: it stopped, or the session there ended.
+    case released
+    /// The other did not renew it in time: it died, froze or lost the database.
+    case expired
 }
 
 /// A lease by what fences it.
@@ -170,7 +182,7 @@ package struct LeaseRepository: Sendable {
 
     private func lease(_ row: Row) throws -> DeviceLease {
         DeviceLease(
-            did: try row["did"], epoch: try row["epoch"], deviceID: try row["device_id"], tenantID: try row["tenant_id"]
-        )
+            did: try row["did"], epoch: try row["epoch"], deviceID: try row["device_id"],
+            tenantID: try row["tenant_id"], takeover: (try row["takeover"] as String?).flatMap(LeaseTakeover.init))
     }
 }

@@ -36,12 +36,15 @@ enum LeaseStatements {
            WHERE l.node_id = $1 AND l.expires_at > now() AND d.desired = 'run' AND d.jid IS NOT NULL)
         """)
 
-    /// Most recently active devices first.
+    /// Most recently active devices first. `takeover` says how they came from another node, and is null for those that did
+    /// not.
     static let claim = Statement(
         "leases.claim",
         """
         WITH c AS (
-          SELECT l.did FROM sb.device_leases l JOIN sb.devices d USING (did)
+          SELECT l.did, CASE WHEN l.node_id = $1 THEN NULL WHEN l.prefer_node IS NOT NULL THEN 'handed_over'
+            WHEN l.expires_at > '-infinity' THEN 'expired' WHEN l.node_id IS NOT NULL THEN 'released' END AS takeover
+          FROM sb.device_leases l JOIN sb.devices d USING (did)
           WHERE l.expires_at < now() AND d.desired = 'run' AND d.jid IS NOT NULL
             AND (l.prefer_node IS NULL OR l.prefer_node = $1 OR l.expires_at < now() - interval '10 seconds')
           ORDER BY d.last_active_at DESC NULLS LAST, l.did LIMIT $2
@@ -49,7 +52,7 @@ enum LeaseStatements {
         UPDATE sb.device_leases l SET node_id = $1, epoch = l.epoch + 1, expires_at = now() + make_interval(secs => $3),
           acquired_at = now(), live_state = 'loading', prefer_node = NULL
         FROM c, sb.devices d WHERE l.did = c.did AND d.did = c.did
-        RETURNING l.did, l.epoch, d.device_id, d.tenant_id
+        RETURNING l.did, l.epoch, d.device_id, d.tenant_id, c.takeover
         """)
 
     /// One device on demand, paired or not, whatever it wishes. Not while a commit of the owner before is open, whose fence
@@ -58,12 +61,14 @@ enum LeaseStatements {
         "leases.claim_one",
         """
         WITH c AS (
-          SELECT did FROM sb.device_leases WHERE did = $2 AND (expires_at < now() OR node_id = $1)
+          SELECT l.did, CASE WHEN l.node_id = $1 THEN NULL WHEN l.prefer_node IS NOT NULL THEN 'handed_over'
+            WHEN l.expires_at > '-infinity' THEN 'expired' WHEN l.node_id IS NOT NULL THEN 'released' END AS takeover
+          FROM sb.device_leases l WHERE l.did = $2 AND (l.expires_at < now() OR l.node_id = $1)
           FOR UPDATE SKIP LOCKED)
         UPDATE sb.device_leases l SET node_id = $1, epoch = l.epoch + 1, expires_at = now() + make_interval(secs => $3),
           acquired_at = now(), live_state = 'loading', prefer_node = NULL
         FROM c, sb.devices d WHERE l.did = c.did AND d.did = c.did
-        RETURNING l.did, l.epoch, d.device_id, d.tenant_id
+        RETURNING l.did, l.epoch, d.device_id, d.tenant_id, c.takeover
         """)
 
     static let renew = Statement(

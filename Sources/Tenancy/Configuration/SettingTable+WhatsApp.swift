@@ -23,6 +23,9 @@ extension SettingTable {
                 "Proxy of WebSocket and media unless the device has its own"),
             Setting("WHATSAPP_DEVICE_OS_NAME", .text(64), "Chrome", "Name shown under Linked devices"),
             Setting(
+                "WHATSAPP_PASSKEY_COMPARE", .bool, "false",
+                "Have codes compared whenever a link takes a passkey, also where WhatsApp does without"),
+            Setting(
                 "WHATSAPP_KEEPALIVE_MAX_SILENCE", .duration(Duration.seconds(30)...Duration.seconds(3600)), "3m",
                 "Age of the last answered ping at which a socket is replaced"),
         ])

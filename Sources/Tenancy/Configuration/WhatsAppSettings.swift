@@ -10,6 +10,8 @@ package struct WhatsAppSettings: Sendable {
     package var certificateAuthorityFile: String?
     package var proxyURL: String?
     package var deviceName: String
+    /// No link by passkey goes on without a comparison of codes.
+    package var comparesPasskeyCodes: Bool
     package var keepAliveMaximumSilence: Duration
     package var versionMajor: Int?
     package var versionMinor: Int?
@@ -25,6 +27,7 @@ package struct WhatsAppSettings: Sendable {
         certificateAuthorityFile = reader.text("WHATSAPP_TLS_CA_FILE")
         proxyURL = reader.text("WHATSAPP_CLIENT_PROXY_URL")
         deviceName = reader.text("WHATSAPP_DEVICE_OS_NAME") ?? "Chrome"
+        comparesPasskeyCodes = reader.bool("WHATSAPP_PASSKEY_COMPARE")
         keepAliveMaximumSilence = reader.duration("WHATSAPP_KEEPALIVE_MAX_SILENCE")
         versionMajor = reader.optionalInteger("WHATSAPP_VERSION_MAJOR")
         versionMinor = reader.optionalInteger("WHATSAPP_VERSION_MINOR")

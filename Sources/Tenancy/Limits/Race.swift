@@ -48,10 +48,10 @@ package enum Race {
     /// what nearly always comes first.
     ///
     /// - Parameters:
-    ///   - eventLoop: The loop that this is called on, for the timer.
-    ///   - executor: Where the work runs.
+    ///   - eventLoop: For the timer: the loop that this is called on, if it is called on one.
+    ///   - executor: Where the work runs; nil: on the pool's threads.
     package static func run<Value: Sendable>(
-        within limit: Duration, on eventLoop: any EventLoop, _ executor: any TaskExecutor,
+        within limit: Duration, on eventLoop: any EventLoop, _ executor: (any TaskExecutor)?,
         _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value? {
         try Task.checkCancellation()

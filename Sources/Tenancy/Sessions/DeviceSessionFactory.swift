@@ -18,6 +18,7 @@ package final class DeviceSessionFactory: SessionFactory {
     private let queues: [GroupCommit]
     private let next = Atomic<Int>(0)
     private let deviceName: String
+    private let comparesPasskeyCodes: Bool
     private let productVersion: ClientVersion
     private let storesContent: Bool
     private let keepAliveSilence: Int64
@@ -33,11 +34,12 @@ package final class DeviceSessionFactory: SessionFactory {
     ///   - validity: whether the node's leases count.
     ///   - maximumQueuedSends: `SEND_QUEUE_MAX`.
     ///   - deviceName: `WHATSAPP_DEVICE_OS_NAME`, shown on the phone.
+    ///   - comparesPasskeyCodes: `WHATSAPP_PASSKEY_COMPARE`.
     ///   - productVersion: our own version, or that which the settings pin.
     package init(
         database: StorageDatabase, sealing: any SecretSealing, store: any DeviceStore, connector: any SessionConnector,
         version: @escaping @Sendable () async -> ClientVersion, host: any SessionHost, group: any EventLoopGroup,
-        deviceName: String, productVersion: ClientVersion, storesContent: Bool,
+        deviceName: String, comparesPasskeyCodes: Bool = false, productVersion: ClientVersion, storesContent: Bool,
         keepAliveSilence: Int64, maximumQueuedSends: Int = 1000, validity: LeaseValidity, logger: Logger,
         makeQueue: (any EventLoop) -> GroupCommit
     ) {
@@ -48,6 +50,7 @@ package final class DeviceSessionFactory: SessionFactory {
         self.version = version
         self.host = host
         self.deviceName = deviceName
+        self.comparesPasskeyCodes = comparesPasskeyCodes
         self.productVersion = productVersion
         self.storesContent = storesContent
         self.keepAliveSilence = keepAliveSilence
@@ -73,6 +76,7 @@ package final class DeviceSessionFactory: SessionFactory {
         configuration.forcesActiveReceipts = device.forcesActiveReceipts
         configuration.appearsOnline = device.presenceWish == "available"
         configuration.storesContent = storesContent
+        configuration.comparesPasskeyCodes = comparesPasskeyCodes
         configuration.holdsLease = { [validity] in validity.isValid }
         configuration.maximumQueuedSends = maximumQueuedSends
         configuration.timeouts.keepAliveSilence = keepAliveSilence

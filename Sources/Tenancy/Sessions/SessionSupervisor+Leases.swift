@@ -100,7 +100,7 @@ extension SessionSupervisor {
             return state.farewells
         }
         for did in deleted where !parting.contains(did) { sayFarewell(did) }
-        await drop(leases.filter { !deleted.contains($0.did) }, because: "its lease was lost")
+        await drop(leases.filter { !deleted.contains($0.did) }, .taken, because: "its lease was lost")
     }
 
     private func dropAll(because reason: String) async {
@@ -109,15 +109,18 @@ extension SessionSupervisor {
             state.dropped.formUnion(held)
             return held
         }
-        await drop(held, because: reason)
+        await drop(held, .unrenewed, because: reason)
     }
 
     /// Closes sessions without a further write: their devices are, or may be, another node's.
-    private func drop(_ held: [HeldLease], because reason: String) async {
+    private func drop(_ held: [HeldLease], _ loss: SessionTally.LeaseLoss, because reason: String) async {
         if held.isEmpty { return }
         logger.warning("sessions closed: \(reason)", metadata: ["devices": "\(held.count)"])
         state.withLock { state in
-            for lease in held where state.table.epoch(lease.did) == lease.epoch { state.table.supersede(lease.did) }
+            for lease in held where state.table.epoch(lease.did) == lease.epoch {
+                state.losses[loss, default: 0] += 1
+                state.table.supersede(lease.did)
+            }
         }
         let ends = held.compactMap { end($0) { session, _ in await session.abandon() } }
         for task in ends { await task.value }
@@ -131,6 +134,7 @@ extension SessionSupervisor {
             state.setbacks = state.setbacks.filter { now - $0.value.until < .seconds(600) }
             return state.table.entries.compactMap { did, entry in
                 guard case .running(let session, let epoch) = entry, session.state.hasDied else { return nil }
+                if session.state.end == .leaseLost { state.losses[.taken, default: 0] += 1 }
                 if case .storage? = session.state.end {
                     guard let setback = state.setbacks[did] else {
                         state.setbacks[did] = (1, now + .seconds(10))
@@ -143,6 +147,15 @@ extension SessionSupervisor {
             }
         }
         for lease in due { end(lease, with: abandonAndRelease) }
+    }
+
+    /// Counts what came from other nodes.
+    func noteTakeovers(_ claimed: [DeviceLease]) {
+        let takeovers = claimed.compactMap(\.takeover)
+        if takeovers.isEmpty { return }
+        state.withLock { state in
+            for takeover in takeovers { state.takeovers[takeover, default: 0] += 1 }
+        }
     }
 
     /// Brings back devices whose ban is over, or that were refused for a version older than the one known now.

@@ -28,6 +28,7 @@ extension SessionSupervisor {
                         let claimed = try await leases.claim(
                             node: configuration.nodeID, limit: min(room, slots, 64), ttl: configuration.leaseTTL)
                         guard !claimed.isEmpty else { break }
+                        noteTakeovers(claimed)
                         begin(claimed)
                         for lease in claimed { group.addTask { await self.restoreOne(lease) } }
                         try await Task.sleep(for: .seconds(pause(after: claimed.count)))

@@ -87,6 +87,7 @@ extension SessionSupervisor {
         for attempt in 0..<20 {
             if attempt > 0 { try await Task.sleep(for: .milliseconds(50)) }
             if let lease = try await leases.claim(node: configuration.nodeID, did: did, ttl: configuration.leaseTTL) {
+                noteTakeovers([lease])
                 return lease
             }
             let (owner, exists) = try await lookUp(did)

@@ -77,6 +77,9 @@ package final class SessionSupervisor: SessionDirectory {
         var unpairedSince: [Int64: ContinuousClock.Instant] = [:]
         /// What a former life of the node held was given up; nothing is claimed before.
         var isRegistered = false
+        /// Leases lost and devices taken over, since the start.
+        var losses: [SessionTally.LeaseLoss: Int] = [:]
+        var takeovers: [LeaseTakeover: Int] = [:]
         var isDraining = false
         var isStopping = false
     }
@@ -104,10 +107,13 @@ package final class SessionSupervisor: SessionDirectory {
     /// Devices whose session runs or starts here.
     package var count: Int { state.withLock { $0.table.count } }
 
-    /// Those sessions by how far they are.
+    /// Those sessions by how far they are, and their leases.
     package var tally: SessionTally {
         state.withLock { state in
             var tally = SessionTally()
+            tally.leases = state.table.held.count
+            tally.losses = state.losses
+            tally.takeovers = state.takeovers
             for entry in state.table.entries.values {
                 switch entry {
                 case .running(let session, _): tally.count(session.state)

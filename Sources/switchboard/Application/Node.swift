@@ -84,6 +84,7 @@ struct Node {
                     proxyAddresses: configuration.api.allowsPrivateProxies ? nil : proxyAddresses(egress))),
             version: { await host.current() }, host: host, group: group,
             deviceName: configuration.whatsApp.deviceName,
+            comparesPasskeyCodes: configuration.whatsApp.comparesPasskeyCodes,
             productVersion: Self.productVersion(configuration.whatsApp),
             storesContent: configuration.messages.content == .full,
             keepAliveSilence: configuration.whatsApp.keepAliveMaximumSilence.components.seconds,

@@ -125,9 +125,9 @@ func withDirectory<Result>(_ body: (URL) async throws -> Result) async throws ->
 }
 
 /// Runs `body` against a `switchboard dev` of its own and stops it, whatever happens.
-func withDev(_ body: (DevProcess) async throws -> Void) async throws {
+func withDev(environment: [String: String] = [:], _ body: (DevProcess) async throws -> Void) async throws {
     try await withDirectory { directory in
-        let dev = try await DevProcess.start(in: directory)
+        let dev = try await DevProcess.start(in: directory, environment: environment)
         do {
             try await body(dev)
         } catch {

@@ -87,6 +87,28 @@ struct UpkeepTests {
         #expect(uploaded.allSatisfy { $0 == old })
     }
 
+    @Test(
+        "the prekeys that the server has left are known from its counts and our uploads, and forgotten with the device")
+    func preKeysLeft() async throws {
+        let bench = try await ready()
+        #expect(bench.session.state.preKeysLeft == 812)
+        // A number that is low enough to be filled up, and none that would fill it up again.
+        bench.server.deliver(
+            Stanza(
+                "notification", ["id": "N1", "type": "encrypt", "from": .jid(.serverJID)],
+                children: [Stanza("count", ["value": "3"])]))
+        try await bench.until("the upload") { bench.session.state.preKeysLeft == 53 }
+        let uploaded = bench.server.sent.compactMap { $0["xmlns"] == "encrypt" ? $0.child("list") : nil }
+        #expect(uploaded.map { $0.children("key").count } == [50])
+        bench.server.deliver(
+            Stanza(
+                "notification", ["id": "N2", "type": "encrypt", "from": .jid(.serverJID)],
+                children: [Stanza("count", ["value": "2"])]))
+        try await bench.until("the smaller count") { bench.session.state.preKeysLeft != 53 }
+        try await bench.session.logout()
+        #expect(bench.session.state.preKeysLeft == nil)
+    }
+
     @Test("pauses of what fails grow from a minute to six hours, and a success ends them")
     func pauses() {
         var job = RecurringJob()

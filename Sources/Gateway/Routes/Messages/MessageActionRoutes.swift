@@ -14,8 +14,7 @@ extension RouteCatalogue {
                     `failed` with the reason. Known for seven days, and for as long as messages are stored.
                     """,
                 answer: .data("Success get message", .oneMessage), errors: ["message_not_stored"],
-                statuses: [200, 404],
-                handler: oneMessage),
+                statuses: [200, 404], large: true, handler: oneMessage),
             Route(
                 .post, "/messages/{message_id}/read", .device, number: "54", "Tell the sender that a message was read",
                 details: """
@@ -25,7 +24,9 @@ extension RouteCatalogue {
                 body: .lenient([
                     .init("chat_jid", required: true, "Chat of the message", example: "15550001111@s.whatsapp.net"),
                     .init("sender_jid", required: true, "Its author", example: "15550001111@s.whatsapp.net"),
-                    .init("message_ids", .strings, "More messages of the same author, at most 256", example: []),
+                    .init(
+                        "message_ids", .strings, "More messages of the same author", example: [],
+                        length: 0...Self.readLimit),
                     .init("played", .boolean, "It was a voice note and was listened to", example: false),
                 ]), answer: .message("Success mark message as read"), errors: [.session, "invalid_recipient"],
                 statuses: [200, 400, 409, 503], waits: true, handler: markRead),
@@ -43,7 +44,7 @@ extension RouteCatalogue {
                         .init(
                             "quoted_text", "Its text, when it is not stored", example: "How are you?",
                             length: 0...65_536),
-                        .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
+                        Self.mentionsField,
                         .init("typing_simulation", .boolean, "Show typing before"),
                         .init("presence_simulation", .boolean, "Be available meanwhile"),
                         Self.queueField,
@@ -52,6 +53,9 @@ extension RouteCatalogue {
                 statuses: [200, 202, 400, 404, 409, 429, 503, 504], idempotent: true, waits: true, handler: reply),
         ]
     }
+
+    /// Messages of one receipt beside the one of the path.
+    private static let readLimit = 256
 
     @Sendable private func markRead(_ call: Call) async throws -> Answer {
         let body = call.body
@@ -62,7 +66,9 @@ extension RouteCatalogue {
         let senderJID = try ChatAddress.parse(sender, field: "sender_jid")
         let more = try body.strings("message_ids") ?? []
         let ids = [call.parameters["message_id"]] + more
-        guard more.count <= 256 else { throw APIError.validation("too many message_ids", field: "message_ids") }
+        guard more.count <= Self.readLimit else {
+            throw APIError.validation("message_ids must be at most \(Self.readLimit)", field: "message_ids")
+        }
         for id in ids { try Self.checkMessageID(id) }
         let isPlayed = try body.bool("played") ?? false
         let session = try await dependencies.gate.session(call.device.scope)

@@ -16,7 +16,7 @@ extension RouteCatalogue {
                         .init(
                             "reply_to_sender_jid", "Its author, when the message is not stored",
                             example: "15550001111@s.whatsapp.net"),
-                        .init("mentions", .strings, "JIDs or numbers mentioned in the text", example: []),
+                        Self.mentionsField,
                         .init(
                             "message_id", "Chosen id, 16 to 32 upper-case hexadecimal digits",
                             example: "3EB0A1B2C3D4E5F60718"),
@@ -29,7 +29,7 @@ extension RouteCatalogue {
             Route(
                 .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
                 query: [
-                    .init("limit", .integer, "1 to 200, 50 without it", example: 50),
+                    .init("limit", .integer, "Messages at most; 50 without it", range: 1...200, example: 50),
                     .init("before", "Only messages older than this one, by its id: `next_before` of the last page"),
                     .init(
                         "after",
@@ -50,7 +50,12 @@ extension RouteCatalogue {
         with an `Idempotency-Key` are
         """, example: true)
 
+    /// Of every send of a text.
+    static let mentionsField = Route.Field(
+        "mentions", .strings, "JIDs or numbers mentioned in the text", example: [], length: 0...mentionLimit)
+
     private static let textLimit = 65_536
+    private static let mentionLimit = 1024
 
     @Sendable private func sendText(_ call: Call) async throws -> Answer {
         let chat = try ChatAddress.parse(call.parameters["chat_jid"], field: "chat_jid")
@@ -106,8 +111,11 @@ extension RouteCatalogue {
         guard text.unicodeScalars.count <= textLimit else {
             throw APIError.validation("text must be at most \(textLimit) characters", field: "text")
         }
-        let mentions = try (body.strings("mentions") ?? []).map { try ChatAddress.parse($0, field: "mentions") }
-        guard mentions.count <= 1024 else { throw APIError.validation("too many mentions", field: "mentions") }
+        let mentioned = try body.strings("mentions") ?? []
+        guard mentioned.count <= mentionLimit else {
+            throw APIError.validation("mentions must be at most \(mentionLimit)", field: "mentions")
+        }
+        let mentions = try mentioned.map { try ChatAddress.parse($0, field: "mentions") }
         if let messageID {
             let isHex = messageID.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }
             guard (16...32).contains(messageID.utf8.count), isHex else {

@@ -25,10 +25,12 @@ extension RouteCatalogue {
                 details: "Events of `event_ids`, or of the time from `since` to `until`. At most 10000 in one call.",
                 body: .fields(
                     [
-                        .init("event_ids", .strings, "Ids of events", length: 0...1000),
+                        .init("event_ids", .strings, "Ids of events", length: 0...WebhookService.replayIDLimit),
                         .init("since", "RFC 3339 time or unix seconds", example: "2026-01-02T03:04:05Z"),
                         .init("until", "RFC 3339 time or unix seconds", example: "2026-01-02T04:04:05Z"),
-                        .init("events", .strings, "Event names; all that the webhook wants when absent"),
+                        .init(
+                            "events", .strings, "Event names; all that the webhook wants when absent",
+                            length: 0...WebhookService.eventNameLimit),
                         .init(
                             "status", "What became of the event before; default dead",
                             values: ["dead", "failed", "success", "all"]),
@@ -41,10 +43,10 @@ extension RouteCatalogue {
                 answer: .data("success", .webhookHours), statuses: [200, 404], handler: webhookStats),
             Route(
                 .get, "/webhook-events", .device, "Every event there is", answer: .data("success", .eventCatalogue),
-                handler: webhookEventCatalogue),
+                large: true, handler: webhookEventCatalogue),
             Route(
                 .get, "/webhook-events/{event_id}", .device, "One event whole, with every attempt to deliver it",
-                answer: .data("success", .webhookEvent), statuses: [200, 404]
+                answer: .data("success", .webhookEvent), statuses: [200, 404], large: true
             ) { call in
                 let found = try await dependencies.webhooks.event(
                     call.parameters["event_id"], tenant: call.device.tenantID, did: call.device.did)

@@ -17,7 +17,9 @@ extension RouteCatalogue {
         .init(
             "secret", "16 to 64 bytes, or whsec_ and base64; made when absent",
             example: "a-secret-of-32-characters-or-more"),
-        .init("headers", .object, "Extra request headers", example: ["X-Customer": "7"]),
+        .init(
+            "headers", .object, "Extra request headers, of 4096 bytes together", example: ["X-Customer": "7"],
+            length: 0...WebhookService.headerLimit),
         .init("ordering", "What waits for what", values: ["device", "none", "strict"]),
         .init("content", .boolean, "false keeps message contents out"),
         .init("description", "For people", length: 0...WebhookService.descriptionLimit),

@@ -84,7 +84,9 @@ extension DeviceSession {
     /// The server wants an assertion. From here on a new ADV secret counts, and the registration lives for five minutes.
     private func demandPasskey(_ options: String) {
         let secret = SecretBytes(configuration.random.bytes(32))
-        guard let state = registration?.demandPasskey(options: options, newSecret: secret, now: now) else { return }
+        let demanded = registration?.demandPasskey(
+            options: options, newSecret: secret, comparesCodes: configuration.comparesPasskeyCodes, now: now)
+        guard let state = demanded else { return }
         schedule(.qr, milliseconds: state.expiresAt.milliseconds - now.milliseconds) { $0.registrationTimerFired() }
         let event = DeviceEvent.passkeyRequired(options: options, own: ownNumber, at: now)
         storeSecret { $0.events.append(event) }

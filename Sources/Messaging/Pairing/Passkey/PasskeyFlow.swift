@@ -48,15 +48,19 @@ package struct PasskeyFlow: Sendable {
     private var stage = Stage.awaitingResponse
     private var options: String
     private let handoffKey: SecretBytes
+    private let comparesCodes: Bool
     /// End of the exchange, and of the handoff key.
     package let expiresAt: Timestamp
     /// The proof went with the prologue: nobody has to compare codes.
     private var skipsHandoff = false
     private var lastError = ""
 
-    /// - Parameter advSecret: the one the phone was given by QR or code, which a new one replaces now.
-    package init(options: String, advSecret: SecretBytes, now: Timestamp) {
+    /// - Parameters:
+    ///   - advSecret: the one the phone was given by QR or code, which a new one replaces now.
+    ///   - comparesCodes: the person compares codes, although the proof could spare that.
+    package init(options: String, advSecret: SecretBytes, comparesCodes: Bool = false, now: Timestamp) {
         self.options = options
+        self.comparesCodes = comparesCodes
         handoffKey = PasskeyExchange.handoffKey(advSecret: advSecret)
         expiresAt = now.adding(seconds: Self.lifetime)
     }
@@ -88,11 +92,11 @@ package struct PasskeyFlow: Sendable {
         return true
     }
 
-    /// The prologue goes out with this proof, nil after the handoff key's time. False when the assertion is void by now.
+    /// The prologue goes out with this proof, nil after the handoff key's time or when codes are compared. False when the assertion is void by now.
     package mutating func send(_ exchange: PasskeyExchange, now: Timestamp) -> (isWanted: Bool, proof: [UInt8]?) {
         guard case .preparing = stage else { return (false, nil) }
         stage = .awaitingContinuation(exchange)
-        skipsHandoff = now < expiresAt
+        skipsHandoff = now < expiresAt && !comparesCodes
         return (true, skipsHandoff ? exchange.proof(handoffKey: handoffKey) : nil)
     }
 
