@@ -155,7 +155,7 @@ export function linkPanel(caller, linked) {
     part?.stop();
     part = kinds[index][1]();
     tabs.forEach((tab, place) => tab.setAttribute("aria-pressed", String(place === index)));
-    body.replaceChildren(part.node, passkey.node);
+    body.replaceChildren(passkey.node, part.node);
   }
   choose(0);
   // A customer's requests count against the hour: often only while somebody waits for the answer.

@@ -29,7 +29,7 @@ const sandboxAssertion = challenge => {
 /** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say, and `over`
     is called when an exchange that was open is no more. The gateway keeps the exchange: whoever comes back finds it here. */
 export function passkeyPart(caller, over) {
-  const node = h("div", { hidden: true });
+  const node = h("div", { class: "passkey", hidden: true });
   let shown = "", isOpen = false;
   function set(state) {
     const wasOpen = isOpen;

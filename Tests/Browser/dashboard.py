@@ -106,6 +106,24 @@ class Tour:
         self.keep()
         expect(self.page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
+    def leave_a_code_open(self):
+        """Another customer's page shows a QR code; at the end of the story it has to show another one, untouched."""
+        key = self.product.call("/admin/api-keys", {"customer_name": "Quiet Ltd"}, "X-Admin-Secret", self.product.admin)["api_key"]
+        self.product.call("/devices", {"device_name": "Quiet bot"}, "X-API-Key", key)
+        self.quiet = self.page.context.browser.new_page()
+        self.quiet.goto(self.product.base + "/dashboard")
+        self.button("Customer", self.quiet).click()
+        self.quiet.get_by_label("API key").fill(key)
+        self.button("Sign in", self.quiet).click()
+        self.quiet.get_by_role("link", name="Quiet bot").click()
+        picture = self.quiet.get_by_role("img", name="QR code")
+        expect(picture).to_be_visible()
+        self.first_code = picture.get_attribute("src")
+
+    def code_renewed_itself(self):
+        # A code lasts a minute at first, which has nearly passed.
+        expect(self.quiet.get_by_role("img", name="QR code")).not_to_have_attribute("src", self.first_code, timeout=2 * PATIENCE)
+
     def link_with_passkey(self):
         self.navigate("Devices")
         row = self.page.get_by_role("row").filter(has_text="Ada bot")
@@ -241,7 +259,8 @@ class Tour:
             expect(self.page.locator(".timeline li").filter(has_text=event).first).to_be_visible()
         self.look("08-device-of-operator")
         self.navigate("Overview")
-        expect(self.page.locator(".chart .line").first).to_be_attached()
+        for chart in ("Messages", "API latency", "Webhook queue", "Memory"):
+            expect(self.page.locator("figure.chart", has_text=chart).locator(".line").first).to_be_attached()
         self.look("09-overview")
 
     def revoke(self):
@@ -254,6 +273,10 @@ class Tour:
         expect(self.dialog().locator(".secret code")).to_contain_text("wam_")
         (fresh,) = self.keep()
         assert fresh != self.key, "rotating gave the same key"
+        self.button("Change").click()
+        self.dialog().get_by_label("Devices allowed").fill("7")
+        self.button("Save", self.dialog()).click()
+        expect(self.page.locator("dd", has_text="2 of 7")).to_be_visible()
         self.button("Disable").click()
         self.button("Disable", self.dialog()).click()
         expect(self.page.locator(".head .badge", has_text="disabled")).to_be_visible()
@@ -269,7 +292,8 @@ class Tour:
 
     def audit(self):
         self.navigate("Audit log")
-        expect(self.page.get_by_role("row").filter(has_text="device.delete").first).to_be_visible()
+        for action in ("device.delete", "tenant.request", "device.request"):
+            expect(self.page.get_by_role("row").filter(has_text=action).first).to_be_visible()
         self.look("12-audit")
 
     def refused(self):
@@ -307,6 +331,8 @@ class Tour:
         self.page.set_viewport_size({"width": 390, "height": 800})
         for name in ("Overview", "Tenants", "Devices", "Audit log", "Phones"):
             self.navigate(name)
+            if name in ("Tenants", "Devices", "Audit log"):
+                expect(self.page.locator("tbody tr").first).to_be_visible()
             self.look("13-small-" + name.split()[0].lower())
 
     def until(self, what, condition):
@@ -318,8 +344,9 @@ class Tour:
 
 
 STORY = [
-    "sign_in", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "replay", "link_with_passkey",
+    "sign_in", "leave_a_code_open", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "replay", "link_with_passkey",
     "chat_as_phone", "operate", "revoke", "audit", "refused", "keyboard", "small_screen",
+    "code_renewed_itself",
 ]
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 
 class Product:
@@ -31,6 +32,12 @@ class Product:
         ready = json.loads(line)
         self.base, self.admin = ready["api"], ready["admin_secret"]
         return self
+
+    def call(self, path, body, header, secret):
+        """Posts to the API and gives the data of the answer."""
+        request = urllib.request.Request(self.base + path, json.dumps(body).encode(), {"Content-Type": "application/json", header: secret})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["data"]
 
     def log(self) -> str:
         self._log.flush()

@@ -130,6 +130,10 @@ struct SessionEndTests {
         #expect(config.status == 200, "\(config.text)")
         #expect(try await outdated.device.post("/devices/me/reconnect").status == 503)
         try await told("connection.client_outdated", outdated)
+        // It is told before a newer version is looked for; the hold comes when there is none.
+        _ = try await eventually("the hold") {
+            try await outdated.device.get("/devices/me/status").json["data"]["held_reason"].string
+        }
     }
 
     private static func expect(_ ends: [End], _ dev: DevProcess) async throws {

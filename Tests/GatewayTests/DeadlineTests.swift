@@ -1,6 +1,8 @@
 import AsyncHTTPClient
 import Foundation
 import GatewayTestSupport
+import HTTPTypes
+import Hummingbird
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -87,6 +89,45 @@ struct DeadlineTests {
         running.cancel()
         await #expect(throws: CancellationError.self) { try await running.value }
         opener.finish()
+    }
+
+    @Test(
+        "a body that stops coming is 408, one that comes slowly is read, on a loop and on the pool",
+        arguments: [true, false])
+    func slowBody(onLoop: Bool) async throws {
+        let executor = onLoop ? LoopExecutor(MultiThreadedEventLoopGroup.singleton.next()) : nil
+        let head = HTTPRequest(
+            method: .post, scheme: nil, authority: nil, path: "/", headerFields: [.transferEncoding: "chunked"])
+        func read(_ pieces: AsyncStream<ByteBuffer>, idleLimit: Duration, limit: Int = 8) async throws -> [UInt8] {
+            let request = Request(head: head, body: RequestBody(asyncSequence: pieces))
+            return try await Task(executorPreference: executor) {
+                try await BodyReader.read(request, limit: limit, on: executor, idleLimit: idleLimit)
+            }.value
+        }
+        func failure(_ pieces: AsyncStream<ByteBuffer>, idleLimit: Duration, limit: Int = 8) async throws -> Int? {
+            do {
+                _ = try await read(pieces, idleLimit: idleLimit, limit: limit)
+                return nil
+            } catch let error as APIError {
+                return error.status
+            }
+        }
+        let (silent, feeder) = AsyncStream.makeStream(of: ByteBuffer.self)
+        feeder.yield(ByteBuffer(string: "half"))
+        #expect(try await failure(silent, idleLimit: .milliseconds(30)) == 408)
+        let (slow, slowFeeder) = AsyncStream.makeStream(of: ByteBuffer.self)
+        let feeding = Task {
+            for _ in 0..<4 {
+                await Task.yield()
+                slowFeeder.yield(ByteBuffer(string: "ab"))
+            }
+            slowFeeder.finish()
+        }
+        #expect(try await read(slow, idleLimit: .seconds(600)) == Array("abababab".utf8))
+        await feeding.value
+        let (long, longFeeder) = AsyncStream.makeStream(of: ByteBuffer.self)
+        for _ in 0..<5 { longFeeder.yield(ByteBuffer(string: "ab")) }
+        #expect(try await failure(long, idleLimit: .seconds(600)) == 413)
     }
 
     @Test(

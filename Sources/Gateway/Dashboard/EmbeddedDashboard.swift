@@ -374,7 +374,10 @@ main { padding: 1.5rem 1.75rem 3rem; min-width: 0; max-width: 84rem; width: 100%
   .frame { grid-template-columns: minmax(0, 1fr); grid-template-rows: auto 1fr; }
   .side { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); gap: .75rem; padding: .75rem; }
   .side nav ul { display: flex; flex-wrap: wrap; }
-  .side .who { margin-top: 0; border-top: 0; padding-top: 0; }
+  .side nav a { padding: .3rem .45rem; gap: .4rem; font-size: .875rem; }
+  .side .who { margin-top: 0; border-top: 0; padding-top: 0; display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; }
+  .who br, .who > .small { display: none; }
+  .who .role { margin-right: .35rem; }
   main { padding: 1rem; }
 }
 @media (prefers-reduced-motion: no-preference) { .fade { animation: fade .16s ease-out; } }
@@ -838,7 +841,7 @@ export function linkPanel(caller, linked) {
     part?.stop();
     part = kinds[index][1]();
     tabs.forEach((tab, place) => tab.setAttribute("aria-pressed", String(place === index)));
-    body.replaceChildren(part.node, passkey.node);
+    body.replaceChildren(passkey.node, part.node);
   }
   choose(0);
   // A customer's requests count against the hour: often only while somebody waits for the answer.
@@ -880,7 +883,7 @@ const sandboxAssertion = challenge => {
 /** Follows the passkey exchange of a device: `set` takes what `GET /devices/me/passkey` and the login's stream say, and `over`
     is called when an exchange that was open is no more. The gateway keeps the exchange: whoever comes back finds it here. */
 export function passkeyPart(caller, over) {
-  const node = h("div", { hidden: true });
+  const node = h("div", { class: "passkey", hidden: true });
   let shown = "", isOpen = false;
   function set(state) {
     const wasOpen = isOpen;
@@ -1282,6 +1285,8 @@ article .scroll { margin-inline: -1rem; }
 td a.name { font-weight: 560; text-decoration: none; }
 td a.name:hover { text-decoration: underline; }
 .sub { display: block; color: var(--quiet); font-size: .75rem; }
+td .sub.mono { overflow-wrap: anywhere; }
+td:has(> button.plain) { white-space: nowrap; }
 
 .badge { display: inline-flex; align-items: center; gap: .38rem; font-size: .78rem; font-weight: 560; padding: .1rem .5rem .1rem .42rem; border-radius: 99px; background: var(--idle-soft); color: var(--idle); white-space: nowrap; }
 .badge::before { content: ""; width: .48rem; height: .48rem; border-radius: 50%; background: currentColor; flex: none; }
@@ -2477,6 +2482,12 @@ export function tenantsView() {
 .qr { width: 15.5rem; height: 15.5rem; background: #fff; border: 1px solid var(--line); border-radius: 8px; display: grid; place-items: center; padding: .5rem; position: relative; color: #56616f; font-size: .875rem; text-align: center; }
 .qr img { width: 100%; height: 100%; image-rendering: pixelated; }
 .qr .done { font-size: 1rem; color: #146c43; font-weight: 600; }
+/* While a passkey is waited for there is nothing to scan. */
+.passkey:not([hidden]) { margin-bottom: 1rem; }
+.body:has(> .passkey:not([hidden])) .linker { grid-template-columns: minmax(0, 1fr); }
+.body:has(> .passkey:not([hidden])) .linker > :last-child > :not(.failure) { display: none; }
+.body:has(> .passkey:not([hidden])) .qr { width: auto; height: auto; }
+.body:has(> .passkey:not([hidden])) .countdown { display: none; }
 .countdown { height: 3px; border-radius: 3px; background: var(--idle-soft); overflow: hidden; }
 .countdown i { display: block; height: 100%; background: var(--accent); transition: width 1s linear; }
 .steps { margin: 0; padding-left: 1.15rem; display: grid; gap: .3rem; font-size: .9rem; }
