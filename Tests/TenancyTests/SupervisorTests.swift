@@ -134,7 +134,8 @@ struct SupervisorTests {
                 return dids.allSatisfy { now[$0] ?? 0 > before[$0] ?? 0 } ? true : nil
             }
             #expect(bench.factory.abandoned >= 2 && bench.factory.stopped == 0)
-            #expect(bench.supervisor.tally.losses == [.unrenewed: bench.factory.abandoned])
+            let losses = bench.supervisor.tally.losses
+            #expect(losses.keys.map(\.self) == [.unrenewed] && losses[.unrenewed] ?? 0 >= 2, "\(losses)")
             // This node had them before.
             #expect(bench.supervisor.tally.takeovers.isEmpty)
         }
