@@ -118,11 +118,11 @@ extension SessionSupervisor {
         logger.warning("sessions closed: \(reason)", metadata: ["devices": "\(held.count)"])
         state.withLock { state in
             for lease in held where state.table.epoch(lease.did) == lease.epoch {
-                state.losses[loss, default: 0] += 1
-                state.table.supersede(lease.did)
+                if state.table.supersede(lease.did) { state.losses[loss, default: 0] += 1 }
             }
         }
         let ends = held.compactMap { end($0) { session, _ in await session.abandon() } }
+        noteLosses(ends.count, loss)
         for task in ends { await task.value }
     }
 
@@ -134,7 +134,6 @@ extension SessionSupervisor {
             state.setbacks = state.setbacks.filter { now - $0.value.until < .seconds(600) }
             return state.table.entries.compactMap { did, entry in
                 guard case .running(let session, let epoch) = entry, session.state.hasDied else { return nil }
-                if session.state.end == .leaseLost { state.losses[.taken, default: 0] += 1 }
                 if case .storage? = session.state.end {
                     guard let setback = state.setbacks[did] else {
                         state.setbacks[did] = (1, now + .seconds(10))
@@ -146,7 +145,15 @@ extension SessionSupervisor {
                 return HeldLease(did: did, epoch: epoch)
             }
         }
-        for lease in due { end(lease, with: abandonAndRelease) }
+        for lease in due {
+            // What died otherwise is still of use to those who ask for its state.
+            let isLost = running(did: lease.did) == nil
+            if end(lease, with: abandonAndRelease) != nil, isLost { noteLosses(1, .taken) }
+        }
+    }
+
+    private func noteLosses(_ count: Int, _ loss: SessionTally.LeaseLoss) {
+        if count > 0 { state.withLock { $0.losses[loss, default: 0] += count } }
     }
 
     /// Counts what came from other nodes.

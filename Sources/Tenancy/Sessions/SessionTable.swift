@@ -77,9 +77,11 @@ struct SessionTable {
         }
     }
 
-    /// Makes a start superseded: its session is closed when it has started.
-    mutating func supersede(_ did: Int64) {
-        if case .starting? = entries[did] { entries[did] = nil }
+    /// Makes a start superseded: its session is closed when it has started. False when there is none.
+    mutating func supersede(_ did: Int64) -> Bool {
+        guard case .starting? = entries[did] else { return false }
+        entries[did] = nil
+        return true
     }
 
     /// Turns a running session into one that ends; nil when it does not run under that epoch.
