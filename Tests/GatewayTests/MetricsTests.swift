@@ -218,7 +218,6 @@ struct MetricsTests {
             #expect(lag >= Double(59 + 58 + 57 + 55) * 60 && lag < 4 * 90 * 60)
             #expect(value("switchboard_outbox_oldest_seconds", done) == 0)
             #expect(value("switchboard_outbox_dead", done) == 1)
-            await sink.stop()
         }
     }
 
