@@ -15,6 +15,8 @@ final class FakeFactory: SessionFactory {
 
     private let state = NIOLockedValueBox(State())
     private let isLoggedIn: Bool
+    /// Where sessions that are made from now on wait in their start.
+    let startGate = NIOLockedValueBox<AsyncStream<Void>?>(nil)
 
     init(isLoggedIn: Bool) { self.isLoggedIn = isLoggedIn }
 
@@ -37,6 +39,7 @@ final class FakeFactory: SessionFactory {
     func makeSession(_ lease: DeviceLease) async throws -> any DeviceClient {
         let session = FakeDeviceClient.ready(jid: "\(lease.did):1@s.whatsapp.net")
         if !isLoggedIn { session.change { $0.state.phase = .connecting } }
+        if let gate = startGate.withLockedValue({ $0 }) { session.change { $0.startGate = gate } }
         state.withLockedValue { state in
             state.sessions[lease.did] = session
             state.all.append(session)
