@@ -353,6 +353,15 @@ extension GatewayFixture {
         }
     }
 
+    /// Deliveries of all webhooks by state.
+    func states() async throws -> [String: Int] {
+        let connection = try await DedicatedConnection.open(test.configuration())
+        let rows = try await connection.query(
+            Statement("test.states", "SELECT state, count(*) FROM sb.webhook_deliveries GROUP BY state"))
+        await connection.close()
+        return try rows.reduce(into: [:]) { $0[try $1[0] as String] = try $1[1] as Int }
+    }
+
     /// Whether a stream asked for the device's events to be stored.
     func isStreamed(_ device: NewDevice) async throws -> Bool {
         let connection = try await DedicatedConnection.open(test.configuration())

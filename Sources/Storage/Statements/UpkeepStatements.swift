@@ -91,7 +91,7 @@ enum UpkeepStatements {
         """)
 
     /// Gives up rows older than `$1` seconds that no attempt gave up, 5000 at a time: of webhooks that are switched off,
-    /// or rest. Only partitions of days that are over so long can hold any; the others are not looked at.
+    /// rest, or are gone. Only partitions of days that are over so long can hold any; the others are not looked at.
     static let expire = Statement(
         "outbox.expire",
         """
@@ -102,7 +102,7 @@ enum UpkeepStatements {
           SELECT id, day, webhook_id, created_at FROM sb.webhook_deliveries
           WHERE state = 'retrying' AND NOT is_test AND day <= (now() - $1 * interval '1 second')::date + 1),
         old AS (
-          SELECT x.id, x.day FROM waiting x JOIN sb.webhooks w ON w.id = x.webhook_id
+          SELECT x.id, x.day FROM waiting x LEFT JOIN sb.webhooks w ON w.id = x.webhook_id
           WHERE x.created_at < now() - $1 * interval '1 second' AND coalesce(w.claimed_until, '-infinity') <= now()
           LIMIT 5000),
         dead AS (

@@ -71,9 +71,22 @@ enum WebhookStatements {
         "webhooks.delete",
         "DELETE FROM sb.webhooks WHERE tenant_id = $1 AND did = $2 AND id = $3")
 
-    static let deleteDeliveries = Statement(
-        "webhooks.delete_deliveries",
-        "DELETE FROM sb.webhook_deliveries WHERE tenant_id = $1 AND did = $2 AND webhook_id = $3")
+    /// What waits for a webhook that is gone. Its log is shown to nobody any more and goes with its partitions: millions of rows
+    /// may be in it.
+    static let cancelPending = Statement(
+        "webhooks.cancel_pending",
+        """
+        UPDATE sb.webhook_deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = now()
+        WHERE tenant_id = $1 AND did = $2 AND webhook_id = $3 AND state = 'pending' AND NOT is_test
+        """)
+
+    /// The same of what was to be tried again.
+    static let cancelRetrying = Statement(
+        "webhooks.cancel_retrying",
+        """
+        UPDATE sb.webhook_deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = now()
+        WHERE tenant_id = $1 AND did = $2 AND webhook_id = $3 AND state = 'retrying' AND NOT is_test
+        """)
 
     /// Erases secrets whose grace is over.
     static let eraseOldSecrets = Statement(

@@ -87,12 +87,15 @@ package struct WebhookRepository: Sendable {
         ).first.map(record)
     }
 
-    /// Deletes the webhook with its log and what was still to be delivered. False when there is none.
+    /// Deletes the webhook; nobody sees its log any more, and what was still to be delivered is cancelled. False when there is
+    /// none.
     package func delete(_ id: Int64, tenant: Int64, did: Int64) async throws -> Bool {
         try await database.withTransaction(.device(DeviceScope(tenantID: tenant, did: did))) { transaction in
             let parameters: [SQLValue] = [.int(tenant), .int(did), .int(id)]
             guard try await transaction.execute(WebhookStatements.delete, parameters) > 0 else { return false }
-            _ = try await transaction.execute(WebhookStatements.deleteDeliveries, parameters)
+            for statement in [WebhookStatements.cancelPending, WebhookStatements.cancelRetrying] {
+                _ = try await transaction.execute(statement, parameters)
+            }
             return true
         }
     }
