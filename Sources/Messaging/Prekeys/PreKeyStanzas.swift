@@ -36,8 +36,11 @@ package enum PreKeyStanzas {
     /// Asks how many one-time prekeys the server still holds.
     package static func count(id: String) -> Stanza { encrypt(id: id, type: "get", [Stanza("count")]) }
 
-    /// The number in the answer to `count`; nil when there is none.
-    package static func count(in answer: Stanza) -> Int? { answer.child("count")?.int("value") }
+    /// The number in the answer to `count`, or in the notification that they run low; nil when there is none, or none that
+    /// can be.
+    package static func count(in stanza: Stanza) -> Int? {
+        stanza.child("count")?.int("value").flatMap { (0...1_000_000).contains($0) ? $0 : nil }
+    }
 
     /// Asks for a digest of what the server holds of this device.
     package static func digest(id: String) -> Stanza { encrypt(id: id, type: "get", [Stanza("digest")]) }

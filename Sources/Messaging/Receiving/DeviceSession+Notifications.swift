@@ -35,7 +35,7 @@ extension DeviceSession {
         guard let from = stanza.from else { return acknowledge(stanza) }
         if from.isServer {
             acknowledge(stanza)
-            if let count = stanza.child("count")?.int("value") {
+            if let count = PreKeyStanzas.count(in: stanza) {
                 Task { await preKeysRunLow(count: count) }
             } else if stanza.child("digest") != nil {
                 Task { await checkDigest() }

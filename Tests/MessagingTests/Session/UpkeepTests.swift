@@ -92,6 +92,14 @@ struct UpkeepTests {
     func preKeysLeft() async throws {
         let bench = try await ready()
         #expect(bench.session.state.preKeysLeft == 812)
+        // No number of keys: it would be added to others'.
+        bench.server.deliver(
+            Stanza(
+                "notification", ["id": "N0", "type": "encrypt", "from": .jid(.serverJID)],
+                children: [Stanza("count", ["value": "9223372036854775807"])]))
+        _ = try await bench.server.stanza("its ack") { $0.tag == "ack" && $0.id == "N0" }
+        try await bench.server.settle()
+        #expect(bench.session.state.preKeysLeft == 812)
         // A number that is low enough to be filled up, and none that would fill it up again.
         bench.server.deliver(
             Stanza(
