@@ -9,7 +9,7 @@ export class APIError extends Error {
   }
 }
 
-/** Set by the shell: called when a secret that worked is refused. */
+/** Set by the shell: called with the role when its secret, which worked, is refused. */
 export const hooks = { refused: () => {} };
 
 async function request(method, path, headers, body, signal) {
@@ -44,11 +44,12 @@ async function answer(response) {
   return { ...await response.json(), next: response.headers.get("X-Next-Cursor") || "" };
 }
 
-function caller(credentials) {
+function caller(role, credentials) {
   const call = method => async (path, body, signal) => {
     const headers = credentials();
     const response = await request(method, path, headers, body, signal);
-    if (response.status === 401) hooks.refused();
+    const isCurrent = Object.entries(credentials()).every(([name, secret]) => headers[name] === secret);
+    if (response.status === 401 && isCurrent) hooks.refused(role);
     return answer(response);
   };
   return {
@@ -58,9 +59,9 @@ function caller(credentials) {
 }
 
 /** The operator's endpoints. */
-export const admin = caller(() => ({ "X-Admin-Secret": session.adminSecret() || "" }));
+export const admin = caller("operator", () => ({ "X-Admin-Secret": session.adminSecret() || "" }));
 /** A customer's endpoints: own devices. */
-export const customer = caller(() => ({ "X-API-Key": session.apiKey() || "" }));
+export const customer = caller("customer", () => ({ "X-API-Key": session.apiKey() || "" }));
 
 /** Tries a secret without keeping it. Throws when it is refused. */
 export const tryOperator = async secret => answer(await request("GET", "/admin/stats", { "X-Admin-Secret": secret }));

@@ -106,8 +106,15 @@ function render() {
   scrollTo(0, 0);
 }
 
-hooks.refused = () => {
+hooks.refused = role => {
   if (!session.role()) return;
+  if (role === "customer" && session.hasOperator()) {
+    const isShown = !session.isOperator();
+    session.leaveCustomer();
+    toast("The API key is not accepted any more.", true);
+    if (isShown) go();
+    return;
+  }
   signOut();
   toast("The secret is not accepted any more: sign in again.", true);
 };

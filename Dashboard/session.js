@@ -35,6 +35,13 @@ export function switchTo(name) {
   if (name === "customer" && state.key) state.role = name;
 }
 
+/** Forgets the customer's key; an operator goes on. */
+export function leaveCustomer() {
+  for (const [id, { key }] of state.keys) if (key === state.key) state.keys.delete(id);
+  state.tokens.clear();
+  Object.assign(state, { key: null, customer: "", role: state.admin ? "operator" : null });
+}
+
 export function leave() {
   Object.assign(state, { admin: null, key: null, role: null, customer: "" });
   for (const map of [state.tokens, state.keys, state.series]) map.clear();

@@ -106,7 +106,9 @@ export function phonesView() {
     ),
   ],
     async values => {
-      await sandbox("POST", at(phone, "/send"), { to: values.to.trim(), text: values.text });
+      const mine = phone;
+      await sandbox("POST", at(mine, "/send"), { to: values.to.trim(), text: values.text });
+      if (mine !== phone) return;
       text.value = "";
       chat = values.to.includes("@") ? values.to.trim() : `${values.to.replace(/\D/g, "")}@s.whatsapp.net`;
       await load();
@@ -128,7 +130,9 @@ export function phonesView() {
     phone = number;
     chat = null;
     to.value = "";
-    show(link, linkForms(phone, () => refresh()));
+    // Not `show`: these look the same for every phone, and act on the one they were made for.
+    link.replaceChildren(linkForms(phone, () => refresh()));
+    devices.replaceChildren();
     return attempt(null, load);
   }
 
@@ -143,7 +147,9 @@ export function phonesView() {
     nothing.hidden = phone !== null;
     chatPanel.hidden = side.hidden = phone === null;
     if (!phone) return;
-    const [entry, messages] = await Promise.all([sandbox("GET", at(phone)), sandbox("GET", at(phone, "/messages?limit=500"))]);
+    const mine = phone;
+    const [entry, messages] = await Promise.all([sandbox("GET", at(mine)), sandbox("GET", at(mine, "/messages?limit=500"))]);
+    if (mine !== phone) return;
     show(
       about,
       facts([
@@ -151,7 +157,7 @@ export function phonesView() {
         ["Standing", (entry.standing || "").replaceAll("_", " ")],
       ]),
     );
-    show(devices, deviceList(phone, entry.devices, () => refresh()));
+    show(devices, deviceList(mine, entry.devices, () => refresh()));
     const known = new Map(messages.map(message => [message.chat, message]));
     if (!chat && known.size) chat = [...known.keys()].pop();
     if (chat && document.activeElement !== to) to.value = shortJID(chat);

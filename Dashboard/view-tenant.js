@@ -65,13 +65,15 @@ export function tenantView(id) {
   const view = h("div", {}, head, h(
     "div", { class: "stack" }, panel("Account", null, about), panel("Devices", null, list, pages.node),
   ));
-  let refresh = () => {};
+  // As it was last read: buttons whose looks do not change stay, with their listeners.
+  let current = null, refresh = () => {};
   const then = action => async () => { await action(); await refresh(); };
   async function load() {
     const path = `/admin/api-keys/${encodeURIComponent(id)}`;
     const query = pages.query();
     const [{ data: tenant }, devices, { data: states }] = await Promise.all([
       admin.get(path), admin.get(`${path}/devices?${query}`), admin.get(`${path}/devices/status?${query}`)]);
+    current = tenant;
     const live = new Map(states.map(state => [state.device_id, state]));
     pages.took(devices);
     show(head,
@@ -79,11 +81,11 @@ export function tenantView(id) {
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
       h("div", { class: "row" },
         button(
-          "Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" },
+          "Customer view", () => (session.keys.has(current.id) ? openCustomer(current.id) : askKey(current)), { class: "primary" },
         ),
-        button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
-        button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
-        button("Delete", () => remove(tenant), { class: "danger" })));
+        button("Rotate key", () => rotate(current)), button("Change", then(() => edit(current))),
+        button(tenant.is_active ? "Disable" : "Enable", then(() => disable(current))),
+        button("Delete", () => remove(current), { class: "danger" })));
     show(about, facts([
       ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email],
       ["Phone", tenant.customer_phone], ["Devices", `${count(tenant.device_count)} of ${count(tenant.max_devices)}`],

@@ -1,6 +1,6 @@
 // The operator's list of tenants: each is one API key with its quota.
 
-import { admin } from "./api.js";
+import { admin, tryCustomer } from "./api.js";
 import { count, h, show } from "./dom.js";
 import { badge, button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
@@ -59,7 +59,9 @@ export function askKey(tenant) {
       h("button", { type: "submit", class: "primary" }, "Open"),
     ),
   ], async values => {
-    session.keys.set(tenant.id, { key: values.key.trim(), name: tenant.customer_name });
+    const key = values.key.trim();
+    await tryCustomer(key);
+    session.keys.set(tenant.id, { key, name: tenant.customer_name });
     close();
     openCustomer(tenant.id);
   }));

@@ -4,6 +4,7 @@ Usage: dashboard.py EXECUTABLE SCREENSHOTS
 Makes a key, phones, a device; links it by QR with a phone of the sandbox; exchanges messages; sees the webhook's delivery;
 revokes. On the way it checks what assistive technology needs, in both colour schemes. Prints 'N passed, N failed'.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -19,9 +20,21 @@ PATIENCE = 60_000
 
 
 class Tour:
-    def __init__(self, page, product, receiver, pictures):
-        self.page, self.product, self.receiver, self.pictures = page, product, receiver, pictures
+    def __init__(self, browser, product, receiver, pictures):
+        self.browser, self.product, self.receiver, self.pictures = browser, product, receiver, pictures
         self.problems, self.done = [], 0
+        self.page = self.open()
+
+    def open(self):
+        """A page that shares nothing with others; what is wrong in it is a problem, whatever it shows."""
+        context = self.browser.new_context(viewport={"width": 1360, "height": 860})
+        context.set_default_timeout(PATIENCE)
+        context.on("weberror", lambda error: self.problems.append(f"script error: {error.error}"))
+        context.on("console", lambda message: self.problems.append(f"console: {message.text}")
+                   if message.type == "error" and "Content Security Policy" in message.text else None)
+        context.on("request", lambda request: self.problems.append(f"another origin: {request.url}")
+                   if not request.url.startswith((self.product.base, "data:")) else None)
+        return context.new_page()
 
     # What is checked everywhere.
 
@@ -110,7 +123,7 @@ class Tour:
         """Another customer's page shows a QR code; at the end of the story it has to show another one, untouched."""
         key = self.product.call("/admin/api-keys", {"customer_name": "Quiet Ltd"}, "X-Admin-Secret", self.product.admin)["api_key"]
         self.product.call("/devices", {"device_name": "Quiet bot"}, "X-API-Key", key)
-        self.quiet = self.page.context.browser.new_page()
+        self.quiet = self.open()
         self.quiet.goto(self.product.base + "/dashboard")
         self.button("Customer", self.quiet).click()
         self.quiet.get_by_label("API key").fill(key)
@@ -171,13 +184,23 @@ class Tour:
         self.navigate("Tenants")
         self.page.get_by_role("link", name="Ada Ltd").click()
         self.button("Customer view").click()
+        # A slip of the pen is told where it was made, and costs nothing.
+        self.dialog().get_by_label("API key").fill("wam_mistyped")
+        self.button("Open", self.dialog()).click()
+        expect(self.dialog().get_by_role("alert")).not_to_be_empty()
         self.dialog().get_by_label("API key").fill(self.key)
         self.button("Open", self.dialog()).click()
         self.page.get_by_role("link", name=device).click()
 
+    def choose_phone(self, name):
+        self.page.locator(".list button", has_text=name).first.click()
+        expect(self.page.locator("dd", has_text=name)).to_be_visible()
+
     def link_on_phone(self, name):
         self.navigate("Phones")
-        self.page.locator(".list button", has_text=name).click()
+        # What stands under a phone acts on that one, also after another was chosen.
+        self.choose_phone("Bob")
+        self.choose_phone(name)
         self.page.get_by_text("Link a device", exact=True).click()
 
     def type_on_phone(self, name, code):
@@ -244,6 +267,39 @@ class Tour:
         self.look("06-phones")
         self.until("the second webhook", lambda: any("Written on the phone" in str(event) for event in self.receiver.events))
 
+    def unlink_on_phone(self):
+        """Two phones with a device each, whose lists look the same: the one that is chosen is the one that loses it."""
+        for name in ("Ada", "Cleo"):
+            self.choose_phone(name)
+            expect(self.page.locator(".list").get_by_text("connected", exact=True)).to_be_visible()
+        self.page.get_by_role("button", name="Unlink device").click()
+        self.button("Unlink", self.dialog()).click()
+        expect(self.page.get_by_text("No device is linked.")).to_be_visible()
+        self.choose_phone("Ada")
+        expect(self.page.locator(".list").get_by_text("connected", exact=True)).to_be_visible()
+
+    def late_answer(self):
+        """An answer that was asked for one phone and comes under another is not shown there."""
+        self.choose_phone("Bob")
+        held = []
+
+        def hold(route):
+            if not held and json.loads(route.request.post_data)["path"] == "/accounts/12025550101":
+                held.append(route)
+            else:
+                route.continue_()
+
+        self.page.route("**/admin/sandbox/call", hold)
+        self.until("a poll", lambda: held)
+        self.choose_phone("Cleo")
+        asked = held[0].request.post_data
+        with self.page.expect_response(lambda response: response.request.post_data == asked) as late:
+            held[0].continue_()
+        late.value.finished()
+        self.page.wait_for_timeout(100)
+        assert self.page.locator("dd", has_text="Bob").count() == 0, "the late answer is shown"
+        self.page.unroute("**/admin/sandbox/call", hold)
+
     def operate(self):
         self.button("Back to operator").click()
         self.navigate("Devices")
@@ -277,12 +333,16 @@ class Tour:
         self.dialog().get_by_label("Devices allowed").fill("7")
         self.button("Save", self.dialog()).click()
         expect(self.page.locator("dd", has_text="2 of 7")).to_be_visible()
+        self.button("Change").click()
+        expect(self.dialog().get_by_label("Devices allowed")).to_have_value("7")
+        self.button("Cancel", self.dialog()).click()
         self.button("Disable").click()
         self.button("Disable", self.dialog()).click()
         expect(self.page.locator(".head .badge", has_text="disabled")).to_be_visible()
         self.look("11-tenant-disabled")
         self.button("Enable").click()
         expect(self.page.locator(".head .badge", has_text="active")).to_be_visible()
+        self.key_dies()
         self.page.get_by_role("link", name="Ada bot").click()
         self.button("Delete").click()
         self.button("Delete device").click()
@@ -290,11 +350,34 @@ class Tour:
         expect(self.page.get_by_role("link", name="Cleo bot")).to_be_visible()
         expect(self.page.get_by_role("link", name="Ada bot")).to_have_count(0)
 
+    def key_dies(self):
+        """A customer's key that is refused takes the operator back, not out."""
+        number = self.page.url.rsplit("/", 1)[1]
+        self.product.call(f"/admin/api-keys/{number}/rotate", {"grace_seconds": 0}, "X-Admin-Secret", self.product.admin)
+        self.button("Customer view", self.page.locator("#main")).click()
+        expect(self.page.get_by_text("The API key is not accepted any more.").first).to_be_visible()
+        expect(self.page.get_by_role("heading", level=1, name="Overview")).to_be_visible()
+        expect(self.page.locator(".role")).to_have_text("Operator")
+        self.navigate("Tenants")
+        self.page.get_by_role("link", name="Ada Ltd").click()
+        self.button("Customer view", self.page.locator("#main")).click()
+        expect(self.dialog().get_by_label("API key")).to_be_visible()
+        self.button("Cancel", self.dialog()).click()
+
     def audit(self):
+        # However long an overview stood open meanwhile: more lines than a page has.
+        for _ in range(220):
+            self.product.call("/admin/stats", None, "X-Admin-Secret", self.product.admin)
         self.navigate("Audit log")
         for action in ("device.delete", "tenant.request", "device.request"):
             expect(self.page.get_by_role("row").filter(has_text=action).first).to_be_visible()
         self.look("12-audit")
+        reads = self.page.get_by_role("row").filter(has_text="GET /admin/stats")
+        expect(reads).to_have_count(0)
+        self.page.get_by_label("Every request of the operator").check()
+        expect(reads.first).to_be_visible()
+        self.page.get_by_label("Every request of the operator").uncheck()
+        expect(reads).to_have_count(0)
 
     def refused(self):
         """The rotated key is refused at sign-in, and signing out forgets everything."""
@@ -344,9 +427,9 @@ class Tour:
 
 
 STORY = [
-    "sign_in", "leave_a_code_open", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery", "replay", "link_with_passkey",
-    "chat_as_phone", "operate", "revoke", "audit", "refused", "keyboard", "small_screen",
-    "code_renewed_itself",
+    "sign_in", "leave_a_code_open", "make_phones", "make_tenant", "make_device", "link", "subscribe", "exchange", "see_delivery",
+    "replay", "link_with_passkey", "code_renewed_itself", "chat_as_phone", "unlink_on_phone", "late_answer", "operate", "revoke",
+    "audit", "refused", "keyboard", "small_screen",
 ]
 
 
@@ -357,22 +440,15 @@ def main() -> int:
     browser_path = os.environ.get("SWITCHBOARD_CHROMIUM") or shutil.which("chromium")
     with Product(executable) as product, Receiver() as receiver, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        page = browser.new_page(viewport={"width": 1360, "height": 860})
-        page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
-        tour = Tour(page, product, receiver, pictures)
-        page.on("pageerror", lambda error: tour.problems.append(f"script error: {error}"))
-        page.on("console", lambda message: tour.problems.append(f"console: {message.text}")
-                if message.type == "error" and "Content Security Policy" in message.text else None)
-        page.on("request", lambda request: tour.problems.append(f"another origin: {request.url}")
-                if not request.url.startswith((product.base, "data:")) else None)
+        tour = Tour(browser, product, receiver, pictures)
         failed = 0
         for name in STORY:
             try:
                 tour.step(name.replace("_", " "), getattr(tour, name))
             except Exception as error:
                 failed = 1
-                page.screenshot(path=pictures / f"failed-{name}.png", full_page=True)
+                tour.page.screenshot(path=pictures / f"failed-{name}.png", full_page=True)
                 print(f"  {name}: {error}\n{product.log()[-2000:]}", file=sys.stderr)
                 break
         browser.close()

@@ -34,8 +34,9 @@ class Product:
         return self
 
     def call(self, path, body, header, secret):
-        """Posts to the API and gives the data of the answer."""
-        request = urllib.request.Request(self.base + path, json.dumps(body).encode(), {"Content-Type": "application/json", header: secret})
+        """Posts to the API, or reads with None, and gives the data of the answer."""
+        posted = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, posted, {"Content-Type": "application/json", header: secret})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["data"]
 

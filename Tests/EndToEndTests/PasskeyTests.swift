@@ -70,6 +70,9 @@ struct PasskeyTests {
             #expect(phone.status == 200, "\(phone.text)")
             let waiting = try await ada.device.get("/devices/me/status")
             #expect(waiting.json["data"]["is_logged_in"].bool == false, "\(waiting.text)")
+            let open = try await ada.device.get("/devices/me/passkey")
+            #expect(open.json["data"]["status"].string == "awaiting_confirmation", "\(open.text)")
+            #expect(open.json["data"]["confirmed"].bool == false, "\(open.text)")
             let confirmed = try await ada.device.post("/devices/me/passkey/confirm", [:])
             #expect(
                 confirmed.status == 200 && confirmed.json["message"].string == "Passkey pairing confirmed",

@@ -44,7 +44,7 @@ export class APIError extends Error {
   }
 }
 
-/** Set by the shell: called when a secret that worked is refused. */
+/** Set by the shell: called with the role when its secret, which worked, is refused. */
 export const hooks = { refused: () => {} };
 
 async function request(method, path, headers, body, signal) {
@@ -79,11 +79,12 @@ async function answer(response) {
   return { ...await response.json(), next: response.headers.get("X-Next-Cursor") || "" };
 }
 
-function caller(credentials) {
+function caller(role, credentials) {
   const call = method => async (path, body, signal) => {
     const headers = credentials();
     const response = await request(method, path, headers, body, signal);
-    if (response.status === 401) hooks.refused();
+    const isCurrent = Object.entries(credentials()).every(([name, secret]) => headers[name] === secret);
+    if (response.status === 401 && isCurrent) hooks.refused(role);
     return answer(response);
   };
   return {
@@ -93,9 +94,9 @@ function caller(credentials) {
 }
 
 /** The operator's endpoints. */
-export const admin = caller(() => ({ "X-Admin-Secret": session.adminSecret() || "" }));
+export const admin = caller("operator", () => ({ "X-Admin-Secret": session.adminSecret() || "" }));
 /** A customer's endpoints: own devices. */
-export const customer = caller(() => ({ "X-API-Key": session.apiKey() || "" }));
+export const customer = caller("customer", () => ({ "X-API-Key": session.apiKey() || "" }));
 
 /** Tries a secret without keeping it. Throws when it is refused. */
 export const tryOperator = async secret => answer(await request("GET", "/admin/stats", { "X-Admin-Secret": secret }));
@@ -286,8 +287,15 @@ function render() {
   scrollTo(0, 0);
 }
 
-hooks.refused = () => {
+hooks.refused = role => {
   if (!session.role()) return;
+  if (role === "customer" && session.hasOperator()) {
+    const isShown = !session.isOperator();
+    session.leaveCustomer();
+    toast("The API key is not accepted any more.", true);
+    if (isShown) go();
+    return;
+  }
   signOut();
   toast("The secret is not accepted any more: sign in again.", true);
 };
@@ -1555,6 +1563,13 @@ export function switchTo(name) {
   if (name === "customer" && state.key) state.role = name;
 }
 
+/** Forgets the customer's key; an operator goes on. */
+export function leaveCustomer() {
+  for (const [id, { key }] of state.keys) if (key === state.key) state.keys.delete(id);
+  state.tokens.clear();
+  Object.assign(state, { key: null, customer: "", role: state.admin ? "operator" : null });
+}
+
 export function leave() {
   Object.assign(state, { admin: null, key: null, role: null, customer: "" });
   for (const map of [state.tokens, state.keys, state.series]) map.clear();
@@ -1586,13 +1601,12 @@ export function auditView() {
   const place = h("div", {});
   let entries = [], showsAll = false, turn = 0, refresh = () => {};
   const pages = pager(() => refresh(), 200);
-  const all = h("input", { type: "checkbox", onchange: event => { showsAll = event.target.checked; draw(); } });
+  const all = h("input", { type: "checkbox", onchange: event => { showsAll = event.target.checked; pages.reset(); refresh(); } });
   function draw() {
-    // Every request of the operator is a line too, those of this page among them: shown first is what changed something,
-    // and what was refused.
+    // Every request of the operator is a line too, those of this page among them. Shown first is what changed something, and
+    // what was refused: the server leaves out what was read, and what has a line that says more is left out here.
     const told = new Set(entries.filter(entry => entry.action !== "admin.request").map(entry => entry.request_id));
-    const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result)
-      && (told.has(entry.request_id) || entry.target.startsWith("GET ") || entry.target.endsWith("/sandbox/call"));
+    const isNoise = entry => entry.action === "admin.request" && /^2/.test(entry.result) && told.has(entry.request_id);
     const rows = entries.filter(entry => showsAll || !isNoise(entry));
     show(place, table("Audit log", [
       { title: "When" }, { title: "Who" }, { title: "What" }, { title: "On" }, { title: "Result" }, { title: "From" },
@@ -1611,7 +1625,7 @@ export function auditView() {
     panel("Newest first", [h("label", { class: "check" }, all, "Every request of the operator")], place, pages.node));
   refresh = every(15, view, async () => {
     const mine = ++turn;
-    const page = await admin.get(`/admin/audit?${pages.query()}`);
+    const page = await admin.get(`/admin/audit?${pages.query()}&reads=${showsAll}`);
     if (mine !== turn) return;
     pages.took(page);
     entries = page.data;
@@ -2085,7 +2099,9 @@ export function phonesView() {
     ),
   ],
     async values => {
-      await sandbox("POST", at(phone, "/send"), { to: values.to.trim(), text: values.text });
+      const mine = phone;
+      await sandbox("POST", at(mine, "/send"), { to: values.to.trim(), text: values.text });
+      if (mine !== phone) return;
       text.value = "";
       chat = values.to.includes("@") ? values.to.trim() : `${values.to.replace(/\D/g, "")}@s.whatsapp.net`;
       await load();
@@ -2107,7 +2123,9 @@ export function phonesView() {
     phone = number;
     chat = null;
     to.value = "";
-    show(link, linkForms(phone, () => refresh()));
+    // Not `show`: these look the same for every phone, and act on the one they were made for.
+    link.replaceChildren(linkForms(phone, () => refresh()));
+    devices.replaceChildren();
     return attempt(null, load);
   }
 
@@ -2122,7 +2140,9 @@ export function phonesView() {
     nothing.hidden = phone !== null;
     chatPanel.hidden = side.hidden = phone === null;
     if (!phone) return;
-    const [entry, messages] = await Promise.all([sandbox("GET", at(phone)), sandbox("GET", at(phone, "/messages?limit=500"))]);
+    const mine = phone;
+    const [entry, messages] = await Promise.all([sandbox("GET", at(mine)), sandbox("GET", at(mine, "/messages?limit=500"))]);
+    if (mine !== phone) return;
     show(
       about,
       facts([
@@ -2130,7 +2150,7 @@ export function phonesView() {
         ["Standing", (entry.standing || "").replaceAll("_", " ")],
       ]),
     );
-    show(devices, deviceList(phone, entry.devices, () => refresh()));
+    show(devices, deviceList(mine, entry.devices, () => refresh()));
     const known = new Map(messages.map(message => [message.chat, message]));
     if (!chat && known.size) chat = [...known.keys()].pop();
     if (chat && document.activeElement !== to) to.value = shortJID(chat);
@@ -2277,13 +2297,15 @@ export function tenantView(id) {
   const view = h("div", {}, head, h(
     "div", { class: "stack" }, panel("Account", null, about), panel("Devices", null, list, pages.node),
   ));
-  let refresh = () => {};
+  // As it was last read: buttons whose looks do not change stay, with their listeners.
+  let current = null, refresh = () => {};
   const then = action => async () => { await action(); await refresh(); };
   async function load() {
     const path = `/admin/api-keys/${encodeURIComponent(id)}`;
     const query = pages.query();
     const [{ data: tenant }, devices, { data: states }] = await Promise.all([
       admin.get(path), admin.get(`${path}/devices?${query}`), admin.get(`${path}/devices/status?${query}`)]);
+    current = tenant;
     const live = new Map(states.map(state => [state.device_id, state]));
     pages.took(devices);
     show(head,
@@ -2291,11 +2313,11 @@ export function tenantView(id) {
         h("div", { class: "row" }, h("h1", {}, tenant.customer_name), tenantState(tenant))),
       h("div", { class: "row" },
         button(
-          "Customer view", () => (session.keys.has(tenant.id) ? openCustomer(tenant.id) : askKey(tenant)), { class: "primary" },
+          "Customer view", () => (session.keys.has(current.id) ? openCustomer(current.id) : askKey(current)), { class: "primary" },
         ),
-        button("Rotate key", () => rotate(tenant)), button("Change", then(() => edit(tenant))),
-        button(tenant.is_active ? "Disable" : "Enable", then(() => disable(tenant))),
-        button("Delete", () => remove(tenant), { class: "danger" })));
+        button("Rotate key", () => rotate(current)), button("Change", then(() => edit(current))),
+        button(tenant.is_active ? "Disable" : "Enable", then(() => disable(current))),
+        button("Delete", () => remove(current), { class: "danger" })));
     show(about, facts([
       ["API key", h("code", {}, tenant.api_key_masked)], ["Number", tenant.id], ["E-mail", tenant.customer_email],
       ["Phone", tenant.customer_phone], ["Devices", `${count(tenant.device_count)} of ${count(tenant.max_devices)}`],
@@ -2320,7 +2342,7 @@ export function tenantView(id) {
     private static let view_tenants_js = ###"""
 // The operator's list of tenants: each is one API key with its quota.
 
-import { admin } from "./api.js";
+import { admin, tryCustomer } from "./api.js";
 import { count, h, show } from "./dom.js";
 import { badge, button, dialog, every, field, form, input, pager, panel, searchField, showOnce, table } from "./parts.js";
 import * as session from "./session.js";
@@ -2379,7 +2401,9 @@ export function askKey(tenant) {
       h("button", { type: "submit", class: "primary" }, "Open"),
     ),
   ], async values => {
-    session.keys.set(tenant.id, { key: values.key.trim(), name: tenant.customer_name });
+    const key = values.key.trim();
+    await tryCustomer(key);
+    session.keys.set(tenant.id, { key, name: tenant.customer_name });
     close();
     openCustomer(tenant.id);
   }));

@@ -115,6 +115,18 @@ struct Query: Sendable {
         }
     }
 
+    /// As ``bool(_:default:)``, but refuses another text.
+    ///
+    /// - Throws: 400.
+    func strictBool(_ name: String, default fallback: Bool) throws(APIError) -> Bool {
+        guard self[name] != nil else { return fallback }
+        let value = bool(name, default: fallback)
+        guard value == bool(name, default: !fallback) else {
+            throw .validation("\(name) must be true or false", field: name)
+        }
+        return value
+    }
+
     /// The default unless it is a decimal integer; then clamped to `range`.
     func integer(_ name: String, default fallback: Int, in range: ClosedRange<Int>) -> Int {
         guard let number = self[name].flatMap({ Int($0) }) else { return fallback }

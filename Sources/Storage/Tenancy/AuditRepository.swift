@@ -69,11 +69,13 @@ package struct AuditRepository: Sendable {
     }
 
     /// The newest entries of a tenant, or of all with nil, newest first.
+    ///
+    /// - Parameter reads: false leaves out what the operator read with success, and calls of the sandbox.
     package func entries(
-        tenantID: Int64?, limit: Int = 100, before: ListPosition? = nil
+        tenantID: Int64?, reads: Bool = true, limit: Int = 100, before: ListPosition? = nil
     ) async throws -> [(at: ListPosition, entry: AuditEntry)] {
         try await pool.query(
-            AuditStatements.newest,
+            reads ? AuditStatements.newest : AuditStatements.newestChanges,
             [SQLValue(tenantID), SQLValue(limit), SQLValue(before?.time), SQLValue(before?.id)]
         ).map { row in
             (
@@ -103,6 +105,17 @@ enum AuditStatements {
         FROM sb.audit_log
         WHERE ($1::bigint IS NULL OR tenant_id = $1)
           AND ($3::timestamptz IS NULL OR (at, id) < ($3, $4::bigint))
+        ORDER BY at DESC, id DESC LIMIT $2
+        """)
+    /// By the index audit_changes, whose condition this one repeats; the place is a bound that it begins at.
+    static let newestChanges = Statement(
+        "audit.newest_changes",
+        """
+        SELECT at, id, tenant_id, device_id, actor, host(actor_ip) AS actor_ip, request_id, action, target, result, detail
+        FROM sb.audit_log
+        WHERE NOT (action = 'admin.request' AND result LIKE '2%' AND (target LIKE 'GET %' OR target = 'POST /admin/sandbox/call'))
+          AND ($1::bigint IS NULL OR tenant_id = $1)
+          AND (at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::bigint, 9223372036854775807))
         ORDER BY at DESC, id DESC LIMIT $2
         """)
 }
