@@ -162,6 +162,28 @@ struct AdminAPITests {
         }
     }
 
+    @Test("the tenant's own id of a device is shown wherever the device is")
+    func externalID() async throws {
+        try await GatewayFixture.run { api in
+            let tenant = try await api.tenant()
+            let made = try await api.call(
+                "POST", "/devices", ["X-API-Key": tenant.key],
+                json: #"{"device_name":"Front desk","external_id":"desk-1"}"#)
+            #expect(made.status == 201 && made["data", "external_id"] as? String == "desk-1", "\(made.text)")
+            let token = try #require(made["data", "token"] as? String)
+            let own = try await api.call("GET", "/devices/me", ["Authorization": "Bearer \(token)"])
+            #expect(own["data", "external_id"] as? String == "desk-1", "\(own.text)")
+            for path in ["/admin/devices", "/admin/devices/status", "/admin/api-keys/\(tenant.id)/devices"] {
+                let list = try await api.admin("GET", path)
+                #expect(list.status == 200 && list.text.contains(#""external_id":"desk-1""#), "\(path): \(list.text)")
+            }
+            let again = try await api.call(
+                "POST", "/devices", ["X-API-Key": tenant.key],
+                json: #"{"device_name":"Back desk","external_id":"desk-1"}"#)
+            #expect(again.status == 409 && again.errorCode == "external_id_taken", "\(again.text)")
+        }
+    }
+
     @Test("a sweep looks at each device again when its turn comes")
     func reconnectLooksAgain() async throws {
         try await GatewayFixture.run(settings: ["WHATSAPP_STARTUP_RECONNECT_CONCURRENCY": "1"]) { api in

@@ -60,7 +60,7 @@ struct SendQueueAPITests {
                 (SessionError.queueFull, 503, "queue_full"), (.ended(.replaced), 409, "stream_replaced"),
                 (.ended(.banned(code: 101, until: nil)), 403, "temporarily_banned"),
                 (.ended(.unlinked), 409, "client_not_loaded"), (.notPaired, 409, "client_not_loaded"),
-                (.storageUnavailable, 503, "database_unavailable"),
+                (.storageUnavailable, 503, "database_unavailable"), (.messageIDInUse, 400, "validation_error"),
             ] {
                 session.change { $0.failure = failure }
                 let answer = try await Self.send(api, device, #"{"text":"a"}"#, key: "k")

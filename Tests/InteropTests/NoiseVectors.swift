@@ -120,7 +120,8 @@ struct NoiseVectors {
     private func checkRejection(_ vector: VectorCase) throws {
         var handshake = try client(vector)
         _ = handshake.clientHello()
-        let expected = try rejection(vector)
+        let (expected, text) = try rejection(vector)
+        #expect(try vector.string("error").contains(text), "\(vector.name)")
         let hello = try vector.hex("server_hello")
         #expect(throws: expected, "\(vector.name)") {
             try handshake.receive(serverHello: hello, payload: [], now: now)
@@ -128,19 +129,30 @@ struct NoiseVectors {
         #expect(throws: NoiseError.outOfOrder) { try handshake.transportKeys() }
     }
 
-    /// The error that each case must end in; the case's text is the reference's own wording.
-    private func rejection(_ vector: VectorCase) throws -> NoiseError {
+    /// The error that each case must end in, and what the reference calls it.
+    private func rejection(_ vector: VectorCase) throws -> (error: NoiseError, text: String) {
         switch vector.name {
-        case "reject: intermediate signature": .certificate(.intermediateSignature)
+        case "reject: intermediate signature":
+            (.certificate(.intermediateSignature), "failed to verify intermediate cert signature")
         // The reference's two signature errors share one wording.
-        case "reject: leaf signature": .certificate(.leafSignature)
-        case "reject: leaf key is not the server static key": .certificate(.keyMismatch)
-        case "reject: intermediate issuer serial is not 0": .certificate(.intermediateIssuer(3))
-        case "reject: leaf issuer serial is not the intermediate's": .certificate(.leafIssuer(99))
-        case "reject: intermediate expired": .certificate(.intermediateExpired)
-        case "reject: leaf expired", "reject: leaf not valid yet": .certificate(.leafExpired)
-        case "reject: server static ciphertext damaged", "reject: certificate ciphertext damaged": .authenticationFailed
-        case "reject: server ephemeral of 31 bytes", "reject: server static missing": .missingPart
+        case "reject: leaf signature":
+            (.certificate(.leafSignature), "failed to verify intermediate cert signature")
+        case "reject: leaf key is not the server static key":
+            (.certificate(.keyMismatch), "cert key doesn't match decrypted static")
+        case "reject: intermediate issuer serial is not 0":
+            (.certificate(.intermediateIssuer(3)), "unexpected intermediate issuer serial 3 (expected 0)")
+        case "reject: leaf issuer serial is not the intermediate's":
+            (.certificate(.leafIssuer(99)), "unexpected leaf issuer serial 99 (expected 7)")
+        case "reject: intermediate expired":
+            (.certificate(.intermediateExpired), "intermediate cert certificate expired")
+        case "reject: leaf expired": (.certificate(.leafExpired), "leaf cert cert certificate expired")
+        case "reject: leaf not valid yet": (.certificate(.leafExpired), "leaf cert cert certificate not valid yet")
+        case "reject: server static ciphertext damaged":
+            (.authenticationFailed, "failed to decrypt server static ciphertext")
+        case "reject: certificate ciphertext damaged":
+            (.authenticationFailed, "failed to decrypt noise certificate ciphertext")
+        case "reject: server ephemeral of 31 bytes", "reject: server static missing":
+            (.missingPart, "missing parts of handshake response")
         default: throw vector.unknown(vector.name)
         }
     }

@@ -223,6 +223,30 @@ struct FailOverTests {
         }
     }
 
+    @Test("a dump that is loaded into another database of the same server is known for a restored backup")
+    func dump() async throws {
+        let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        try await PostgresFixture.withDatabase(migrations: EmbeddedMigrations.all) { first in
+            let history = StoreHistory(logger: silent)
+            let dumped = try await StorageDatabase.open(
+                first.configuration(), migrations: .check, history: history, logger: silent)
+            let known = try #require(try await SettingsRepository(dumped).value("store"))
+            #expect(history.loss(sinceWrite: Timestamp(seconds: 1)) == nil)
+            await dumped.shutdown()
+            try await PostgresFixture.withDatabase(migrations: EmbeddedMigrations.all) { second in
+                let connection = try await DedicatedConnection.open(second.configuration())
+                try await connection.script("INSERT INTO sb.settings (key, value) VALUES ('store', '\(known)')")
+                await connection.close()
+                let history = StoreHistory(logger: silent)
+                let loaded = try await StorageDatabase.open(
+                    second.configuration(), migrations: .check, history: history, logger: silent)
+                try await loaded.probe()
+                #expect(history.loss(sinceWrite: Timestamp(seconds: 1)) == .much)
+                await loaded.shutdown()
+            }
+        }
+    }
+
     private func failOver(_ cluster: Cluster) async throws {
         let node = UUID()
         let world = try await World(cluster.server.uri, node: node)

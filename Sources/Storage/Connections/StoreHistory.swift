@@ -12,10 +12,10 @@ import Synchronization
 /// process asks again from time to time, for poolers that keep connections over a fail-over. A change is written into the
 /// settings with its time, so that all nodes, now and later, know which rows were written before it.
 package final class StoreHistory: Sendable {
-    /// A cluster and the history of its log. A promoted replica, and a restore to a point in time, start a new timeline;
-    /// a dump that is loaded elsewhere comes into another cluster.
+    /// A database and the history of its log. A promoted replica, and a restore to a point in time, start a new timeline;
+    /// a dump is loaded into another database, of this cluster or of another.
     package struct Identity: Sendable, Equatable {
-        /// `system_identifier`, empty where it may not be read.
+        /// `system_identifier`, a slash, and the database's number; empty where the first may not be read.
         package let system: String
         /// Eight hex digits.
         package let timeline: String
@@ -179,7 +179,8 @@ package final class StoreHistory: Sendable {
     private static let findStatement = Statement(
         "store_history.identity",
         """
-        SELECT system_identifier::text AS system, now() AS now, CASE WHEN NOT pg_is_in_recovery()
+        SELECT system_identifier || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS system,
+          now() AS now, CASE WHEN NOT pg_is_in_recovery()
           THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END AS timeline
         FROM pg_control_system()
         """)
