@@ -12,6 +12,11 @@ struct RunningMetricsTests {
             let bob = try await Customer.create(dev, phone: "12025550141", name: "Bob")
             try await ada.linkByQR()
             try await bob.linkByQR()
+            // The server is asked once more after the upload; the first message takes one.
+            _ = try await eventually("the counts of prekeys", within: .seconds(60)) {
+                let page = try await dev.admin.get("/metrics").text
+                return page.contains("\nswitchboard_prekeys_left 1624\n") ? true : nil
+            }
             let sink = try await WebhookSink.start()
             let hook = try await bob.device.post("/webhooks", ["url": sink.url, "events": ["message.received"]])
             #expect(hook.status == 200, "\(hook.text)")
