@@ -33,10 +33,10 @@ class Product:
         self.base, self.admin = ready["api"], ready["admin_secret"]
         return self
 
-    def call(self, path, body, header, secret):
+    def call(self, path, body, header, secret, method=None):
         """Posts to the API, or reads with None, and gives the data of the answer."""
         posted = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, posted, {"Content-Type": "application/json", header: secret})
+        request = urllib.request.Request(self.base + path, posted, {"Content-Type": "application/json", header: secret}, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["data"]
 
