@@ -10,6 +10,8 @@ import os
 import queue
 import sys
 import threading
+import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -28,15 +30,27 @@ def call(method: str, path: str, body: dict, **headers: str) -> dict:
         return json.load(answer)["data"]
 
 
+def say(chat: str, text: str, key: str) -> bool:
+    """Sends a text; False when the same may go through later. The key keeps a repetition from being a second message."""
+    try:
+        call("POST", f"/chats/{urllib.parse.quote(chat)}/messages", {"text": text}, **{"Idempotency-Key": key})
+    except urllib.error.HTTPError as error:
+        print("not sent:", error.code, error.read().decode(errors="replace"), flush=True)
+        return error.code not in (409, 429, 503)
+    except OSError as error:
+        print("not sent:", error, flush=True)
+        return False
+    return True
+
+
 def answer_texts() -> None:
     while True:
         event = work.get()
         message = event["data"]
         if event["event_id"] in seen or message["is_from_me"] or message["type"] != "text":
             continue
-        chat = urllib.parse.quote(message["chat"])
-        call("POST", f"/chats/{chat}/messages", {"text": "You said: " + message["text"]},
-             **{"Idempotency-Key": event["event_id"]})
+        while not say(message["chat"], "You said: " + message["text"], event["event_id"]):
+            time.sleep(5)
         seen[event["event_id"]] = True
         if len(seen) > 10_000:
             seen.popitem(last=False)
