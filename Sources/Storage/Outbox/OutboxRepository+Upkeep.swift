@@ -55,7 +55,10 @@ extension OutboxRepository {
             }
             let seen = try await transaction.query(
                 UpkeepStatements.backlogs,
-                [.int(place), .int(limit + Self.cancelledAtOnce), .int(rows), .int(limit)])
+                [
+                    .int(place), .int(min(limit, .max - Self.cancelledAtOnce) + Self.cancelledAtOnce), .int(rows),
+                    .int(limit),
+                ])
             var total = 0
             for row in seen {
                 let tenant: Int64? = try row["tenant_id"]
