@@ -84,6 +84,11 @@ struct HousekeepingTests {
         }
     }
 
+    /// Partitions of the outbox that are past their retention.
+    private static let oldPartitions = ["webhook_events", "webhook_deliveries"].map {
+        "SELECT create_partition('\($0)', 'day', '\($0)_old', (current_date - 20)::text, (current_date - 9)::text, '')"
+    }.joined(separator: "; ")
+
     @Test("what came while a webhook was off for failing keeps its body, for the replay when it is on again")
     func missedBodies() async throws {
         try await StorageFixture.run { fixture in
@@ -112,8 +117,7 @@ struct HousekeepingTests {
             try await fixture.script(
                 """
                 SET search_path = sb;
-                SELECT create_partition('webhook_events', 'day', 'webhook_events_old', (current_date - 20)::text, (current_date - 9)::text, '');
-                SELECT create_partition('webhook_deliveries', 'day', 'webhook_deliveries_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                \(Self.oldPartitions);
                 INSERT INTO webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body)
                   SELECT 'e' || n, current_date - 10, \(keys), n, 't', 'k', 'body' FROM generate_series(1, 6000) n;
                 INSERT INTO webhook_deliveries (day, webhook_id, tenant_id, did, event_id, event_day, event_type, seq, state)
@@ -141,8 +145,7 @@ struct HousekeepingTests {
             try await fixture.script(
                 """
                 SET search_path = sb;
-                SELECT create_partition('webhook_events', 'day', 'webhook_events_old', (current_date - 20)::text, (current_date - 9)::text, '');
-                SELECT create_partition('webhook_deliveries', 'day', 'webhook_deliveries_old', (current_date - 20)::text, (current_date - 9)::text, '');
+                \(Self.oldPartitions);
                 SELECT create_partition('messages', 'ts', 'messages_old', (now() - interval '200 days')::text, (now() - interval '150 days')::text, '');
                 INSERT INTO webhook_events (event_id, day, tenant_id, did, seq, event_type, dedupe_key, body)
                   SELECT 'e' || n, current_date - 10, \(keys), n, 't', 'k', 'body' FROM generate_series(1, 2) n;
