@@ -95,4 +95,44 @@ struct LeaseTests {
             #expect(late?.sqlState == .divisionByZero)
         }
     }
+
+    @Test(
+        "renewals and live states lock the rows of many devices in one order, so that they cannot wait for each other")
+    func lockOrder() async throws {
+        try await StorageFixture.run { fixture in
+            let dids = try await paired(fixture, 2).sorted()
+            let (low, high) = (dids[0], dids[1])
+            let leases = LeaseRepository(pool: fixture.database.system)
+            let node = UUID()
+            let epochs = Dictionary(
+                uniqueKeysWithValues: try await leases.claim(node: node, limit: 2, ttl: 60).map { ($0.did, $0.epoch) })
+            let held = try [high, low].map { HeldLease(did: $0, epoch: try #require(epochs[$0])) }
+            let states = CommitStatements.updateLiveStates(
+                .ints(held.map(\.did)), .ints(held.map(\.epoch)), .texts(["loading", "loading"]), .texts(["", ""]))
+            let changes: [@Sendable () async throws -> Void] = [
+                { _ = try await leases.renew(node: node, held, ttl: 60) },
+                { _ = try await fixture.database.system.pipeline([states]) },
+            ]
+            for change in changes {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    try await fixture.database.system.withTransaction { transaction in
+                        _ = try await transaction.pipeline([lock(low, "FOR UPDATE")])
+                        group.addTask { try await change() }
+                        _ = try await eventually("a wait for the row that is locked") {
+                            try await fixture.scalar(
+                                "SELECT 1::bigint FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                                    + "AND datname = current_database()", as: Int64.self)
+                        }
+                        // It has not locked the other row meanwhile.
+                        _ = try await fixture.database.system.pipeline([lock(high, "FOR UPDATE NOWAIT")])
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    private func lock(_ did: Int64, _ strength: String) -> BoundStatement {
+        Statement("test.lock", "SELECT 1 FROM sb.device_leases WHERE did = $1 \(strength)")(.int(did))
+    }
 }

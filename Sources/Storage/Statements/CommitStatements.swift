@@ -89,13 +89,18 @@ enum CommitStatements {
         WHERE d.did = u.did
         """)
 
+    /// In the order of devices, for the sake of `LeaseStatements.renew`.
     static let updateLiveStates = Statement(
         "commit.update_live_states",
         """
+        WITH u AS (
+          SELECT l.did, u.state, u.error FROM sb.device_leases l
+          JOIN unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS u(did, epoch, state, error)
+            ON l.did = u.did AND l.epoch = u.epoch
+          ORDER BY l.did FOR NO KEY UPDATE OF l)
         UPDATE sb.device_leases l SET live_state = coalesce(u.state, l.live_state),
           live_error = coalesce(u.error, l.live_error)
-        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS u(did, epoch, state, error)
-        WHERE l.did = u.did AND l.epoch = u.epoch
+        FROM u WHERE l.did = u.did
         """)
 
     static let raiseEventSequences = Statement(

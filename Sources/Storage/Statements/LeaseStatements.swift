@@ -71,12 +71,17 @@ enum LeaseStatements {
         RETURNING l.did, l.epoch, d.device_id, d.tenant_id, c.takeover
         """)
 
+    /// Locks in the order of devices, as `CommitStatements.updateLiveStates` does: of two statements over many rows none
+    /// waits for the other while that waits for it.
     static let renew = Statement(
         "leases.renew",
         """
+        WITH own AS (
+          SELECT l.did FROM sb.device_leases l
+          JOIN unnest($3::bigint[], $4::bigint[]) AS held (did, epoch) ON l.did = held.did AND l.epoch = held.epoch
+          WHERE l.node_id = $1 AND l.expires_at > now() ORDER BY l.did FOR NO KEY UPDATE OF l)
         UPDATE sb.device_leases l SET expires_at = now() + make_interval(secs => $2)
-        FROM unnest($3::bigint[], $4::bigint[]) AS held (did, epoch)
-        WHERE l.node_id = $1 AND l.expires_at > now() AND l.did = held.did AND l.epoch = held.epoch RETURNING l.did
+        FROM own WHERE l.did = own.did RETURNING l.did
         """)
 
     /// Leases of these epochs only: the same node may have claimed the device anew.
