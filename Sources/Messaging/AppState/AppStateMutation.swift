@@ -120,7 +120,7 @@ package struct AppStateRecord: Sendable, Equatable {
     }
 
     /// The `SyncdRecord` inside mutations and snapshots.
-    var protobuf: ProtoMessage {
+    package var protobuf: ProtoMessage {
         ProtoMessage(.syncdRecord) { record in
             record.update("index") { $0[bytes: "blob"] = indexMAC }
             record.update("value") { $0[bytes: "blob"] = valueBlob }

@@ -2,9 +2,9 @@
 ///
 /// The strings lie in the binary's read-only data (``TokenTable/strings``); the tables over them, 80 KB in all, are made
 /// once at first use in well below a millisecond.
-struct TokenTable: Sendable {
+package struct TokenTable: Sendable {
     /// The table of dictionary version 3.
-    static let shared = TokenTable()
+    package static let shared = TokenTable()
 
     /// Number of single-byte codes: 1...235.
     static let singleByteCount = 235
@@ -63,7 +63,7 @@ struct TokenTable: Sendable {
 
     /// The position in code order of the string of `count` bytes at `start`, or -1.
     @inline(__always)
-    func index(of start: UnsafePointer<UInt8>, count: Int) -> Int {
+    package func index(of start: UnsafePointer<UInt8>, count: Int) -> Int {
         guard count > 0, count <= longest else { return -1 }
         let words = TokenTable.words(start, count)
         var slot = TokenTable.slot(words, count)

@@ -100,13 +100,37 @@ extension Benchmark {
                 keep(try GroupCipher.decrypt(SenderKeyMessage(parsing: message), record: &member))
             }
         },
-        Benchmark("sender key distribution to 256 devices with sessions") {
-            let group = BenchGroup()
-            let text = GroupCipher.createDistribution(record: &group.own, random: SystemRandom()).serialized()
-            let devices = try (0..<256).map { _ in try BenchParty.acquainted().0 }
-            return { count in { for _ in 0..<count { for device in devices { keep(try device.send(text)) } } } }
+        distribution(to: 16), distribution(to: 256), distribution(to: 1024),
+        image(kilobytes: 2) { parties in
+            // Archived sessions: what a peer that was installed anew a few times leaves.
+            for _ in 0..<4 { try parties.alice.start(BenchParty().bundle) }
+        },
+        image(kilobytes: 80) { parties in
+            // The keys of skipped messages.
+            for _ in 0..<1_500 { keep(try parties.bob.send([0])) }
+            keep(try parties.alice.receive(parties.bob.send([0])))
         },
     ]
+
+    private static func distribution(to count: Int) -> Benchmark {
+        Benchmark("sender key distribution to \(count) devices with sessions") {
+            let group = BenchGroup()
+            let text = GroupCipher.createDistribution(record: &group.own, random: SystemRandom()).serialized()
+            let devices = try (0..<count).map { _ in try BenchParty.acquainted().0 }
+            return { count in { for _ in 0..<count { for device in devices { keep(try device.send(text)) } } } }
+        }
+    }
+
+    /// A record of about so many bytes, made by `grow`, to its rows and back.
+    private static func image(
+        kilobytes: Int, _ grow: @escaping @Sendable ((alice: BenchParty, bob: BenchParty)) throws -> Void
+    ) -> Benchmark {
+        .repeating("signal record of about \(kilobytes) KB, encode and decode") {
+            let (alice, bob) = try BenchParty.acquainted()
+            try grow((alice, bob))
+            return { keep(try SessionRecord(parsing: alice.record.serialized())) }
+        }
+    }
 }
 
 /// One device of a benchmark with its one session; its store answers at once.

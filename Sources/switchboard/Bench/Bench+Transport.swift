@@ -29,8 +29,40 @@ extension Benchmark {
                 let client = KeyPair.generate()
                 return { try server.handshake(with: client) }
             },
-            connectAndHandshake,
+            connectAndHandshake, lookUp("in the dictionary", words), lookUp("of ids and addresses", names),
         ]
+
+    /// Words that every stanza has.
+    private static let words = [
+        "message", "participants", "device-identity", "receipt", "participant", "notification", "enc", "type", "text",
+        "to",
+        "id", "s.whatsapp.net", "g.us", "media", "retry", "read", "result", "xmlns", "w:profile:picture", "usync",
+    ]
+
+    /// What is no word: 10,000 message ids and users, of the lengths that stanzas have.
+    private static let names: [String] = (0..<5_000).flatMap { (number: Int) -> [String] in
+        let id = String(number * 7919 + 16_777_216, radix: 16)
+        return ["3EB0C767D0971F" + id, "\(15_551_000_000 + number)"]
+    }
+
+    /// The writer's question for each string: is it a word of the dictionary, and which?
+    private static func lookUp(_ name: String, _ strings: [String]) -> Benchmark {
+        Benchmark("token lookup \(name)") {
+            let bytes = strings.map { Bytes($0.utf8) }
+            let table = TokenTable.shared
+            return { count in
+                {
+                    var found = 0
+                    for number in 0..<count {
+                        bytes[number % bytes.count].withUnsafeBufferPointer { text in
+                            if let start = text.baseAddress { found &+= table.index(of: start, count: text.count) }
+                        }
+                    }
+                    keep(found)
+                }
+            }
+        }
+    }
 
     private static func encode(_ name: String, _ stanza: Stanza) -> Benchmark {
         .repeating("stanza encode, \(name)") {

@@ -7,7 +7,8 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench", abstract: "Measure the hot paths on this machine.",
         discussion: "Figures of a debug build mean nothing. Each is the median of five runs.",
         subcommands: [
-            LoadCommand.self, BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self, BenchWebhookWorkerCommand.self,
+            LoadCommand.self, BenchCommitsCommand.self, BenchWebhooksCommand.self, BenchWebhookFaultsCommand.self,
+            BenchWebhookWorkerCommand.self,
             BenchWebhookProducerCommand.self,
         ])
 
@@ -21,7 +22,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     /// Every benchmark there is.
-    static let all: [Benchmark] = Benchmark.cryptography + Benchmark.signal + Benchmark.transport
+    static let all: [Benchmark] = Benchmark.cryptography + Benchmark.signal + Benchmark.transport + Benchmark.appState
 
     func run() throws {
         let encoder = JSONEncoder()

@@ -67,7 +67,8 @@ private final class HTTPLoadRun: @unchecked Sendable {
     let done: EventLoopPromise<HTTPLoadOutcome>
     private var outcome = HTTPLoadOutcome()
     private var connections: [HTTPLoadConnection] = []
-    private var idle: [HTTPLoadConnection] = []
+    /// In turn, so that none is closed by a server that waits for its next request.
+    private var idle = CircularBuffer<HTTPLoadConnection>()
     /// When the requests that wait for a connection were due.
     private var due = CircularBuffer<NIODeadline>()
     private var number = 0
@@ -104,7 +105,7 @@ private final class HTTPLoadRun: @unchecked Sendable {
     private func begin() {
         started = .now()
         loop.scheduleTask(in: .nanoseconds(Int64(plan.seconds * 1e9))) { self.end() }
-        idle = connections
+        idle = CircularBuffer(connections)
         if plan.rate == nil {
             for connection in connections { next(connection) }
         } else {
@@ -120,7 +121,7 @@ private final class HTTPLoadRun: @unchecked Sendable {
         while number + due.count < target {
             due.append(started + .nanoseconds(Int64(Double(number + due.count) / rate * 1e9)))
         }
-        while let first = due.first, let connection = idle.popLast() {
+        while let first = due.first, let connection = idle.popFirst() {
             due.removeFirst()
             send(connection, since: first)
         }

@@ -13,6 +13,19 @@ extension LoadRig {
         try await measure("GET /devices/me, 64 connections", plan)
     }
 
+    /// Pages of 100: the customer's devices, and a chat's messages.
+    func measurePages(seconds: Double) async throws {
+        guard let device = world.devices.first, let key = world.apiKey else { return }
+        let devices = HTTPLoadPlan.request("GET", "/devices?limit=100", headers: [("X-API-Key", key)])
+        let messages = HTTPLoadPlan.request(
+            "GET", "/chats/\(device.peer)/messages?limit=100", headers: [("Authorization", "Bearer \(device.token)")])
+        for (name, page) in [("devices", devices), ("messages", messages)] {
+            try await measure(
+                "page of 100 \(name), 16 connections",
+                HTTPLoadPlan(base: api.base, connections: 16, seconds: seconds) { _, _ in page })
+        }
+    }
+
     /// `POST /devices/token` of 64 devices that are not linked, each request from an address of its own.
     func measureTokens(seconds: Double) async throws {
         let key = try await customer()

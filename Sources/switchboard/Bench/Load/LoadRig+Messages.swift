@@ -15,7 +15,7 @@ extension LoadRig {
             sends(devices: world.devices.count, connections: 16, seconds: seconds))
     }
 
-    private func sends(devices count: Int, connections: Int, seconds: Double) -> HTTPLoadPlan {
+    func sends(devices count: Int, connections: Int, seconds: Double) -> HTTPLoadPlan {
         let devices = Array(world.devices.prefix(count))
         let base = api.base
         return HTTPLoadPlan(base: base, connections: connections, seconds: seconds) { connection, number in
@@ -33,17 +33,8 @@ extension LoadRig {
     func measureReceiving(seconds: Double) async throws {
         let sink = try await LoadSink.start()
         let devices = Array(world.devices.prefix(64))
-        let url = try await sink.url
-        for device in devices {
-            let caller = api.with("Authorization", "Bearer \(device.token)")
-            for old in try await caller.call("GET", "/webhooks")["data"]["webhooks"].items {
-                _ = try await caller.call("DELETE", "/webhooks/\(Int64(old["id"].number))")
-            }
-            _ = try await caller.call("POST", "/webhooks", #"{"url": "\#(url)", "events": ["message.received"]}"#)
-        }
-        // Sessions of all pairs.
-        try await receive(
-            "warm-up", texts(devices, rate: nil, count: devices.count * 4, seconds: 60), sink, isShown: false)
+        try await subscribe(devices, to: sink)
+        try await warm(devices, sink)
         let steady = Int(200 * seconds)
         try await receive(
             "stanza in to webhook answered, 200/s", texts(devices, rate: 200, count: steady, seconds: seconds + 30),
@@ -54,7 +45,25 @@ extension LoadRig {
         await sink.stop()
     }
 
-    private func texts(_ devices: [LoadWorld.Device], rate: Double?, count: Int, seconds: Double) -> HTTPLoadPlan {
+    /// Gives each device one webhook, to the sink.
+    func subscribe(_ devices: [LoadWorld.Device], to sink: LoadSink) async throws {
+        let url = try await sink.url
+        for device in devices {
+            let caller = api.with("Authorization", "Bearer \(device.token)")
+            for old in try await caller.call("GET", "/webhooks")["data"]["webhooks"].items {
+                _ = try await caller.call("DELETE", "/webhooks/\(Int64(old["id"].number))")
+            }
+            _ = try await caller.call("POST", "/webhooks", #"{"url": "\#(url)", "events": ["message.received"]}"#)
+        }
+    }
+
+    /// Sessions of all pairs.
+    func warm(_ devices: [LoadWorld.Device], _ sink: LoadSink) async throws {
+        try await receive(
+            "warm-up", texts(devices, rate: nil, count: devices.count * 4, seconds: 60), sink, isShown: false)
+    }
+
+    func texts(_ devices: [LoadWorld.Device], rate: Double?, count: Int, seconds: Double) -> HTTPLoadPlan {
         HTTPLoadPlan(
             base: control.base, connections: 16, seconds: seconds, limit: count, rate: rate
         ) { _, number in

@@ -9,8 +9,13 @@ final class LoadRig: @unchecked Sendable {
     let postgres: EmbeddedPostgres
     let sandbox: LoadProgram
     private(set) var gateway: LoadProgram?
+    /// What the next gateway speaks to in the place of the sandbox, or of PostgreSQL.
+    var frontOfSandbox: LoadRelay?
+    var frontOfDatabase: LoadRelay?
+    /// Of the relay to the sandbox; nil: no TLS.
+    private let certificate: LoadCertificate?
 
-    static func start(in directory: String) async throws -> LoadRig {
+    static func start(in directory: String, tls: Bool = false) async throws -> LoadRig {
         let directory = URL(filePath: directory).standardizedFileURL.path
         let world = try LoadWorld.load(in: directory)
         let postgres = try await EmbeddedPostgres.start(in: directory + "/postgres")
@@ -20,7 +25,10 @@ final class LoadRig: @unchecked Sendable {
                     "sandbox", "--json", "--data-dir", directory + "/sandbox", "--port", "0", "--control-port", "0",
                     "--media-port", "0", "--seed", "load",
                 ], log: directory + "/sandbox.log")
-            return LoadRig(directory, world, postgres, sandbox)
+            let rig = LoadRig(
+                directory, world, postgres, sandbox, tls ? try LoadCertificate(in: directory) : nil)
+            if tls { _ = try await rig.relayToSandbox() }
+            return rig
         } catch {
             await postgres.stop()
             throw error
@@ -28,12 +36,14 @@ final class LoadRig: @unchecked Sendable {
     }
 
     private init(
-        _ directory: String, _ world: LoadWorld, _ postgres: EmbeddedPostgres, _ sandbox: LoadProgram
+        _ directory: String, _ world: LoadWorld, _ postgres: EmbeddedPostgres, _ sandbox: LoadProgram,
+        _ certificate: LoadCertificate?
     ) {
         self.directory = directory
         self.world = world
         self.postgres = postgres
         self.sandbox = sandbox
+        self.certificate = certificate
     }
 
     var api: LoadAPI { LoadAPI(base: gateway?.ready["api"] ?? "") }
@@ -47,8 +57,11 @@ final class LoadRig: @unchecked Sendable {
     ///   - isEmpty: With a database of its own that has no device.
     @discardableResult
     func startGateway(maximum: Int = 1_000_000, isEmpty: Bool = false) async throws -> LoadProgram {
-        let database =
+        var database =
             isEmpty ? postgres.uri.replacingOccurrences(of: "/switchboard?", with: "/postgres?") : postgres.uri
+        if let frontOfDatabase {
+            database = "postgresql://switchboard@127.0.0.1:\(frontOfDatabase.port)/switchboard?sslmode=disable"
+        }
         var environment = [
             "ENV_FILE": directory + "/gateway.env", "WHATSAPP_DATASTORE_URI": database,
             "ADMIN_SECRET_KEY": world.adminSecret,
@@ -61,6 +74,11 @@ final class LoadRig: @unchecked Sendable {
             "HTTP_TRUSTED_PROXIES": "127.0.0.0/8", "LOG_FORMAT": "json",
             "NODE_MAX_DEVICES": "\(maximum)",
         ]
+        if let frontOfSandbox {
+            let scheme = certificate == nil ? "ws://127.0.0.1" : "wss://localhost"
+            environment["WHATSAPP_WS_URL"] = "\(scheme):\(frontOfSandbox.port)/ws/chat"
+            environment["WHATSAPP_TLS_CA_FILE"] = certificate?.file
+        }
         let pages = (sandbox.sandbox["ws"] ?? "").replacingOccurrences(of: "ws://", with: "http://")
         environment["WHATSAPP_WEB_ORIGIN"] = pages.replacingOccurrences(of: "/ws/chat", with: "")
         environment.merge(ProcessInfo.processInfo.environment.filter { environment[$0.key] != nil }) { _, own in own }
@@ -70,6 +88,16 @@ final class LoadRig: @unchecked Sendable {
             ["serve", "--json"], environment: environment, log: directory + "/gateway.log")
         gateway = program
         return program
+    }
+
+    /// A relay to the sandbox's chat socket that the next gateway takes.
+    func relayToSandbox() async throws -> LoadRelay {
+        guard let port = URL(string: sandbox.sandbox["ws"] ?? "")?.port else {
+            throw LoadProgram.Failure(description: "the sandbox named no socket")
+        }
+        let relay = try await LoadRelay.start(to: .port(port), tls: certificate?.context)
+        frontOfSandbox = relay
+        return relay
     }
 
     func stopGateway() async {

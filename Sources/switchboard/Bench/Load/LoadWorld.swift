@@ -48,13 +48,15 @@ extension LoadRig {
         try await withThrowingTaskGroup(of: LoadWorld.Device.self) { group in
             var next = missing.lowerBound
             while next < min(missing.lowerBound + 16, missing.upperBound) {
-                group.addTask { [next] in try await self.linkOne(next, key) }
+                group.addTask { [next] in try await self.link(number: next, key) }
                 next += 1
             }
             while let device = try await group.next() {
                 world.devices.append(device)
+                // What is linked stays so when a later one fails.
+                if world.devices.count % 100 == 0 { try world.save(in: directory) }
                 if next < missing.upperBound {
-                    group.addTask { [next] in try await self.linkOne(next, key) }
+                    group.addTask { [next] in try await self.link(number: next, key) }
                     next += 1
                 }
             }
@@ -72,6 +74,18 @@ extension LoadRig {
         world.apiKey = key
         try world.save(in: directory)
         return api.with("X-API-Key", key)
+    }
+
+    /// Three tries: a machine that is full may let a scan run out.
+    private func link(number: Int, _ key: LoadAPI) async throws -> LoadWorld.Device {
+        for _ in 0..<2 {
+            do {
+                return try await linkOne(number, key)
+            } catch {
+                Application.printError("device \(number): \(error)")
+            }
+        }
+        return try await linkOne(number, key)
     }
 
     private func linkOne(_ index: Int, _ key: LoadAPI) async throws -> LoadWorld.Device {
