@@ -30,12 +30,14 @@ enum CommitStatements {
         "commit.current_position", "SELECT batch FROM sb.commit_positions WHERE queue = $1")
 
     /// Divides by zero unless every device's lease is still held under the epoch given. `$3` node, `$4` number of devices.
+    /// Each lease is looked up by its device: see `LeaseStatements.isHeld`.
     static let fence = Statement(
         "commit.fence",
         """
         SELECT 1 / (count(*) = $4)::int FROM (
-          SELECT l.did FROM sb.device_leases l JOIN unnest($1::bigint[], $2::bigint[]) AS f(did, epoch) USING (did, epoch)
-          WHERE l.node_id = $3 AND l.expires_at > now() ORDER BY l.did FOR KEY SHARE OF l) AS owned
+          SELECT l.did FROM unnest($1::bigint[], $2::bigint[]) AS f(did, epoch)
+          JOIN sb.device_leases l ON l.did = f.did AND l.epoch = f.epoch
+          WHERE \(LeaseStatements.isHeld("$3")) ORDER BY l.did FOR KEY SHARE OF l) AS owned
         """)
 
     /// Webhooks that are on, or were switched off for failing and may be given a replay: the predicate of the index
@@ -55,8 +57,8 @@ enum CommitStatements {
     static let owned = Statement(
         "commit.owned",
         """
-        SELECT l.did FROM sb.device_leases l JOIN unnest($1::bigint[], $2::bigint[]) AS f(did, epoch) USING (did, epoch)
-        WHERE l.node_id = $3 AND l.expires_at > now()
+        SELECT l.did FROM unnest($1::bigint[], $2::bigint[]) AS f(did, epoch)
+        JOIN sb.device_leases l ON l.did = f.did AND l.epoch = f.epoch WHERE \(LeaseStatements.isHeld("$3"))
         """)
 
     /// What a batch needs to know of its devices.
@@ -94,9 +96,9 @@ enum CommitStatements {
         "commit.update_live_states",
         """
         WITH u AS (
-          SELECT l.did, u.state, u.error FROM sb.device_leases l
-          JOIN unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS u(did, epoch, state, error)
-            ON l.did = u.did AND l.epoch = u.epoch
+          SELECT l.did, u.state, u.error
+          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS u(did, epoch, state, error)
+          JOIN sb.device_leases l ON l.did = u.did AND l.epoch = u.epoch
           ORDER BY l.did FOR NO KEY UPDATE OF l)
         UPDATE sb.device_leases l SET live_state = coalesce(u.state, l.live_state),
           live_error = coalesce(u.error, l.live_error)
