@@ -209,6 +209,11 @@ let package = Package(
                 "Gateway", "Sandbox",
                 nioCore,
             ]),
-        tests("EndToEndTests", ["switchboard", "Database", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
+        tests(
+            "EndToEndTests",
+            [
+                "switchboard", "Database", "Storage", "Signal", "Cryptography", "TestSupport", asyncHTTPClient, nioCore,
+                nioHTTP1,
+            ]),
     ]
 )

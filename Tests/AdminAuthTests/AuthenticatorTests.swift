@@ -107,6 +107,34 @@ struct AuthenticatorTests {
         try authenticator.authenticateAdmin("the-admin-secret", client: "1.2.3.4", now: 160)
     }
 
+    @Test("a key that many addresses guess leaves each of them one guess, and its owner in from any other address")
+    func guessedKey() throws {
+        let authenticator = Authenticator(
+            admin: AdminSecretVerifier(current: SecretBytes(Bytes())), hasher: hasher, signer: signer,
+            directory: directory, freshness: freshness, keyFailures: KeyFailures(limit: 5, seconds: 600))
+        let wrong = key.head + String(repeating: "0", count: 24)
+        let other = "wam_" + (key.head.hasSuffix("ffff") ? "0000" : "ffff") + String(repeating: "0", count: 24)
+        func guess(_ text: String, from client: String, now: Int64 = 100) -> AuthenticationError? {
+            do {
+                _ = try authenticator.authenticateTenant(text, client: client, now: now)
+                return nil
+            } catch { return error }
+        }
+        // One address and the next may be wrong as often as ever, while nobody else guesses the key.
+        for number in 0..<5 { #expect(guess(wrong, from: "10.0.0.\(number / 3)") == .invalidAPIKey) }
+        // From now on a wrong key closes this door for its address, here and after a minute ...
+        #expect(guess(wrong, from: "10.0.0.1") == .tooManyFailures(retryAfter: 600))
+        #expect(guess(wrong, from: "10.0.0.9") == .invalidAPIKey)
+        #expect(guess(wrong, from: "10.0.0.9") == .tooManyFailures(retryAfter: 600))
+        #expect(guess(key.text, from: "10.0.0.9", now: 200) == .tooManyFailures(retryAfter: 500))
+        // ... not for the owner, who may come from anywhere, nor for other keys.
+        for number in 0..<3 {
+            for _ in 0..<30 { #expect(guess(key.text, from: "10.0.1.\(number)") == nil) }
+        }
+        for _ in 0..<3 { #expect(guess(other, from: "10.0.0.9", now: 200) == .invalidAPIKey) }
+        #expect(guess(key.text, from: "10.0.0.9", now: 701) == nil)
+    }
+
     @Test("an expiring key works until its time")
     func expiringKey() throws {
         let hash = hasher.hash(apiKey: key.text)
@@ -136,6 +164,20 @@ struct LimitTests {
         for number in 0..<100 { _ = limiter.count("\(number)", now: 0) }
         #expect(limiter.count("99", now: 0).isExceeded)
         #expect(!limiter.count("0", now: 0).isExceeded)
+    }
+
+    @Test("who is locked out stays so, however many other names come")
+    func flooded() {
+        let limiter = AttemptLimiter(limit: 3, seconds: 60, capacity: 100)
+        for _ in 0..<3 { _ = limiter.count("guesser", now: 0) }
+        _ = limiter.count("clumsy", now: 1)
+        for number in 0..<10_000 {
+            _ = limiter.count("flood \(number)", now: 2)
+            #expect(limiter.standing("guesser", now: 2).isExceeded, "after \(number)")
+        }
+        #expect(limiter.standing("clumsy", now: 2).remaining == 3)
+        #expect(limiter.standing("flood 9999", now: 2).remaining == 2)
+        #expect(!limiter.standing("guesser", now: 60).isExceeded)
     }
 
     @Test("a tenant's requests leave the count an hour later, minute by minute")

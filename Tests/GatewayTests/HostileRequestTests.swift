@@ -73,6 +73,25 @@ struct HostileRequestTests {
                 // Somebody else is not held up.
                 #expect(try await answer("GET", path, [header: value], from: "10.3.0.\(number)") == 401)
             }
+            // An IPv6 customer has a /64: its addresses are one, the next customer's are not.
+            for (path, header) in [("/admin/stats", "X-Admin-Secret"), ("/devices", "X-API-Key")] {
+                var statuses: [Int] = []
+                for number in 0..<22 {
+                    let guess =
+                        header == "X-API-Key" ? "wam_0123\(String(repeating: "\(number % 10)", count: 24))" : "guess"
+                    let net = header == "X-API-Key" ? "2001:db8:0:1" : "2001:db8:0:2"
+                    statuses.append(
+                        try await answer("GET", path, [header: guess], from: "\(net):\(number):\(number)::1"))
+                }
+                #expect(statuses == Array(repeating: 401, count: 20) + [429, 429], "\(header): \(statuses)")
+                #expect(try await answer("GET", path, [header: "wam_456789abc"], from: "2001:db8:0:3::1") == 401)
+            }
+            var tokens: [Int] = []
+            for number in 0..<12 {
+                tokens.append(
+                    try await answer("POST", "/devices/token", [:], "{}", from: "2001:db8:0:4::\(number)"))
+            }
+            #expect(tokens == Array(repeating: 400, count: 10) + [429, 429])
             // From ever new addresses: the device itself stops answering.
             let body = #"{"device_id":"\#(device.id)","device_secret":"guess"}"#
             var statuses: [Int] = []
@@ -118,50 +137,81 @@ struct HostileRequestTests {
         }
     }
 
-    @Test("header lines that proxies and servers read differently are 400 or 431 and end the connection")
+    @Test("what proxies and servers read differently is 400 with a sentence, one answer, and the end of the connection")
     func smuggling() async throws {
         try await GatewayFixture.run(settings: ["SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1"]) { api in
             let server = GatewayServer(api.dependencies, configuration: api.configuration)
             let port = try await server.start()
-            let post = "POST /devices/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            let smuggled =
-                "GET /admin/stats HTTP/1.1\r\nHost: x\r\nX-Admin-Secret: \(GatewayFixture.adminSecret)\r\n\r\n"
-            for (name, request) in [
-                ("CL and TE", post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled),
-                ("TE and CL", post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled),
-                ("two lengths", post + "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + smuggled),
-                ("a list of lengths", post + "Content-Length: 0, 44\r\n\r\n" + smuggled),
-                ("a length with a sign", post + "Content-Length: +0\r\n\r\n" + smuggled),
-                ("obs-fold", post + "A: b\r\n c: d\r\nContent-Length: 0\r\n\r\n" + smuggled),
-                ("a space before the colon", post + "Content-Length : 0\r\n\r\n" + smuggled),
-                ("a NUL in a value", post + "A: b\u{0}\r\nContent-Length: 0\r\n\r\n" + smuggled),
-                ("a NUL in a name", post + "A\u{0}: b\r\nContent-Length: 0\r\n\r\n" + smuggled),
-                ("a bare CR", post + "A: b\rC: d\r\nContent-Length: 0\r\n\r\n" + smuggled),
-                ("a bare LF", "GET /nope HTTP/1.1\nHost: x\nA: b\n\n" + smuggled),
-                ("an odd coding", post + "Transfer-Encoding: xchunked\r\n\r\n" + smuggled),
-                ("a coding twice", post + "Transfer-Encoding: chunked, identity\r\n\r\n" + smuggled),
-                ("a chunk size with a sign", post + "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" + smuggled),
-                (
-                    "a chunk size too big",
-                    post + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n" + smuggled
-                ),
-                ("a huge header", "GET / HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "b", count: 100_000))\r\n\r\n"),
-                ("a star before an address", "GET *@127.0.0.1:1/devices/me HTTP/1.1\r\nHost: x\r\n\r\n"),
-                ("a star", "OPTIONS * HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n"),
-                ("an absolute target", "GET http://127.0.0.1:1/health HTTP/1.1\r\nHost: x\r\n\r\n"),
-                ("a host and no path", "GET http://127.0.0.1 HTTP/1.1\r\nHost: x\r\n\r\n"),
-                ("no version", "GET /admin/stats\r\n\r\n"),
-                ("an odd version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
-            ] {
+            let device = try await api.device(of: try await api.tenant())
+            try await api.pair(device)
+            for (name, request) in SmuggledRequest(token: device.token).all {
                 let answer = try await RawHTTP.exchange(port, request, halfClosing: true)
-                #expect(!answer.contains("200 OK"), "\(name): \(answer.prefix(300))")
-                #expect(
-                    answer.hasPrefix("HTTP/1.1 4") || answer.hasPrefix("HTTP/1.0 4") || answer.hasPrefix("HTTP/1.1 5"),
-                    "\(name): \(answer.prefix(200))")
-                #expect(
-                    answer.components(separatedBy: "HTTP/1.").count == 2,
-                    "\(name) is two requests: \(answer.prefix(400))")
+                let parts = answer.components(separatedBy: "\r\n\r\n")
+                #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(name): \(answer.prefix(300))")
+                #expect(answer.matches(of: #/HTTP\/1\.\d \d/#).count == 1, "\(name): \(answer.prefix(600))")
+                #expect(parts[0].lowercased().contains("\r\nconnection: close"), "\(name): \(parts[0])")
+                #expect(answer.contains("\"error_code\":\"http_bad_request\""), "\(name): \(answer)")
+                #expect(parts.count == 2 && parts[1].hasSuffix("}"), "\(name): \(answer)")
             }
+            let huge = "GET / HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "b", count: 100_000))\r\n\r\n"
+            #expect(try await RawHTTP.exchange(port, huge, halfClosing: true).hasPrefix("HTTP/1.1 431 "))
+            await server.stop()
+        }
+    }
+
+    @Test(
+        "a request is answered once, also when nobody reads its broken body, and those before it are answered in order")
+    func answeredOnce() async throws {
+        try await GatewayFixture.run(settings: ["SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1"]) { api in
+            let server = GatewayServer(api.dependencies, configuration: api.configuration)
+            let port = try await server.start()
+            func statuses(_ request: String) async throws -> [String] {
+                try await RawHTTP.exchange(port, request, halfClosing: true)
+                    .matches(of: #/HTTP/1\.1 (\d+) /#).map { String($0.1) }
+            }
+            let ok = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+            let chunked = "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            #expect(try await statuses("GET /devices HTTP/1.1\r\n\(chunked)zz\r\n\(ok)") == ["401"])
+            #expect(try await statuses("GET /health HTTP/1.1\r\n\(chunked)2\r\nabXX\r\n\(ok)").count == 1)
+            #expect(try await statuses("POST /devices/token HTTP/1.1\r\n\(chunked)-1\r\n\(ok)") == ["400"])
+            #expect(
+                try await statuses("\(ok)\(ok)GET / HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n\(ok)") == [
+                    "200", "200", "400",
+                ])
+            #expect(try await statuses("\(ok)GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n\(ok)") == ["200", "400"])
+            await server.stop()
+        }
+    }
+
+    @Test("an address has so many connections without a credential, and as many as it likes with one")
+    func connectionsPerAddress() async throws {
+        let settings = [
+            "SERVER_PORT": "0", "SERVER_ADDRESS": "127.0.0.1", "HTTP_MAX_CONNECTIONS_PER_ADDRESS": "3",
+        ]
+        try await GatewayFixture.run(settings: settings) { api in
+            let device = try await api.device(of: try await api.tenant())
+            let server = GatewayServer(api.dependencies, configuration: api.configuration)
+            let port = try await server.start()
+            var held: [RawConnection] = []
+            for _ in 0..<3 {
+                let connection = try await RawConnection.open(port)
+                #expect(try await connection.ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")?.contains("200 OK") == true)
+                held.append(connection)
+            }
+            // One more is closed without a word, and another one too.
+            for _ in 0..<2 {
+                let refused = try await RawConnection.open(port)
+                #expect(try await refused.ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n") == nil)
+            }
+            // Who shows a credential makes room for the next.
+            let authorized = "GET /devices/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(device.token)\r\n\r\n"
+            for connection in held { #expect(try await connection.ask(authorized)?.contains("200 OK") == true) }
+            for _ in 0..<5 {
+                let connection = try await RawConnection.open(port)
+                #expect(try await connection.ask(authorized)?.contains("200 OK") == true)
+                held.append(connection)
+            }
+            for connection in held { await connection.close() }
             await server.stop()
         }
     }

@@ -14,7 +14,7 @@ struct SealedAtRestTests {
 
     private static let names = [
         "noise", "identity", "signed prekey", "adv", "prekey", "session", "archive", "sender key", "app state",
-        "message secret", "webhook",
+        "message secret", "webhook", "retry",
     ]
 
     private static func fill(_ fixture: CommitFixture) async throws -> DeviceLease {
@@ -40,6 +40,11 @@ struct SealedAtRestTests {
                 ]
                 set.messageSecrets = [
                     MessageSecretRow(chat: "c", sender: "s", messageID: "m", secret: secret("message secret"))
+                ]
+                set.retries = [
+                    RetryRow(
+                        chat: "c", messageID: "m", format: "waE2E", plaintext: secret("retry"), sendBy: nil,
+                        insertedAt: Timestamp(milliseconds: 1))
                 ]
             })
         let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
@@ -71,7 +76,7 @@ struct SealedAtRestTests {
             try await CommitFixture.run(sealsSessionData: isSealing) { fixture in
                 _ = try await Self.fill(fixture)
                 let dump = try await Self.dump(fixture)
-                let optional: Set = ["session", "archive", "sender key", "app state", "message secret"]
+                let optional: Set = ["session", "archive", "sender key", "app state", "message secret", "retry"]
                 for name in Self.names {
                     let isThere = dump.contains(Hex.encode(Self.secret(name)))
                     #expect(isThere == (!isSealing && optional.contains(name)), "\(name), sealing \(isSealing)")
@@ -115,6 +120,9 @@ struct SealedAtRestTests {
                     did: lease.did, chat: twin.chat, sender: twin.sender, messageID: twin.messageID)
                 #expect(secret == twin.secret)
             }
+            // What was stored in clear stays so for its few days, and is read as it is.
+            let retry = try await store.retry(did: lease.did, chats: ["c"], messageID: "m")
+            #expect(retry?.plaintext == Self.secret("retry"))
             let session = try await store.sessions(did: lease.did, addresses: ["1:0"])["1:0"]
             #expect(session?.record == Self.secret("session"))
             #expect(session?.archived.map(\.record) == [Self.secret("archive")])
@@ -124,6 +132,61 @@ struct SealedAtRestTests {
             let webhook = try await WebhookRepository(fixture.storage.database, sealing: alone)
                 .list(tenant: fixture.tenant.id, did: lease.did, limit: 10).first
             #expect(webhook?.secret == Hex.encode(Self.secret("webhook")))
+        }
+    }
+
+    @Test(
+        "a message that waits to be sent again is sealed, taken over by a new data key, and gone with the last that opens it"
+    )
+    func retries() async throws {
+        try await CommitFixture.run(sealsSessionData: true) { fixture in
+            let lease = try await Self.fill(fixture)
+            func envelope(_ key: UInt8, _ previous: [UInt8] = []) throws -> SecretEnvelope {
+                func bytes(_ byte: UInt8) -> SecretBytes { SecretBytes(Array(repeating: byte, count: 32)) }
+                return try SecretEnvelope(
+                    key: bytes(key), previous: previous.map(bytes), sealsSessionData: true)
+            }
+            func plaintext(_ envelope: SecretEnvelope) async throws -> [UInt8]? {
+                try await PostgresDeviceStore(fixture.storage.database, envelope: envelope)
+                    .retry(did: lease.did, chats: ["c"], messageID: "m")?.plaintext
+            }
+            #expect(try await plaintext(try envelope(7)) == Self.secret("retry"))
+            #expect(try await plaintext(try envelope(8)) == nil)
+            let rotating = try envelope(8, [7])
+            _ = try await KeyRotation(pool: fixture.storage.database.system, envelope: rotating, batch: 2).run()
+            #expect(try await plaintext(try envelope(8)) == Self.secret("retry"))
+            #expect(try await plaintext(try envelope(7)) == nil)
+        }
+    }
+
+    @Test("a QR or a pairing code that waits for a webhook is sealed, and whoever reads the event gets it whole")
+    func codes() async throws {
+        try await CommitFixture.run { fixture in
+            let lease = try await fixture.device()
+            let webhooks = WebhookRepository(fixture.storage.database, sealing: fixture.envelope)
+            _ = try await webhooks.insert(
+                WebhookChange(url: "http://127.0.0.1/"), secret: "s", tenant: fixture.tenant.id, did: lease.did,
+                limit: 5)
+            let types = ["connection.qr", "connection.pairing_code", "message.received"]
+            try await fixture.submit(
+                ChangeSet(lease) {
+                    $0.events = types.map { type in
+                        DeviceEvent(
+                            type: type, dedupeKey: type, data: Array(#"{"code":"a-code-of-\#(type)"}"#.utf8),
+                            at: Timestamp(milliseconds: 1_700_000_000_123))
+                    }
+                })
+            let dump = try await Self.dump(fixture)
+            for type in types {
+                let hex = Hex.encode(Array("a-code-of-\(type)".utf8))
+                #expect(dump.contains(hex) == (type == "message.received"), "\(type)")
+            }
+            let events = try await webhooks.events(after: 0, tenant: fixture.tenant.id, did: lease.did, limit: 10)
+            #expect(events.map(\.type) == types)
+            for event in events {
+                let text = String(decoding: event.body ?? [], as: UTF8.self)
+                #expect(text.hasPrefix("{") && text.contains("a-code-of-\(event.type)"), "\(text)")
+            }
         }
     }
 

@@ -22,6 +22,8 @@ package enum AuthenticationError: Error, Sendable, Equatable {
 }
 
 /// Decides who a request comes from. Synchronous and without input or output: everything it needs is in memory.
+///
+/// `client` is what failures are counted against: the caller's IPv4 address, or the /64 of an IPv6 one.
 package struct Authenticator: Sendable {
     private let admin: AdminSecretVerifier
     private let hasher: CredentialHasher
@@ -29,13 +31,16 @@ package struct Authenticator: Sendable {
     private let cache: TokenCache
     private let directory: AuthDirectory
     private let failures: AttemptLimiter
+    private let keyFailures: KeyFailures
     private let freshness: AuthFreshness
 
-    /// - Parameter failures: Wrong credentials per client address.
+    /// - Parameters:
+    ///   - failures: Wrong credentials per client address.
+    ///   - keyFailures: Wrong keys that begin alike, from wherever.
     package init(
         admin: AdminSecretVerifier, hasher: CredentialHasher, signer: TokenSigner, directory: AuthDirectory,
         freshness: AuthFreshness, cache: TokenCache = TokenCache(),
-        failures: AttemptLimiter = AttemptLimiter(limit: 20, seconds: 60)
+        failures: AttemptLimiter = AttemptLimiter(limit: 20, seconds: 60), keyFailures: KeyFailures = KeyFailures()
     ) {
         self.admin = admin
         self.hasher = hasher
@@ -43,6 +48,7 @@ package struct Authenticator: Sendable {
         self.cache = cache
         self.directory = directory
         self.failures = failures
+        self.keyFailures = keyFailures
         self.freshness = freshness
     }
 
@@ -56,17 +62,22 @@ package struct Authenticator: Sendable {
         }
     }
 
-    /// The tenant of an API key. Text that cannot be a key is refused without counting: nothing was guessed.
+    /// The tenant of an API key. Text that cannot be a key is refused without counting: nothing was guessed. While many
+    /// addresses guess keys that begin alike, each of them has one guess.
     package func authenticateTenant(
         _ key: String?, client: String, now: Int64
     ) throws(AuthenticationError) -> KnownTenant {
         guard let key, !key.isEmpty else { throw .missingAPIKey }
         guard key.hasPrefix(APIKey.prefix), key.utf8.count <= 256 else { throw .invalidAPIKey }
         try refuseAfterFailures(client, now: now)
+        if let wait = keyFailures.wait(key: key, client: client, now: now) {
+            throw .tooManyFailures(retryAfter: wait)
+        }
         let time = Date(timeIntervalSince1970: TimeInterval(now))
         guard let tenant = directory.tenant(keyHash: hasher.hash(apiKey: key), now: time) else {
             if freshness.isStale { throw .stale }
             _ = failures.count(client, now: now)
+            keyFailures.count(key: key, client: client, now: now)
             throw .invalidAPIKey
         }
         guard tenant.isActive else { throw .inactiveTenant }

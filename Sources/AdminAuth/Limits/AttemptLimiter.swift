@@ -2,8 +2,9 @@ import NIOConcurrencyHelpers
 
 /// Counts events per name in fixed windows, each window starting with its first event (10-rest-api, section 2.9).
 ///
-/// Bounded: when too many names are known, windows that have ended go first, then everything, which errs on the side of
-/// letting callers in.
+/// Bounded: when too many names are known, windows that have ended go first, then a quarter of the rest: those that did not
+/// use up their limit before those that did, and those that end soon before those that last. Who is locked out stays so
+/// however many other names an attacker has.
 package final class AttemptLimiter: Sendable {
     /// Where one name stands.
     package struct Standing: Sendable, Equatable {
@@ -79,6 +80,19 @@ package final class AttemptLimiter: Sendable {
     private func makeRoom(_ windows: inout [String: Window], for name: String, now: Int64) {
         guard windows.count >= capacity, windows[name] == nil else { return }
         windows = windows.filter { $0.value.endsAt > now }
-        if windows.count >= capacity { windows = [:] }
+        guard windows.count >= capacity else { return }
+        var surplus = windows.count - capacity + max(1, capacity / 4)
+        let bound = windows.values.map(rank).sorted()[min(surplus, windows.count) - 1]
+        windows = windows.filter { _, window in
+            guard surplus > 0, rank(window) <= bound else { return true }
+            surplus -= 1
+            return false
+        }
+    }
+
+    /// Lower is forgotten sooner.
+    private func rank(_ window: Window) -> Int64 {
+        // A window that begins now ends `seconds` later: one that is used up outranks every one that is not.
+        window.count >= limit ? window.endsAt + seconds : window.endsAt
     }
 }

@@ -1,6 +1,7 @@
 import Hummingbird
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 
 /// Collects a request's body within a size and an idle time (10-rest-api, section 2.8).
@@ -61,6 +62,8 @@ enum BodyReader {
             }
         } catch let error as APIError {
             throw error
+        } catch let error as HTTPParserError {
+            throw APIError(malformed: error)
         } catch {
             throw APIError.badRequest
         }

@@ -23,6 +23,7 @@ struct Edge: HTTPResponder {
     private let deadline: Duration
     private let statusMode: APISettings.ErrorStatusMode
     private let drain: DrainState
+    private let connections: OpenConnections?
     let accessLog: Logger
     private let audit: AuditLog
     let metrics: RequestMetrics
@@ -34,11 +35,12 @@ struct Edge: HTTPResponder {
 
     /// - Parameters:
     ///   - drain: Refuses new requests while the process shuts down.
+    ///   - connections: Hear which of them showed a valid credential.
     ///   - now: Unix seconds.
     init(
         routes: [Route], authenticator: Authenticator, limits: RequestLimits, server: ServerSettings, api: APISettings,
         drain: DrainState, audit: AuditLog, metrics: MetricsRegistry, logger: Logger, cluster: EdgeCluster? = nil,
-        now: @escaping @Sendable () -> Int64
+        connections: OpenConnections? = nil, now: @escaping @Sendable () -> Int64
     ) {
         tree = RouteTree(routes, basePath: server.basePath)
         self.authenticator = authenticator
@@ -51,6 +53,7 @@ struct Edge: HTTPResponder {
         deadline = server.requestTimeout
         statusMode = api.errorStatusMode
         self.drain = drain
+        self.connections = connections
         accessLog = logger
         self.audit = audit
         self.metrics = RequestMetrics(metrics)
@@ -76,7 +79,7 @@ struct Edge: HTTPResponder {
         let query = queryStart < target.endIndex ? target[target.index(after: queryStart)...] : nil
         let method = request.method.rawValue
         var client = clients.resolve(remote: context.remoteAddress, request.headers)
-        if drain.isDraining { fields[.connection] = "close" }
+        if drain.isDraining || !target.hasPrefix("/") { fields[.connection] = "close" }
 
         if method == "OPTIONS", target.hasPrefix("/"), CORSPolicy.isPreflight(request.headers) {
             cors.applyPreflight(to: &fields, origin: request.headers[.origin])
@@ -102,7 +105,7 @@ struct Edge: HTTPResponder {
             }
             let arrival = Arrival(
                 request: request, query: query, client: client, requestID: requestID, executor: executor,
-                forwarded: forwarded)
+                channel: context.channel, forwarded: forwarded)
             answer = try await handle(route, parameters, arrival, fields: &fields, identity: &identity)
             if case .webSocket(let serve) = answer.content, let channel = context.channel {
                 guard await WebSocketUpgrader.expect(serve, on: channel) else { throw APIError.upgradeRequired }
@@ -125,7 +128,9 @@ struct Edge: HTTPResponder {
         _ match: RouteTree.Match, _ method: String, _ path: Substring, target: String, headers: HTTPFields
     ) throws -> (Route, PathParameters) {
         // What stands before the first slash would be lost in routing and become part of an address when forwarded.
-        guard target.hasPrefix("/") else { throw APIError.badRequest }
+        guard target.hasPrefix("/") else {
+            throw RequestFraming.Refusal(rawValue: target)?.failure ?? APIError.badRequest
+        }
         // Request line and headers together: 10-rest-api, section 2.8.
         let length = headers.reduce(target.utf8.count + 16) {
             $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4
@@ -151,6 +156,8 @@ struct Edge: HTTPResponder {
         let requestID: String
         /// Where it runs; nil: on the pool's threads.
         let executor: LoopExecutor?
+        /// The connection; nil for requests of the process itself.
+        let channel: (any Channel)?
         /// Set when another node took it.
         let forwarded: ClusterIdentity?
     }
@@ -173,17 +180,19 @@ struct Edge: HTTPResponder {
             // Limits and the audit line of the operator are the business of the node that took the request.
             identity = try forwarded.identity(for: route.tier)
         } else {
-            if let standing = limits.checkBeforeAuthentication(route, client: client, now: time) {
+            let network = AddressBlock.network(of: client)
+            if let standing = limits.checkBeforeAuthentication(route, client: network, now: time) {
                 Self.apply(standing, to: &fields)
                 if standing.isExceeded { throw APIError.tooManyTokenRequests(standing) }
             }
-            identity = try authenticate(route, request.headers, client: client, now: time)
+            identity = try authenticate(route, request.headers, client: network, now: time)
             known = identity
             if let standing = limits.checkTenant(identity, now: time), standing.isExceeded {
                 Self.apply(standing, to: &fields)
                 throw APIError.tooManyRequests("Rate limit exceeded", retryAfter: standing.resetAfter)
             }
         }
+        if forwarded != nil || identity.isProven, let channel = arrival.channel { connections?.prove(channel) }
         let (body, bytes) = try await readBody(route, request, limit: limit, on: arrival.executor)
         if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
@@ -316,7 +325,7 @@ struct Edge: HTTPResponder {
         case .stream(let contentType, let produce):
             fields[.contentType] = contentType
             if request.method == .head { return Response(status: status, headers: fields) }
-            return Response(status: status, headers: fields, body: Self.streamed(produce))
+            return Response(status: status, headers: fields, body: .pieces(produce))
         case .none, .webSocket:
             fields[.contentType] = nil
             return Response(status: status, headers: fields)
@@ -334,28 +343,6 @@ struct Edge: HTTPResponder {
             return Response(status: status, headers: fields)
         }
         return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: body))
-    }
-
-    private static func streamed(
-        _ produce: @escaping @Sendable (_ send: @Sendable (ByteBuffer) async throws -> Void) async throws -> Void
-    ) -> ResponseBody {
-        ResponseBody { writer in
-            let pieces = PieceChannel()
-            let producer = Task {
-                do {
-                    try await produce { try await pieces.send($0) }
-                    pieces.finish(nil)
-                } catch {
-                    pieces.finish(error)
-                }
-            }
-            defer {
-                producer.cancel()
-                pieces.abandon()
-            }
-            while let piece = try await pieces.next() { try await writer.write(piece) }
-            try await writer.finish(nil)
-        }
     }
 
     /// Calls that change something, and every call of the operator, leave a line (10-rest-api, section 3.2); the answer

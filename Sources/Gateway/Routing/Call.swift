@@ -9,6 +9,11 @@ struct Call: Sendable {
         case admin
         case tenant(KnownTenant)
         case device(KnownDevice, KnownTenant)
+
+        /// Whether a valid credential was shown.
+        var isProven: Bool {
+            if case .anonymous = self { false } else { true }
+        }
     }
 
     let route: Route

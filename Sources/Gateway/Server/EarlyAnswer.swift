@@ -16,7 +16,12 @@ enum EarlyAnswer {
         context.write(NIOAny(HTTPResponsePart.head(head)), promise: nil)
         context.write(NIOAny(HTTPResponsePart.body(body)), promise: nil)
         context.writeAndFlush(NIOAny(HTTPResponsePart.end(nil)), promise: nil)
-        // Closing with unread input resets the connection, and the answer might be lost with it: give it a moment.
+        close(context)
+    }
+
+    /// Ends the connection after what was written. Closing with unread input resets it, and an answer might be lost with
+    /// that: give it a moment.
+    static func close(_ context: ChannelHandlerContext) {
         let channel = context.channel
         channel.close(mode: .output, promise: nil)
         context.eventLoop.scheduleTask(in: .milliseconds(500)) { channel.close(promise: nil) }

@@ -40,7 +40,7 @@ package actor GatewayServer {
     private let feed: AuthFeed
     private let logger: Logger
     private let forwarder: ClusterForwarder
-    private let connections = OpenConnections()
+    private let connections: OpenConnections
     private let headLimit: Duration
     private var services: ServiceGroup?
     private var server: Task<Void, any Error>?
@@ -85,12 +85,15 @@ package actor GatewayServer {
             dependencies: dependencies, api: configuration.api, server: configuration.server, uptime: Uptime(),
             documentation: DocumentationAssets(folder: configuration.api.documentationFolder), metrics: page,
             readiness: readiness, cluster: cluster)
+        connections = OpenConnections(
+            limit: configuration.server.maximumConnectionsPerAddress, trusted: configuration.server.trustedProxies,
+            logger: dependencies.logger)
         edge = Edge(
             routes: catalogue.routes, authenticator: dependencies.authenticator,
             limits: RequestLimits(tenants: dependencies.tenantUsage), server: configuration.server,
             api: configuration.api,
             drain: drain, audit: dependencies.audit, metrics: dependencies.metrics, logger: dependencies.logger,
-            cluster: cluster, now: now)
+            cluster: cluster, connections: connections, now: now)
         feed = AuthFeed(
             source: StoredAuthSource(dependencies.database), directory: dependencies.directory, freshness: freshness,
             logger: dependencies.logger)
@@ -221,7 +224,7 @@ package actor GatewayServer {
         let headLimit = TimeAmount(self.headLimit)
         let configured = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
-                connections.handler(), WebSocketUpgrader(), AbsoluteTargets(), RequestHeadTimer(limit: headLimit),
+                connections.handler(), WebSocketUpgrader(), RequestFraming(), RequestHeadTimer(limit: headLimit),
                 ParserErrorResponder(),
             ], idleTimeout: .seconds(75),
             httpDecoderConfiguration: .init(

@@ -119,8 +119,10 @@ extension CommitBatch {
                     .bytes(try envelope.storedRecord(secret, context: context)))
             }
             for row in device.retries.values {
+                let context = SealingContext.retry(did: device.did, messageID: row.messageID)
                 retries.append(
-                    did, .text(row.chat), .text(row.messageID), .text(row.format), .bytes(row.plaintext),
+                    did, .text(row.chat), .text(row.messageID), .text(row.format),
+                    .bytes(try envelope.storedContent(row.plaintext, context: context)),
                     SQLValue(row.sendBy), SQLValue(row.insertedAt))
             }
             for name in device.settledSends { settled.append(did, .text(name.chat), .text(name.messageID)) }

@@ -32,7 +32,7 @@ struct CommitBatch {
         try addMessageState(tenants)
         addDeviceRows()
         addTimeline()
-        if options.storesEvents { addEvents(&facts) }
+        if options.storesEvents { try addEvents(&facts) }
     }
 
     /// The fence's parameters: devices and epochs.
@@ -74,7 +74,8 @@ struct CommitBatch {
         statements.append(TimelineStatements.append, rows)
     }
 
-    private mutating func addEvents(_ facts: inout [Int64: DeviceFacts]) {
+    private mutating func addEvents(_ facts: inout [Int64: DeviceFacts]) throws {
+        let seals = EventSeals(sealing: envelope)
         var rows = RowSet()
         var bounds = RowSet()
         for device in devices where !device.events.isEmpty {
@@ -86,10 +87,10 @@ struct CommitBatch {
             for event in device.events {
                 let sequence = fact.allotSequence()
                 let eventID = EventID.generate(milliseconds: UInt64(max(0, event.at.milliseconds)))
+                let body = EventEnvelope.body(event, eventID: eventID, deviceID: fact.deviceID, sequence: sequence)
                 rows.append(
                     .int(device.did), .int(fact.tenantID), .text(eventID), .int(sequence), .text(event.type),
-                    .text(event.dedupeKey),
-                    .bytes(EventEnvelope.body(event, eventID: eventID, deviceID: fact.deviceID, sequence: sequence)),
+                    .text(event.dedupeKey), .bytes(try seals.stored(body, type: event.type, eventID: eventID)),
                     SQLValue(event.at), .bool(options.optInEvents.contains(event.type)),
                     SQLValue(event.claim?.chat), SQLValue(event.claim?.messageID), SQLValue(event.claim?.fromMe),
                     SQLValue(event.claim?.author?.first), SQLValue(event.claim?.author?.last))

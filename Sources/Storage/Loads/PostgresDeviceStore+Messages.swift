@@ -76,21 +76,30 @@ extension PostgresDeviceStore {
     }
 
     package func retry(did: Int64, chats: [String], messageID: String) async throws -> RetryRow? {
-        try await first(did, LoadStatements.retry(.int(did), .texts(chats), .text(messageID))).map(Self.retry)
+        try await first(did, LoadStatements.retry(.int(did), .texts(chats), .text(messageID))).flatMap {
+            try retry($0, did: did)
+        }
     }
 
     package func unsettledSends(did: Int64, limit: Int) async throws -> [RetryRow] {
-        try await load(did, LoadStatements.unsettledSends(.int(did), SQLValue(limit)))[0].map(Self.retry)
+        try await load(did, LoadStatements.unsettledSends(.int(did), SQLValue(limit)))[0].compactMap {
+            try retry($0, did: did)
+        }
     }
 
     package func ephemeralSeconds(did: Int64, chat: String) async throws -> Int {
         try await first(did, LoadStatements.ephemeralSeconds(.int(did), .text(chat)))?[0] ?? 0
     }
 
-    private static func retry(_ row: Row) throws -> RetryRow {
-        RetryRow(
-            chat: try row["chat"], messageID: try row["message_id"], format: try row["format"],
-            plaintext: try row["plaintext"], sendBy: try row["send_by"], insertedAt: try row["inserted_at"],
+    /// Nil when no known data key opens the plaintext: it is as if its days were over.
+    private func retry(_ row: Row, did: Int64) throws -> RetryRow? {
+        let messageID: String = try row["message_id"]
+        let stored: [UInt8] = try row["plaintext"]
+        let context = SealingContext.retry(did: did, messageID: messageID)
+        guard let plaintext = try? envelope.content(stored: stored, context: context) else { return nil }
+        return RetryRow(
+            chat: try row["chat"], messageID: messageID, format: try row["format"], plaintext: plaintext,
+            sendBy: try row["send_by"], insertedAt: try row["inserted_at"],
             idempotencyKey: try row["idempotency_key"])
     }
 }

@@ -36,7 +36,7 @@ package struct ChatRepository: Sendable {
         }
     }
 
-    private static let recent = Statement(
+    static let recent = Statement(
         "chats.recent",
         """
         SELECT chat, kind, name, unread_count, marked_unread, archived, muted_until, pinned_at, ephemeral_seconds,

@@ -59,7 +59,7 @@ package struct SendRepository: Sendable {
             messageID: try row["message_id"], chat: try row["chat"], acceptedAt: try row["inserted_at"], state: state)
     }
 
-    private static let find = Statement(
+    static let find = Statement(
         "sends.find",
         """
         SELECT r.chat, r.message_id, r.send_by, r.inserted_at, r.failure, r.failure_code,
@@ -69,7 +69,7 @@ package struct SendRepository: Sendable {
         FROM sb.retry_buffer r WHERE r.did = $1 AND r.message_id = $2 ORDER BY r.inserted_at DESC LIMIT 1
         """)
 
-    private static let waiting = Statement(
+    static let waiting = Statement(
         "sends.waiting",
         """
         SELECT chat, message_id, send_by, inserted_at, failure, failure_code,

@@ -20,6 +20,7 @@ package struct OutboxRepository: Sendable {
         _ webhooks: [Int64], milliseconds: Int64, rows: Int = 64, bytes: Int = 256 * 1024
     ) async throws -> [ClaimedLane] {
         let claim = UUID()
+        let seals = EventSeals(sealing: sealing)
         let results = try await pool.pipeline([
             OutboxStatements.claimLanes(.uuid(claim), .ints(webhooks), .int(milliseconds)),
             OutboxStatements.runs(.uuid(claim), .ints(webhooks), SQLValue(rows), SQLValue(bytes)),
@@ -31,11 +32,12 @@ package struct OutboxRepository: Sendable {
             let id: Int64? = try row["id"]
             guard let id else { continue }
             let priority: Int = try row["priority"]
+            let eventID: String = try row["event_id"]
             lanes[lanes.count - 1].deliveries.append(
                 QueuedDelivery(
-                    id: id, day: try row["day"], eventID: try row["event_id"], eventType: try row["event_type"],
+                    id: id, day: try row["day"], eventID: eventID, eventType: try row["event_type"],
                     attempt: try row["attempt"], age: try row["age"], failingFor: try row["failing_for"],
-                    isReplay: priority > 0, body: try row["body"]))
+                    isReplay: priority > 0, body: seals.opened(try row["body"], eventID: eventID)))
         }
         return lanes
     }

@@ -96,6 +96,8 @@ package struct KeyRotation: Sendable {
         case .envelope: try? envelope.seal(envelope.open(old, context: context), context: context)
         case .record:
             try? envelope.storedRecord(envelope.record(stored: old, context: context), context: context)
+        case .content:
+            try? envelope.storedContent(envelope.content(stored: old, context: context), context: context)
         }
     }
 

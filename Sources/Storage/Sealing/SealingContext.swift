@@ -9,6 +9,7 @@ package enum SealingContext {
     }
     static func appStateKey(did: Int64) -> String { "app_state_keys.key_data:\(did)" }
     static func messageSecret(did: Int64, messageID: String) -> String { "message_secrets.secret:\(did):\(messageID)" }
+    static func retry(did: Int64, messageID: String) -> String { "retry_buffer.plaintext:\(did):\(messageID)" }
     /// Proxy URL of a device.
     package static func proxy(did: Int64) -> String { "devices.proxy_url:\(did)" }
     /// Secret of a device, kept for repetitions of its creation.

@@ -98,6 +98,21 @@ package struct SecretEnvelope: SecretSealing {
         }
     }
 
+    /// Content as it is stored: sealed behind the byte 1 when session data is, else as it is. A protobuf message begins with
+    /// neither 0 nor 1; other content that does gets a 0 in front. What is empty stays so.
+    func storedContent(_ content: [UInt8], context: String) throws -> [UInt8] {
+        if content.isEmpty || sealsSessionData {
+            return content.isEmpty ? [] : try storedRecord(content, context: context)
+        }
+        return (content.first ?? 0) <= RecordForm.sealed ? [RecordForm.plain] + content : content
+    }
+
+    /// Reads what ``storedContent(_:context:)`` wrote, in either form.
+    func content(stored: [UInt8], context: String) throws -> [UInt8] {
+        guard let first = stored.first, first <= RecordForm.sealed else { return stored }
+        return try record(stored: stored, context: context)
+    }
+
     private static func key(_ secret: SecretBytes) throws -> Key {
         guard secret.count == 32 else { throw Failure.invalidKey }
         return Key(id: Bytes(SHA256Digest.hash(secret.bytes).prefix(4)), secret: secret)

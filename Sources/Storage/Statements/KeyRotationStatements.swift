@@ -10,6 +10,8 @@ struct SealedColumn: Sendable {
         case envelope
         /// A form byte, then the value in clear or sealed.
         case record
+        /// The byte 1 and a sealed value, or content in clear, which is left alone: it is deleted within days.
+        case content
     }
 
     let table: String
@@ -44,6 +46,11 @@ struct SealedColumn: Sendable {
                 """
                 length(\(column)) > 0 AND CASE get_byte(\(column), 0) WHEN 1 THEN substr(\(column), 3, 4) <> $1::bytea \
                 ELSE $2::boolean END
+                """
+            case .content:
+                """
+                length(\(column)) > 5 AND get_byte(\(column), 0) = 1 AND substr(\(column), 3, 4) <> $1::bytea \
+                AND $2::boolean IS NOT NULL
                 """
             }
         let list = names.map { ", \($0)::text" }.joined()
@@ -96,6 +103,9 @@ struct SealedColumn: Sendable {
         SealedColumn("app_state_keys", "key_data", .record) { did, _ in SealingContext.appStateKey(did: did) },
         SealedColumn("message_secrets", "secret", .record, names: ["message_id"]) { did, names in
             SealingContext.messageSecret(did: did, messageID: names[0])
+        },
+        SealedColumn("retry_buffer", "plaintext", .content, names: ["message_id"]) { did, names in
+            SealingContext.retry(did: did, messageID: names[0])
         },
         SealedColumn("devices", "proxy_url_enc") { did, _ in SealingContext.proxy(did: did) },
         SealedColumn("device_creations", "secret_enc") { did, _ in SealingContext.creation(did: did) },

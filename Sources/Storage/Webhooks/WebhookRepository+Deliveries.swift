@@ -22,7 +22,7 @@ extension WebhookRepository {
         event: StoredEvent, deliveries: [(entry: DeliveryLogEntry, attempts: [DeliveryAttempt])]
     )? {
         let owner: [SQLValue] = [.int(tenant), .int(did), .text(id)]
-        guard let event = try await query(tenant, did, DeliveryStatements.event, owner).first.map(Self.storedEvent)
+        guard let event = try await query(tenant, did, DeliveryStatements.event, owner).first.map(storedEvent)
         else {
             return nil
         }
@@ -67,9 +67,11 @@ extension WebhookRepository {
             updatedAt: try row["updated_at"])
     }
 
-    private static func storedEvent(_ row: Row) throws -> StoredEvent {
-        StoredEvent(
-            id: try row["event_id"], type: try row["event_type"], sequence: try row["seq"], body: try row["body"],
+    private func storedEvent(_ row: Row) throws -> StoredEvent {
+        let id: String = try row["event_id"]
+        return StoredEvent(
+            id: id, type: try row["event_type"], sequence: try row["seq"],
+            body: EventSeals(sealing: seals.sealing).opened(try row["body"], eventID: id),
             createdAt: try row["created_at"])
     }
 
@@ -171,7 +173,7 @@ extension WebhookRepository {
     package func events(after sequence: Int64, tenant: Int64, did: Int64, limit: Int) async throws -> [StoredEvent] {
         try await query(
             tenant, did, DeliveryStatements.after, [.int(tenant), .int(did), .int(sequence), SQLValue(limit)]
-        ).map(Self.storedEvent)
+        ).map(storedEvent)
     }
 
     /// Number of the event `id`; nil when the device has none, or it is past its retention.

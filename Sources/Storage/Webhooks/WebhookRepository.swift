@@ -11,7 +11,7 @@ package protocol SecretSealing: Sendable {
 /// Subscriptions, their delivery log and replays. What belongs to a device runs as its tenant, behind row-level security.
 package struct WebhookRepository: Sendable {
     let database: StorageDatabase
-    private let seals: WebhookSeals
+    let seals: WebhookSeals
 
     package init(_ database: StorageDatabase, sealing: any SecretSealing) {
         self.database = database

@@ -47,6 +47,17 @@ package struct AddressBlock: Sendable, Equatable {
         return true
     }
 
+    /// What limits per caller count an address as: an IPv4 address is itself, an IPv6 address its /64, which is what a
+    /// single customer has; other text is itself.
+    package static func network(of address: String) -> String {
+        guard address.utf8.contains(UInt8(ascii: ":")), let bytes = bytes(of: address) else { return address }
+        if bytes.count == 4 { return bytes.map { "\($0)" }.joined(separator: ".") }
+        let groups = stride(from: 0, to: 8, by: 2).map { index in
+            String(UInt16(bytes[index]) << 8 | UInt16(bytes[index + 1]), radix: 16)
+        }
+        return groups.joined(separator: ":") + "::/64"
+    }
+
     /// 4 or 16 bytes of an address, or nil.
     static func bytes(of text: String) -> [UInt8]? {
         let bare = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text

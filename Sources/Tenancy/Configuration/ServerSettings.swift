@@ -18,6 +18,8 @@ package struct ServerSettings: Sendable {
     package var certificateFile: String?
     package var privateKeyFile: String?
     package var maximumConnections: Int
+    /// Of one client address, without a valid credential; 0 is no limit.
+    package var maximumConnectionsPerAddress: Int
 
     init(_ reader: inout SettingReader) {
         address = reader.text("SERVER_ADDRESS") ?? "0.0.0.0"
@@ -33,6 +35,7 @@ package struct ServerSettings: Sendable {
         certificateFile = reader.text("HTTP_TLS_CERT_FILE")
         privateKeyFile = reader.text("HTTP_TLS_KEY_FILE")
         maximumConnections = reader.integer("HTTP_MAX_CONNECTIONS")
+        maximumConnectionsPerAddress = reader.integer("HTTP_MAX_CONNECTIONS_PER_ADDRESS")
         if (certificateFile == nil) != (privateKeyFile == nil) {
             let missing = certificateFile == nil ? "HTTP_TLS_CERT_FILE" : "HTTP_TLS_KEY_FILE"
             reader.problem(missing, "required together with the other TLS file")

@@ -68,6 +68,9 @@ extension SettingTable {
             Setting("HTTP_TLS_KEY_FILE", .path, "", "Private key (PEM) for TLS on the listener"),
             Setting("HTTP_MAX_CONNECTIONS", .integer(1...1_000_000), "10000", "Connections accepted at the same time"),
             Setting(
+                "HTTP_MAX_CONNECTIONS_PER_ADDRESS", .integer(0...1_000_000), "256",
+                "Connections of one client address on which no valid credential was shown yet; 0 is no limit"),
+            Setting(
                 "API_ERROR_STATUS_MODE", .choice(["strict", "reference"]), "strict",
                 "'reference' brings back status 500 for failures after validation"),
             Setting(

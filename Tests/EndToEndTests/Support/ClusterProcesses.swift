@@ -10,6 +10,7 @@ final class ProgramProcess: @unchecked Sendable {  // `process` is only touched 
     let ready: JSON
     private let process: Process
     private let log: URL
+    private let standardOutput: FileHandle
 
     var api: API { API(base: ready["api"].string ?? "") }
 
@@ -30,7 +31,8 @@ final class ProgramProcess: @unchecked Sendable {  // `process` is only touched 
         try process.run()
         do {
             let line = try await DevProcess.firstLine(of: output.fileHandleForReading, process: process)
-            return ProgramProcess(process: process, ready: try JSON(line), log: log)
+            return ProgramProcess(
+                process: process, ready: try JSON(line), log: log, standardOutput: output.fileHandleForReading)
         } catch {
             process.terminate()
             print("\(name) said:\n\((try? String(contentsOf: log, encoding: .utf8))?.suffix(4000) ?? "nothing")")
@@ -38,10 +40,17 @@ final class ProgramProcess: @unchecked Sendable {  // `process` is only touched 
         }
     }
 
-    private init(process: Process, ready: JSON, log: URL) {
+    private init(process: Process, ready: JSON, log: URL, standardOutput: FileHandle) {
         self.process = process
         self.ready = ready
         self.log = log
+        self.standardOutput = standardOutput
+    }
+
+    /// All that it wrote to either output; for a process that has ended.
+    func wholeOutput() throws -> [UInt8] {
+        let rest = try standardOutput.readToEnd() ?? Data()
+        return Array("\(ready)\n".utf8) + Array(rest) + Array(try Data(contentsOf: log))
     }
 
     var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
