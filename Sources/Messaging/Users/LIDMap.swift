@@ -2,13 +2,17 @@ import Transport
 
 /// What is known in memory about which LID is which number; the table behind it is per device (04, section 5.1).
 package struct LIDMap: Sendable {
-    private var lidByPN = RecentCache<String, String>(capacity: 512)
-    private var pnByLID = RecentCache<String, String>(capacity: 512)
+    /// Twice the largest group and more, because a full cache forgets half: a group whose members do not fit has every
+    /// receipt of theirs looked up, stored and searched for again.
+    private static let capacity = 4096
+
+    private var lidByPN = RecentCache<String, String>(capacity: capacity)
+    private var pnByLID = RecentCache<String, String>(capacity: capacity)
     /// Numbers whose Signal records were moved to their LID, or had none to move.
-    private var migrated = RecentCache<String, Bool>(capacity: 512)
+    private var migrated = RecentCache<String, Bool>(capacity: capacity)
 
     /// Numbers by the LID that was learnt for them of late, whose records nobody has looked for yet.
-    private var unsearched = RecentCache<String, String>(capacity: 512)
+    private var unsearched = RecentCache<String, String>(capacity: capacity)
 
     package init() {}
 
