@@ -70,8 +70,6 @@ package final class GroupCommit: CommitQueue {
         configuration.role = database.hasRoles ? "sb_commit" : nil
         configuration.applicationName += "/commit"
         configuration.sessionSettings["plan_cache_mode"] = "force_generic_plan"
-        // Every statement of a batch finds its rows by their keys, whatever statistics say of tables that just grew.
-        for plan in ["seqscan", "hashjoin", "mergejoin"] { configuration.sessionSettings["enable_\(plan)"] = "off" }
         worker = CommitWorker(
             CommitWorker.Settings(
                 configuration: configuration, nodeID: nodeID, envelope: envelope, options: options,

@@ -129,7 +129,7 @@ enum CommitStatements {
           WHERE e.of_message IS NULL OR (
             SELECT bool_or(m.from_me = e.of_mine AND (e.author IS NULL OR m.sender IN (e.author, e.author_alt)
               OR coalesce(m.sender_alt IN (e.author, e.author_alt), false)))
-            FROM sb.messages m WHERE m.did = e.did AND m.message_id = e.of_message AND m.chat = e.of_chat) IS NOT FALSE),
+            FROM sb.messages m WHERE m.did = e.did AND m.message_id = e.of_message AND (m.chat = e.of_chat) IS TRUE) IS NOT FALSE),
         wanted AS (
           SELECT e.*, w.id AS webhook_id, w.active FROM e JOIN sb.webhooks w ON w.did = e.did
             AND \(listening)

@@ -1,6 +1,9 @@
 import Database
 
 /// What batches write of messages and chats (14-storage, section 3.4).
+///
+/// A message is looked up by the index of its id. In `(m.chat = u.chat) IS TRUE` no index sees the chat: the one of its pages
+/// would be read from end to end for an id, where statistics do not know of the chat's messages yet.
 enum MessageCommitStatements {
     static let insertHandled = Statement(
         "commit.insert_handled",
@@ -15,7 +18,7 @@ enum MessageCommitStatements {
         """
         DELETE FROM sb.messages m
         USING unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[]) AS u(did, chat, message_id, from_me)
-        WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me = u.from_me
+        WHERE m.did = u.did AND m.message_id = u.message_id AND (m.chat = u.chat) IS TRUE AND m.from_me = u.from_me
           AND m.type = 'undecryptable'
         """)
 
@@ -25,9 +28,10 @@ enum MessageCommitStatements {
         """
         UPDATE sb.messages m SET status = 0, type = u.type, body = u.body, content = u.content, quoted_id = u.quoted_id,
           edited_at = NULL, deleted_at = NULL
-        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
-          AS u(did, chat, message_id, type, body, content, quoted_id)
-        WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me AND m.status = 9
+        FROM (SELECT *, true AS from_me FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[],
+          $6::bytea[], $7::text[]) AS u(did, chat, message_id, type, body, content, quoted_id) OFFSET 0) u
+        WHERE m.did = u.did AND m.message_id = u.message_id AND (m.chat = u.chat) IS TRUE AND m.from_me = u.from_me
+          AND m.status = 9
         """)
 
     /// A message that is stored already, under whatever time, stays as it is. Those of one batch are stored in its order,
@@ -45,18 +49,18 @@ enum MessageCommitStatements {
           AS u(did, tenant_id, chat, message_id, from_me, ts, sender, sender_alt, push_name, server_id, type, body, content,
             media, quoted_id, status, origin, place)
         WHERE NOT EXISTS (SELECT 1 FROM sb.messages m WHERE m.did = u.did AND m.message_id = u.message_id
-          AND m.chat = u.chat AND m.from_me = u.from_me)
+          AND (m.chat = u.chat) IS TRUE AND m.from_me = u.from_me)
         ORDER BY u.place ON CONFLICT DO NOTHING
         """)
 
     /// A status only rises; `failed` (9) replaces `pending` (0) alone. Where an author is named, the stored sender must be
-    /// that person, by either address.
+    /// that person, by either address. A row that stays as it is is not written: of a thousand members' receipts the first
+    /// changes something.
     static let updateMessages = Statement(
         "commit.update_messages",
         """
         UPDATE sb.messages m SET
-          status = CASE WHEN u.status IS NULL OR m.status = 9 OR (u.status = 9 AND m.status <> 0) THEN m.status
-            ELSE greatest(m.status, u.status) END,
+          status = \(raisedStatus),
           ts = coalesce(u.ts, m.ts), server_id = coalesce(u.server_id, m.server_id),
           body = CASE WHEN u.deleted_at IS NOT NULL THEN NULL WHEN u.edited_at IS NOT NULL THEN u.body ELSE m.body END,
           content = CASE WHEN u.deleted_at IS NOT NULL THEN NULL WHEN u.edited_at IS NOT NULL THEN u.content
@@ -67,9 +71,16 @@ enum MessageCommitStatements {
           $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[])
           AS u(did, chat, message_id, from_me, status, ts, server_id, deleted_at, edited_at, body, content, author,
             author_alt)
-        WHERE m.did = u.did AND m.message_id = u.message_id AND m.chat = u.chat AND m.from_me = u.from_me
+        WHERE m.did = u.did AND m.message_id = u.message_id AND (m.chat = u.chat) IS TRUE AND m.from_me = u.from_me
           AND (u.author IS NULL OR m.sender IN (u.author, u.author_alt) OR m.sender_alt IN (u.author, u.author_alt))
+          AND (u.ts IS NOT NULL OR u.server_id IS NOT NULL OR u.deleted_at IS NOT NULL OR u.edited_at IS NOT NULL
+            OR m.status <> \(raisedStatus))
         """)
+
+    private static let raisedStatus = """
+        CASE WHEN u.status IS NULL OR m.status = 9 OR (u.status = 9 AND m.status <> 0) THEN m.status
+            ELSE greatest(m.status, u.status) END
+        """
 
     static let upsertReceipts = Statement(
         "commit.upsert_receipts",

@@ -191,11 +191,12 @@ enum SignalCommitStatements {
         ON CONFLICT (did, key_id) DO UPDATE SET key_enc = excluded.key_enc, uploaded = excluded.uploaded, created_at = now()
         """)
 
+    /// By their ids, not by the index of those that are not uploaded: PostgreSQL takes these for few.
     static let markPreKeysUploaded = Statement(
         "commit.mark_prekeys_uploaded",
         """
         UPDATE sb.signal_prekeys k SET uploaded = true FROM unnest($1::bigint[], $2::int[]) AS u(did, key_id)
-        WHERE k.did = u.did AND k.key_id = u.key_id AND NOT k.uploaded
+        WHERE k.did = u.did AND k.key_id = u.key_id AND k.uploaded IS NOT TRUE
         """)
 
     static let deletePreKeys = Statement(

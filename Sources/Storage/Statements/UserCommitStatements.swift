@@ -6,8 +6,11 @@ enum UserCommitStatements {
     static let displaceLIDs = Statement(
         "commit.displace_lids",
         """
-        DELETE FROM sb.lid_map m USING unnest($1::bigint[], $2::text[], $3::text[]) AS u(did, lid, pn)
-        WHERE m.did = u.did AND ((u.pn IS NULL AND m.lid = u.lid) OR (m.pn = u.pn AND m.lid <> u.lid))
+        WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u(did, lid, pn)),
+        displaced AS (
+          SELECT u.did, u.lid FROM u WHERE u.pn IS NULL
+          UNION SELECT m.did, m.lid FROM u JOIN sb.lid_map m ON m.did = u.did AND m.pn = u.pn WHERE m.lid <> u.lid)
+        DELETE FROM sb.lid_map m USING displaced d WHERE m.did = d.did AND m.lid = d.lid
         """)
 
     static let upsertLIDs = Statement(
