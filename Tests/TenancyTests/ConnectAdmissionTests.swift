@@ -36,6 +36,28 @@ struct ConnectAdmissionTests {
         #expect(admission.admit(now: 1).begin == [109, 24])
     }
 
+    @Test("devices behind one proxy begin ten in a second, also those that somebody waits for, and hold nobody else up")
+    func exits() {
+        var limits = ConnectAdmission.Limits()
+        limits.perLoop = .max
+        var admission = ConnectAdmission(limits: limits, now: 0)
+        for id in 0..<30 { admission.enqueue(id: UInt64(id), loop: 0, exit: "one", isUrgent: id >= 25) }
+        for id in 100..<105 { admission.enqueue(id: UInt64(id), loop: 0, exit: "other", isUrgent: false) }
+        for id in 200..<205 { admission.enqueue(id: UInt64(id), loop: 0, isUrgent: false) }
+        let first = admission.admit(now: 0)
+        var expected: [UInt64] = []
+        for start: UInt64 in [0, 25, 100, 200] { expected += Array(start..<start + 5) }
+        #expect(first.begin.sorted() == expected)
+        #expect(first.retryAfter.map { abs($0 - 0.1) < 1e-6 } == true, "\(String(describing: first.retryAfter))")
+        #expect(admission.admit(now: 0.1).begin == [5])
+        #expect(admission.admit(now: 0.15).begin.isEmpty)
+        #expect(admission.admit(now: 0.4).begin == [6, 7, 8])
+        // After a quiet time there are ten at once again, and no more.
+        #expect(admission.admit(now: 60).begin == (9..<19).map(UInt64.init))
+        let rest = admission.admit(now: 62)
+        #expect(rest.begin == (19..<25).map(UInt64.init) && rest.retryAfter == nil)
+    }
+
     @Test("failures halve the rate once a second, and it grows back")
     func failures() {
         var limits = ConnectAdmission.Limits()

@@ -53,7 +53,8 @@ package final class AdmittingConnector: SessionConnector {
                 attempt.cascade(to: promise)
             }
             state.admission.enqueue(
-                id: state.nextID, loop: loop, isUrgent: request.isPairing || request.isUrgent)
+                id: state.nextID, loop: loop, exit: request.proxyURL,
+                isUrgent: request.isPairing || request.isUrgent)
         }
         admit()
         return promise.futureResult

@@ -41,11 +41,10 @@ extension SessionSupervisor {
         }
     }
 
-    /// Spreads a large restore over about `jitter` seconds, by waits outside the slots (13-configuration, section 8.2).
     private func pause(after count: Int) -> Double {
-        let total = state.withLock { max(1, $0.restore.total) }
-        let share = min(configuration.jitter / Double(total), 0.05)
-        return total > configuration.concurrency && share > 0 ? .random(in: 0..<2) * share * Double(count) : 0
+        let total = state.withLock { $0.restore.total }
+        return RestorePace(jitter: configuration.jitter, concurrency: configuration.concurrency)
+            .pause(after: count, of: total, random: configuration.random)
     }
 
     private func begin(_ claimed: [DeviceLease]) {

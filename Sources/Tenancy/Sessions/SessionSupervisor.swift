@@ -34,6 +34,8 @@ package final class SessionSupervisor: SessionDirectory {
         package var loginPatience = 5.0
         /// How long a session without a linked device is kept after its last login attempt, seconds.
         package var unpairedLife = 600.0
+        /// Spreads restores: numbers in 0..<2, one on average.
+        package var random: @Sendable () -> Double = { .random(in: 0..<2) }
 
         package init(
             nodeID: UUID, nodeName: String, version: String = "1", maxDevices: Int = 10_000, concurrency: Int = 16,

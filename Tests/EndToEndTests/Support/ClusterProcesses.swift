@@ -83,6 +83,10 @@ struct Cluster {
     let nodes: [ProgramProcess]
     /// URI of their database.
     let database: String
+    let directory: URL
+
+    /// `NODE_ID` of the nodes, in their order.
+    var names: [String] { nodes.indices.map { "node\($0 + 1)" } }
 
     var world: API { API(base: (sandbox.ready["sandbox"]["control"].string ?? "") + "/v1") }
 
@@ -118,12 +122,19 @@ struct Cluster {
                     started.append(node)
                     nodes.append(node)
                 }
-                try await body(Cluster(sandbox: sandbox, nodes: nodes, database: uri))
+                try await body(Cluster(sandbox: sandbox, nodes: nodes, database: uri, directory: directory))
             } catch {
                 for node in started.dropFirst() { print("a node said:\n\(node.output.suffix(4000))") }
                 throw error
             }
         }
+    }
+
+    /// Starts one more node; the caller ends it.
+    func start(_ name: String, settings: [String: String] = [:]) async throws -> ProgramProcess {
+        try await ProgramProcess.start(
+            ["serve", "--json"], name: name, in: directory,
+            environment: Self.environment(database, sandbox, name: name).merging(settings) { _, new in new })
     }
 
     private static func environment(_ uri: String, _ sandbox: ProgramProcess, name: String) -> [String: String] {
@@ -174,10 +185,12 @@ struct ClusterDevice: Sendable {
     }
 
     /// Sends under a key until it is answered with success: what a careful customer does.
-    func send(_ text: String, to phone: String, key: String, through node: API) async throws {
+    func send(
+        _ text: String, to phone: String, key: String, through node: API, within limit: Duration = .seconds(90)
+    ) async throws {
         let last = LastAnswer()
         do {
-            _ = try await eventually("sending \(text)", within: .seconds(90)) {
+            _ = try await eventually("sending \(text)", within: limit) {
                 let answer = try? await on(node).post(
                     "/chats/\(phone)/messages", ["text": text], headers: ["Idempotency-Key": key])
                 last.text = answer?.text ?? last.text
