@@ -21,7 +21,9 @@ struct CommitFixture: Sendable {
 
     static func run(
         options: CommitOptions = CommitOptions(), sealsSessionData: Bool = true,
-        onEvents: @escaping @Sendable (StoredEvents) -> Void = { _ in }, _ body: (CommitFixture) async throws -> Void
+        onEvents: @escaping @Sendable (StoredEvents) -> Void = { _ in },
+        pause: @escaping @Sendable (Duration) async -> Void = { _ in try? await Task.sleep(for: .milliseconds(5)) },
+        _ body: (CommitFixture) async throws -> Void
     ) async throws {
         try await StorageFixture.run { storage in
             let nodeID = UUID()
@@ -33,7 +35,7 @@ struct CommitFixture: Sendable {
                 eventLoop: MultiThreadedEventLoopGroup.singleton.next(), database: storage.database, nodeID: nodeID,
                 envelope: envelope, options: options,
                 logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                onEvents: onEvents, pause: { _ in try? await Task.sleep(for: .milliseconds(5)) })
+                onEvents: onEvents, pause: pause)
             let fixture = CommitFixture(
                 storage: storage, nodeID: nodeID, envelope: envelope, commits: commits,
                 tenant: try await storage.tenant())

@@ -75,6 +75,7 @@ extension DeviceSession {
             changes.events.append(event)
         }
         resumeReadyWaiters()
+        writeHeldFrames()
         repeatPendingSends()
     }
 

@@ -77,9 +77,9 @@ extension DeviceSession {
 
     /// The private half of a one-time key a pkmsg names; nil when it is gone.
     func oneTimePreKey(id: UInt32) async throws -> KeyPair? {
-        guard !pendingUsedPreKeys.contains(id) else { return nil }
+        guard !ledger.usedPreKeys.contains(id) else { return nil }
         let secret = try await load { try await store.preKey(did: did, id: id) }
-        guard !pendingUsedPreKeys.contains(id) else { return nil }
+        guard !ledger.usedPreKeys.contains(id) else { return nil }
         return secret.flatMap { try? KeyPair(privateKey: PrivateKey($0)) }
     }
 
@@ -114,7 +114,7 @@ extension DeviceSession {
             let ids = Array(digest.preKeyIDs.prefix(2000))
             let held = try await load { try await store.preKeys(did: did, ids: ids) }
             let listed = ids.compactMap { id in
-                pendingUsedPreKeys.contains(id) ? nil : held[id].flatMap { try? PrivateKey($0).publicKey }
+                ledger.usedPreKeys.contains(id) ? nil : held[id].flatMap { try? PrivateKey($0).publicKey }
             }
             if !digest.matches(own, preKeys: listed.count == ids.count ? listed : nil) {
                 try await uploadPreKeys(PreKeyUpkeep.refillCount)

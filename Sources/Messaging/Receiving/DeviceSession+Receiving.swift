@@ -69,7 +69,7 @@ extension DeviceSession {
         var encs = nodes.compactMap(IncomingEnc.init)
         // Pairwise first: they carry the sender key that the group ciphertext needs.
         encs = encs.filter(\.isPairwise) + encs.filter { !$0.isPairwise }
-        let generation = forgetCount
+        let generation = ledger.forgetCount
         let address = try await signalAddress(of: info.sender, alternative: info.senderAlternative)
         let parties = try await parties(of: info)
         try await loadSessions([address])

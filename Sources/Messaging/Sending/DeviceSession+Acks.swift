@@ -163,7 +163,7 @@ extension DeviceSession {
     func failPendingSends(_ error: SessionError) {
         let pending = pendingSends.values.sorted { $0.order < $1.order }
         pendingSends = [:]
-        _ = gate.removeAll()
+        ledger.destroyFrames()
         for send in pending { send.promise?.fail(error) }
     }
 
@@ -180,6 +180,11 @@ extension DeviceSession {
         }
     }
 
+    /// Sends whose ciphertexts were destroyed before they could leave are encrypted again.
+    func requeue(_ destroyed: [String]) {
+        for id in destroyed where pendingSends[id]?.wasWritten == false { pendingSends[id]?.requeue() }
+    }
+
     /// Sends past their time are failures, though the message may have gone out.
     func expireSends() {
         let expired = pendingSends.values.filter { $0.sendBy < now }.sorted { $0.order < $1.order }
@@ -194,6 +199,8 @@ extension DeviceSession {
         expireSends()
         for send in pendingSends.values.sorted(by: { $0.order < $1.order }) {
             guard let stanza = send.stanza, send.ticket <= tickets.watermark else { continue }
+            // It leaves with its commit, behind what stands before it.
+            if ledger.holdsFrame(where: { $0.messageID == send.id }) { continue }
             self.send(stanza, after: send.ticket, messageID: send.id)
         }
     }

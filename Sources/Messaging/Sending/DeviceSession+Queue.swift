@@ -188,7 +188,7 @@ extension DeviceSession {
 
     /// Throws unless the device is linked and will connect by itself.
     private func requireQueueing() throws(SessionError) {
-        if commits.isStalled { throw .storageUnavailable }
+        if commits.refusesSends { throw .storageUnavailable }
         switch link {
         case .stopped(let end): throw .ended(end)
         case .closed: throw .stopping

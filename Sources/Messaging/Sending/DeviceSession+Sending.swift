@@ -21,7 +21,7 @@ extension DeviceSession {
     // MARK: DeviceClient
 
     package func sendText(_ message: TextMessage) async throws -> SendResult {
-        if commits.isStalled { throw SessionError.storageUnavailable }
+        if commits.refusesSends { throw SessionError.storageUnavailable }
         guard waitingSends < Self.maximumWaitingSends else { throw SessionError.tooManyWaiting }
         waitingSends += 1
         defer { waitingSends -= 1 }
@@ -164,7 +164,7 @@ extension DeviceSession {
             pendingSends[id]?.requeue()
             return
         }
-        let generation = forgetCount
+        let generation = ledger.forgetCount
         let built: BuiltStanza
         do {
             built =

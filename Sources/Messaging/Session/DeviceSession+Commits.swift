@@ -5,9 +5,7 @@ import Transport
 
 extension DeviceSession {
     /// An empty draft carrying the next ticket. Must be submitted (or dropped) before anything suspends.
-    func makeDraft() -> SignalDraft {
-        SignalDraft(ticket: tickets.next, changes: ChangeSet(did: configuration.did, epoch: configuration.epoch))
-    }
+    func makeDraft() -> SignalDraft { ledger.makeDraft() }
 
     /// Submits what a draft holds and returns the ticket that what depends on it must wait for: the draft's own, or with
     /// nothing to write the newest one before.
@@ -15,25 +13,14 @@ extension DeviceSession {
     /// - Parameter isPatient: Nobody waits for it: it may go with the next that somebody waits for.
     @discardableResult
     func submit(_ draft: SignalDraft, isInbound: Bool = false, isPatient: Bool = false) -> CommitTicket {
-        guard !draft.changes.isEmpty else { return tickets.newest }
-        let ticket = tickets.submitted()
-        precondition(ticket == draft.ticket, "a draft was kept across another submission")
+        guard let submission = ledger.submit(draft) else { return tickets.newest }
         if isInbound { inboundSubmitted() }
         let stanza = isInbound ? lane.handling : nil
-        let (sessionReceipts, senderKeyReceipts) = (draft.sessionReceipts, draft.senderKeyReceipts)
-        let used = draft.changes.usedPreKeys
-        pendingUsedPreKeys.formUnion(used)
-        let stored = isPatient ? commits.submitWithNext(draft.changes) : commits.submit(draft.changes)
+        let stored = isPatient ? commits.submitWithNext(submission.changes) : commits.submit(submission.changes)
         stored.whenComplete { result in
-            self.assumeIsolated { session in
-                session.settled(ticket, result, isInbound: isInbound, stanza: stanza) {
-                    session.sessions.committed(sessionReceipts)
-                    session.senderKeys.committed(senderKeyReceipts)
-                    session.pendingUsedPreKeys.subtract(used)
-                }
-            }
+            self.assumeIsolated { $0.settled(submission, result, isInbound: isInbound, stanza: stanza) }
         }
-        return ticket
+        return submission.ticket
     }
 
     /// Submits and waits until it is durable. Throws `SessionError.storageUnavailable`.
@@ -59,19 +46,18 @@ extension DeviceSession {
     }
 
     private func settled(
-        _ ticket: CommitTicket, _ result: Result<Void, any Error>, isInbound: Bool, stanza: String?,
-        _ apply: () -> Void
+        _ submission: CommitLedger<OutgoingFrame>.Submission, _ result: Result<Void, any Error>, isInbound: Bool,
+        stanza: String?
     ) {
         if isInbound { inboundSettled() }
-        tickets.settled(ticket)
         switch result {
         case .success:
-            apply()
-            tickets.done(ticket)
+            let frames = ledger.succeeded(submission, sessions: &sessions, senderKeys: &senderKeys)
             resumeCommitWaiters()
-            for frame in gate.release(watermark: tickets.watermark) { write(frame) }
+            for frame in frames { write(frame) }
         case .failure(let error):
-            commitFailed(error as? CommitError ?? .unavailable, ticket: ticket, stanza: stanza)
+            let error = error as? CommitError ?? .unavailable
+            if ledger.failed(submission, error) { commitFailed(error, stanza: stanza) }
         }
     }
 
@@ -81,10 +67,10 @@ extension DeviceSession {
     /// A queue whose store was away tells so and keeps the sets: an empty one behind them says when they are through. Throws
     /// `SessionError.storageUnavailable`.
     func awaitLoadBarrier() async throws {
-        guard let barrier = loadBarrier else { return }
+        guard let barrier = ledger.loadBarrier else { return }
         let behind = ChangeSet(did: configuration.did, epoch: configuration.epoch)
         do { try await commits.submit(behind).get() } catch { throw SessionError.storageUnavailable }
-        if loadBarrier == barrier { loadBarrier = nil }
+        ledger.passed(barrier)
     }
 
     private func resumeCommitWaiters() {
@@ -96,17 +82,18 @@ extension DeviceSession {
 
     /// Nothing that waited may leave; what is in memory and was not stored goes with it, so that the server's redelivery
     /// finds the state the store has (16, sections 1.8 and 2.1).
-    private func commitFailed(_ error: CommitError, ticket: CommitTicket, stanza: String?) {
-        // It failed with an earlier one, whose failure was dealt with.
-        if case .rejected = error, ticket <= refusedThrough { return }
+    private func commitFailed(_ error: CommitError, stanza: String?) {
         // A device that was deleted or moved is fenced off: nothing is wrong.
         logger.log(
             level: error == .fenced || error == .closed ? .info : .error, "commit failed",
             metadata: ["error": "\(error)"])
         for waiter in commitWaiters { waiter.promise.fail(error) }
         commitWaiters = []
-        forgetUncommitted()
-        if error == .unavailable { failUnwrittenSends() }
+        let destroyed = forgetUncommitted()
+        if error == .unavailable {
+            failUnwrittenSends()
+            requeue(destroyed)
+        }
         switch error {
         case .fenced: end(.leaseLost, announce: false)
         case .rejected(let reason): rowsRefused(reason, stanza: stanza)
@@ -115,26 +102,23 @@ extension DeviceSession {
         }
     }
 
-    /// Throws when records that were loaded at `generation` (of `forgetCount`) were dropped since: to be asked after the last
+    /// Throws when records that were loaded at `generation` (of the ledger) were dropped since: to be asked after the last
     /// suspension, before they are used.
     func requireCurrent(_ generation: UInt64) throws(SessionError) {
-        guard generation == forgetCount else { throw .storageUnavailable }
+        guard generation == ledger.forgetCount else { throw .storageUnavailable }
     }
 
-    /// Drops every cached record: the next use loads what is stored.
-    func forgetUncommitted() {
-        loadBarrier = tickets.newest
-        forgetCount += 1
-        _ = gate.removeAll()
-        sessions.removeAll()
-        senderKeys.removeAll()
+    /// Drops every cached record: the next use loads what is stored. Returns the messages whose ciphertexts went with them.
+    @discardableResult
+    func forgetUncommitted() -> [String] {
+        let destroyed = ledger.forget(sessions: &sessions, senderKeys: &senderKeys)
         lids.removeAll()
         deviceLists.removeAll()
         groups.removeAll()
         keyMarks.removeAll()
         tokens.removeAll()
-        pendingUsedPreKeys = []
         lane.removeAll()
+        return destroyed.compactMap(\.messageID)
     }
 
     // MARK: The gate
@@ -144,20 +128,27 @@ extension DeviceSession {
         _ stanza: Stanza, after ticket: CommitTicket, lane: String? = nil, messageID: String? = nil,
         followsMessages: Bool = false
     ) {
-        let frame = OutgoingFrame(stanza: stanza, messageID: messageID, followsMessages: followsMessages)
-        if let frame = gate.enqueue(frame, lane: lane, after: ticket, watermark: tickets.watermark) { write(frame) }
+        let frame = OutgoingFrame(
+            stanza: stanza, link: linkNumber, messageID: messageID, followsMessages: followsMessages)
+        if let frame = ledger.enqueue(frame, lane: lane, after: ticket) { write(frame) }
     }
 
     /// Writes a stanza that depends on nothing.
-    func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza, messageID: nil)) }
+    func sendNow(_ stanza: Stanza) { write(OutgoingFrame(stanza: stanza)) }
 
     private func write(_ frame: OutgoingFrame) {
-        guard frame.stanza.tag == "message" || (frame.followsMessages && !heldFrames.isEmpty) else {
-            return transmit(frame.stanza)
+        let isMessage = frame.stanza.tag == "message"
+        // An ack or a receipt belongs to its connection: over the next one what it answers comes again.
+        if !isMessage, let number = frame.link {
+            guard number == linkNumber else { return }
+            if case .open(_, .authenticating) = link { return }
         }
-        guard case .open(let connection, _) = link, mayWrite() else { return }
+        guard isMessage || (frame.followsMessages && !heldFrames.isEmpty) else { return transmit(frame.stanza) }
+        guard case .open(let connection, let phase) = link, mayWrite() else { return }
+        // A send goes out when the device is ready; what is not remembered as one waits here for that.
+        if phase != .ready, frame.messageID != nil { return }
         // Messages wait their turn while the socket is full; acks have a reserve (16, section 2.4).
-        guard connection.isWritable, heldFrames.isEmpty else { return heldFrames.append(frame) }
+        guard connection.isWritable, heldFrames.isEmpty, phase == .ready else { return heldFrames.append(frame) }
         write(message: frame)
     }
 
@@ -175,8 +166,12 @@ extension DeviceSession {
 
     /// The socket of link `number` takes more, or no more.
     func writabilityChanged(number: UInt64) {
-        guard number == linkNumber else { return }
-        while case .open(let connection, _) = link, connection.isWritable, !heldFrames.isEmpty {
+        if number == linkNumber { writeHeldFrames() }
+    }
+
+    /// Messages that waited for the socket, or for the login to end.
+    func writeHeldFrames() {
+        while case .open(let connection, .ready) = link, connection.isWritable, !heldFrames.isEmpty {
             write(message: heldFrames.removeFirst())
         }
     }
@@ -196,7 +191,7 @@ extension DeviceSession {
 
     // MARK: Backpressure
 
-    /// Stanzas and bytes of one device, bytes of all devices of a loop.
+    /// Stanzas and bytes of one device, bytes of all devices of a loop; those of all loops are the queue's to say.
     private static let pauseAt = 128
     private static let pauseAtBytes = 512 << 10
     private static let pauseLoopAt = 8 << 20
@@ -216,13 +211,18 @@ extension DeviceSession {
     func updateReading() {
         guard case .open(let connection, _) = link else { return }
         let load = unsettledInbound + lane.count
-        let waiting = commits.pendingBytes
+        let (waiting, everywhere) = (commits.pendingBytes, commits.processBytes)
+        let pauseProcessAt = type(of: commits).maximumProcessBytes
         if !isReadingPaused {
-            guard load >= Self.pauseAt || lane.bytes >= Self.pauseAtBytes || waiting > Self.pauseLoopAt else { return }
+            guard
+                load >= Self.pauseAt || lane.bytes >= Self.pauseAtBytes || waiting > Self.pauseLoopAt
+                    || everywhere > pauseProcessAt
+            else { return }
         } else {
-            guard load <= Self.pauseAt / 2, lane.bytes <= Self.pauseAtBytes / 2, waiting <= Self.pauseLoopAt / 2 else {
-                // What waits on the loop is mostly others', and its end is not told to us.
-                if waiting > Self.pauseLoopAt / 2 { lookAtReadingAgain() }
+            let others = waiting > Self.pauseLoopAt / 2 || everywhere > pauseProcessAt / 2
+            guard load <= Self.pauseAt / 2, lane.bytes <= Self.pauseAtBytes / 2, !others else {
+                // What waits on the loops is mostly others', and its end is not told to us.
+                if others { lookAtReadingAgain() }
                 return
             }
         }

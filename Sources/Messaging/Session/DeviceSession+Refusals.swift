@@ -9,7 +9,6 @@ extension DeviceSession {
     /// poison: its redelivery is refused, not handled (04-message-pipeline, section 13.7). The others come again over a
     /// new connection.
     func rowsRefused(_ reason: String, stanza: String?) {
-        refusedThrough = tickets.newest
         if let stanza {
             logger.error("a stanza makes rows that the store refuses", metadata: ["stanza": "\(stanza)"])
             lane.refuse(stanza)

@@ -85,7 +85,7 @@ extension DeviceSession {
     /// What came over link `number` could not be handled now and is not acked: it comes again with the next connection.
     func handlingPutOff(number: UInt64) {
         guard number == linkNumber else { return }
-        forgetUncommitted()
+        requeue(forgetUncommitted())
         loseConnection(.ladder(minimum: 1), reason: "a stanza could not be handled")
     }
 

@@ -55,16 +55,10 @@ package actor DeviceSession: DeviceClient {
     var registrationWaiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
 
     // Commits
-    var tickets = CommitTickets()
-    var gate = FrameGate<OutgoingFrame>()
+    var ledger: CommitLedger<OutgoingFrame>
     /// Messages that may leave and wait for the socket to take more.
     var heldFrames: [OutgoingFrame] = []
     var commitWaiters: [(ticket: CommitTicket, promise: EventLoopPromise<Void>)] = []
-    var loadBarrier: CommitTicket?
-    /// Rises whenever uncommitted records are dropped: what was loaded before must not be used any more.
-    var forgetCount: UInt64 = 0
-    /// Submissions up to here failed with one whose rows the store refused.
-    var refusedThrough = CommitTicket.none
     /// Sets of our own making that were refused since the last upkeep.
     var ownRefusals = 0
     var unsettledInbound = 0
@@ -90,7 +84,6 @@ package actor DeviceSession: DeviceClient {
     var digestJob = RecurringJob()
     /// The newest signed prekey is stored here and the server did not take it yet.
     var rotationJob: RecurringJob?
-    var pendingUsedPreKeys: Set<UInt32> = []
     var flights: [FlightKey: [CheckedContinuation<Void, any Error>]] = [:]
     /// What was forgotten, by the commit that deletes its row: until that is durable the store still shows it.
     var forgotten: [ForgottenRow: CommitTicket] = [:]
@@ -144,6 +137,7 @@ package actor DeviceSession: DeviceClient {
         self.host = host
         self.eventLoop = eventLoop
         sessions = SessionSlots(epoch: configuration.epoch)
+        ledger = CommitLedger(did: configuration.did, epoch: configuration.epoch)
         ids = StanzaIDGenerator(random: AnyRandom(configuration.random))
         lastActivity = configuration.clock.now()
         var logger = configuration.logger
@@ -163,6 +157,7 @@ package actor DeviceSession: DeviceClient {
         if before != after { host.sessionChanged(did: configuration.did, state: after) }
     }
 
+    var tickets: CommitTickets { ledger.tickets }
     var now: Timestamp { configuration.clock.now() }
     var did: Int64 { configuration.did }
     /// Own number for the `jid` of events, empty before pairing.
@@ -219,6 +214,8 @@ struct PendingQuery {
 /// Something that waits in the gate.
 struct OutgoingFrame: Sendable {
     var stanza: Stanza
+    /// Number of the connection that brought what it answers; nil when it answers nothing.
+    var link: UInt64?
     /// Set for messages: the send is dropped from the gate when it was given up.
     var messageID: String?
     /// Says that something was answered: stays behind the messages that wait for the socket, which are the answer.

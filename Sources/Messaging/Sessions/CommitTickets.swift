@@ -52,6 +52,8 @@ package struct FrameGate<Frame: Sendable>: Sendable {
 
     package var count: Int { waiting.count }
 
+    package func contains(where condition: (Frame) -> Bool) -> Bool { waiting.contains { condition($0.frame) } }
+
     /// Takes a frame; returns it when it may leave at once.
     package mutating func enqueue(
         _ frame: Frame, lane: String?, after ticket: CommitTicket, watermark: CommitTicket

@@ -166,7 +166,7 @@ extension DeviceSession {
         _ devices: [(jid: JID, address: SignalAddress)], _ bundles: [JID: PreKeyBundle], refresh: Bool
     ) async throws {
         guard let identity = keys?.identity else { throw SessionError.notPaired }
-        let generation = forgetCount
+        let generation = ledger.forgetCount
         for start in stride(from: 0, to: devices.count, by: 16) {
             try requireCurrent(generation)
             var draft = makeDraft()

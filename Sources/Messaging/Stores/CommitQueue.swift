@@ -18,13 +18,26 @@ package protocol CommitQueue: AnyObject, Sendable {
     /// Bytes waiting or in flight on this loop: above 8 MiB sessions stop reading their sockets.
     var pendingBytes: Int { get }
 
+    /// Bytes waiting or in flight on all loops of the process: above 64 MiB every session stops reading, and new sends are
+    /// refused (16, section 2.4).
+    var processBytes: Int { get }
+
     /// Whether what was submitted has not become durable for some seconds: the store is away or full. New sends are then
     /// refused at once.
     var isStalled: Bool { get }
 }
 
 extension CommitQueue {
+    package var processBytes: Int { pendingBytes }
+
     package var isStalled: Bool { false }
+
+    /// The most that may wait in one process, in bytes.
+    package static var maximumProcessBytes: Int { 64 << 20 }
+
+    /// Whether the store is away, or behind by so much that nothing new is taken: sends are then refused, to be made again
+    /// later.
+    package var refusesSends: Bool { isStalled || processBytes > Self.maximumProcessBytes }
 
     package func submitWithNext(_ changes: ChangeSet) -> EventLoopFuture<Void> { submit(changes) }
 }

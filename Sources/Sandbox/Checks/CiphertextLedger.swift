@@ -57,6 +57,9 @@ struct CiphertextLedger {
 
     init(capacity: Int = 50_000) { self.capacity = capacity }
 
+    /// The positions that are remembered, in the order of their first use.
+    var positions: some Sequence<Position> { order }
+
     /// Notes that `message` used `position` for `ciphertext`.
     mutating func note(_ position: Position, message: String, ciphertext: Bytes) -> Verdict {
         let fingerprint = ciphertext.hashValue

@@ -13,8 +13,8 @@ import Metrics
 /// Lives on the thread of its connection: from the loop that hands a batch over to the socket and back it takes two changes
 /// of thread.
 actor CommitWorker {
-    /// What became of each device's part of a batch; nil is success.
-    typealias Outcome = [Int64: CommitError?]
+    typealias Outcome = CommitAttempts.Outcome
+    private typealias Failure = CommitAttempts.Failure
 
     struct Settings: Sendable {
         let configuration: DatabaseConfiguration
@@ -36,10 +36,7 @@ actor CommitWorker {
     private var connection: DedicatedConnection?
     private var isClosed = false
     private var facts: [Int64: DeviceFacts] = [:]
-    /// Position of the newest batch that was sent.
-    private var position: Int64 = 0
-    /// The newest batch may have been applied by a connection that is gone.
-    private var positionIsUnknown = false
+    private var positions = CommitPositions()
 
     private let latency = Metrics.Timer(label: "switchboard_commit_seconds")
     private let batchSize = Recorder(label: "switchboard_commit_devices")
@@ -68,81 +65,51 @@ actor CommitWorker {
 
     /// Commits the parts of a batch, trying again as long as the store is away.
     func commit(_ devices: [DeviceChanges]) async -> Outcome {
-        var pending = devices
-        var outcome: Outcome = [:]
-        var attempt = 0
-        var rejections = 0
-        while !pending.isEmpty {
+        var attempts = CommitAttempts(devices)
+        while let part = attempts.current {
             if isClosed {
-                for device in pending { outcome[device.did] = .some(.closed) }
-                return outcome
+                attempts.close()
+                break
             }
             do {
                 let started = ContinuousClock.now
-                let gone = try await send(pending)
+                let gone = try await send(part)
                 latency.record(duration: .now - started)
-                batchSize.record(pending.count)
-                for device in pending { outcome[device.did] = .some(gone.contains(device.did) ? .fenced : nil) }
-                return outcome
+                batchSize.record(part.count)
+                attempts.succeeded(without: gone)
             } catch let failure as Failure {
                 if case .heard = failure {} else { failures.increment() }
                 // Numbers that were allotted for this attempt may not be durable.
-                for device in pending { facts[device.did] = nil }
-                switch failure {
-                case .fenced(let lost):
-                    for did in lost { outcome[did] = .some(.fenced) }
-                    pending.removeAll { lost.contains($0.did) }
-                    if !lost.isEmpty { continue }
-                case .rejected(let reason) where pending.count > 1:
-                    logger.warning("batch rejected, splitting", metadata: ["reason": "\(reason)"])
-                    for device in pending { outcome.merge(await commit([device])) { $1 } }
-                    return outcome
-                case .rejected(let reason):
-                    rejections += 1
-                    if rejections == 3 {
-                        for device in pending {
-                            logger.error("rows refused", metadata: ["did": "\(device.did)", "reason": "\(reason)"])
-                            outcome[device.did] = .some(.rejected(reason))
-                        }
-                        return outcome
-                    }
-                case .unavailable(let reason):
-                    logger.warning("commit failed, trying again", metadata: ["reason": "\(reason)"])
-                case .heard: continue
-                }
-                await settings.pause(Self.pause(attempt))
-                attempt += 1
+                for device in part { facts[device.did] = nil }
+                let next = attempts.failed(failure)
+                note(failure, next)
+                if case .pause(let duration) = next { await settings.pause(duration) }
             } catch {
                 preconditionFailure("every failure of a batch is sorted: \(error)")
             }
         }
-        return outcome
+        return attempts.outcome
     }
 
-    /// 10 ms, 50 ms, 250 ms, 1 s, then every 2 s.
-    static func pause(_ attempt: Int) -> Duration {
-        let ladder: [Duration] = [.milliseconds(10), .milliseconds(50), .milliseconds(250), .seconds(1)]
-        return attempt < ladder.count ? ladder[attempt] : .seconds(2)
+    private func note(_ failure: Failure, _ next: CommitAttempts.Next) {
+        switch (failure, next) {
+        case (.rejected(let reason), .split):
+            logger.warning("batch rejected, splitting", metadata: ["reason": "\(reason)"])
+        case (.rejected(let reason), .refused(let did)):
+            logger.error("rows refused", metadata: ["did": "\(did)", "reason": "\(reason)"])
+        case (.unavailable(let reason), _):
+            logger.warning("commit failed, trying again", metadata: ["reason": "\(reason)"])
+        default: break
+        }
     }
 
     // MARK: One attempt
-
-    private enum Failure: Error {
-        /// These devices are another's now; empty when all are still ours.
-        case fenced(Set<Int64>)
-        /// The rows are refused, or cannot be built.
-        case rejected(String)
-        /// Worth the same again, later.
-        case unavailable(String)
-        /// Somebody listens now to a device whose events were left out.
-        case heard
-    }
 
     /// Sends one transaction. Returns the devices that are gone altogether; throws ``Failure``.
     private func send(_ devices: [DeviceChanges]) async throws -> Set<Int64> {
         do {
             let connection = try await openConnection()
-            if positionIsUnknown, try await wasApplied(connection) { return [] }
+            if positions.isUnknown, try await wasApplied(connection) { return [] }
             let gone = try await loadFacts(devices, connection)
             let present = devices.filter { !gone.contains($0.did) }
             if present.isEmpty { return gone }
@@ -166,7 +133,7 @@ actor CommitWorker {
     }
 
     private func send(_ batch: CommitBatch, _ connection: DedicatedConnection) async throws {
-        position += 1
+        let position = positions.take()
         let fence = batch.fence
         var opening = [
             CommitStatements.begin(),
@@ -179,7 +146,7 @@ actor CommitWorker {
             results = try await connection.pipeline(
                 opening + batch.statements + [CommitStatements.commit()], cancellable: false)
         } catch let error as DatabaseError {
-            if case .connectionLost(_, _, outcomeUnknown: true) = error { positionIsUnknown = true }
+            if case .connectionLost(_, _, outcomeUnknown: true) = error { positions.lost() }
             throw error
         }
         guard results.last?.command == "COMMIT" else { throw DatabaseError.transactionAborted }
@@ -198,12 +165,11 @@ actor CommitWorker {
     /// Settles the batch that was under way when a connection was lost. May itself be lost and repeated.
     private func wasApplied(_ connection: DedicatedConnection) async throws -> Bool {
         let results = try await connection.pipeline([
-            CommitStatements.void(.uuid(queueID), .int(position)), CommitStatements.currentPosition(.uuid(queueID)),
+            CommitStatements.void(.uuid(queueID), .int(positions.newest)),
+            CommitStatements.currentPosition(.uuid(queueID)),
         ])
         let reached: Int64 = try results.last?.rows.first?[0] ?? 0
-        positionIsUnknown = false
-        defer { position = max(position, reached) }
-        return reached == position
+        return positions.settle(reached: reached)
     }
 
     /// Reads what is not known yet of the devices; returns those that no longer exist.

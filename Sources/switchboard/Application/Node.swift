@@ -75,6 +75,7 @@ struct Node {
             storesEvents: configuration.webhooks.isEnabled)
         let supervision = SessionSupervisor.Configuration(configuration, nodeID: nodeID)
         let validity = LeaseValidity(limit: supervision.selfFence)
+        let load = CommitLoad()
         let factory = DeviceSessionFactory(
             database: database, sealing: envelope,
             store: PostgresDeviceStore(database, envelope: envelope, history: history),
@@ -92,7 +93,7 @@ struct Node {
         ) { loop in
             GroupCommit(
                 eventLoop: loop, database: database, nodeID: nodeID, envelope: envelope, options: options,
-                logger: logger,
+                load: load, logger: logger,
                 onEvents: { events in
                     dispatcher.stored(events)
                     streams.stored(events)

@@ -73,6 +73,17 @@ actor ChaosWorld {
         try await startNode()
     }
 
+    /// SIGTERM to the gateway, and another one over the same database.
+    ///
+    /// - Returns: the exit status of the one that ended.
+    func restartNode() async throws -> Int32 {
+        node?.signal(SIGTERM)
+        let status = try await node?.waitForEnd() ?? 0
+        node = nil
+        try await startNode()
+        return status
+    }
+
     /// SIGKILL to PostgreSQL's postmaster; it comes back after `pause`.
     func killPostgres(pause: Duration) async throws {
         let killed = postgres

@@ -45,6 +45,32 @@ struct BackpressureTests {
         try await bench.until("the socket is read again") { await bench.server.isReading() }
     }
 
+    @Test(
+        "when all loops together have too much to commit, no socket is read and no send is taken, until half of it is gone"
+    )
+    func processReading() async throws {
+        let bench = try await Bench.ready()
+        let phone = bench.contact()
+        try phone.start(with: Bench.lid, bundle: try bench.bundle())
+        let message = TextMessage(chat: "15550001111", text: "hello")
+        bench.commits.everywhereBytes.withLockedValue { $0 = 65 << 20 }
+        bench.server.deliver(
+            bench.message("M1", from: phone, encs: [try phone.encrypt(conversation("one"), to: Bench.lid)]))
+        try await bench.until("the socket is not read") { await !bench.server.isReading() }
+        await #expect(throws: SessionError.storageUnavailable) { try await bench.session.sendText(message) }
+        await #expect(throws: SessionError.storageUnavailable) {
+            try await bench.session.queueText(message, lifetime: 60)
+        }
+        bench.commits.everywhereBytes.withLockedValue { $0 = 40 << 20 }
+        await bench.session.updateReading()
+        #expect(await !bench.server.isReading())
+        // What was received before is stored and acknowledged all the same.
+        _ = try await bench.server.stanza("receipt") { $0.tag == "receipt" && $0.id == "M1" }
+        bench.commits.everywhereBytes.withLockedValue { $0 = 1 << 20 }
+        try await bench.until("the socket is read again") { await bench.server.isReading() }
+        _ = try await bench.session.sendText(message)
+    }
+
     @Test("more than 64 sends waiting on one device are refused")
     func waitingSends() async throws {
         let bench = try await Bench.ready()

@@ -80,6 +80,11 @@ final class Bench: @unchecked Sendable {
         try await eventLoop.submit { self.commits.release(outcome) }.get()
     }
 
+    /// Lets the oldest `count` commits end well; the others, and what comes, still wait.
+    func releaseCommits(count: Int) async throws {
+        try await eventLoop.submit { self.commits.release(count: count, keepHolding: true) }.get()
+    }
+
     /// What waits is told that the store is away, and still waits to be applied.
     func tellStoreAway() async throws {
         try await eventLoop.submit { self.commits.tellAway() }.get()

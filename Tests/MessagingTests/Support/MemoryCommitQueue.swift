@@ -32,9 +32,14 @@ final class MemoryCommitQueue: CommitQueue {
         waiting.withLockedValue { $0.reduce(0) { $0 + $1.changes.approximateSize } }
             + othersBytes.withLockedValue { $0 }
     }
+    /// Bytes that all loops of the process have waiting.
+    let everywhereBytes = NIOLockedValueBox(0)
+    var processBytes: Int { everywhereBytes.withLockedValue { $0 } }
     /// Every set that was submitted, in order.
     var submitted: [ChangeSet] { log.withLockedValue { $0 } }
     var waitingCount: Int { waiting.withLockedValue { $0.count } }
+    /// What waits to be committed, oldest first.
+    var waitingSets: [ChangeSet] { waiting.withLockedValue { $0.map(\.changes) } }
 
     /// While held, sets wait for `release`.
     func hold() { held.withLockedValue { $0 = true } }

@@ -1,3 +1,4 @@
+import Cryptography
 import HTTPTypes
 import OrderedCollections
 import Transport
@@ -28,6 +29,19 @@ extension ControlRoutes {
                     world.accounts.values.reduce(0) { $0 + $1.companions.reduce(0) { $0 + $1.queueLength } }),
                 "violations": .object(kinds),
             ]
+        }
+        on(.get, "/checks/positions") { call in
+            let (sender, receiver) = (call.query("sender"), call.query("receiver"))
+            return .array(
+                try call.world.ciphertexts.positions
+                    .filter { $0.sender == sender ?? $0.sender && $0.receiver == receiver ?? $0.receiver }
+                    .map { position in
+                        [
+                            "sender": .string(position.sender), "receiver": .string(position.receiver),
+                            "chain": .string(Hex.encode(position.chain.prefix(8))),
+                            "counter": .int(Int64(position.counter)),
+                        ]
+                    })
         }
     }
 }

@@ -1,7 +1,7 @@
 import Cryptography
+import Messaging
 import Transport
 
-@testable import Messaging
 @testable import Signal
 
 /// Another device with its real receiving code: sessions, sender keys, and what it read.
@@ -128,6 +128,10 @@ struct ChaosFrame: Sendable {
     var marks: [SenderKeyMark] = []
     /// Commits it depends on, whatever the gate was told.
     let cover: CommitTicket
+    /// Who was no member of the group when it was encrypted.
+    var excluded: [Int] = []
+    /// How often the session had forgotten what it held when this was made.
+    var generation: UInt64 = 0
     /// Set for an acknowledgement of a received message: its event must be stored.
     var acknowledges: String?
     /// Set for a resend: the retry receipt that it answers.

@@ -14,6 +14,20 @@ enum ChaosFault: String, CaseIterable, Sendable {
     case tombstoneReleases
     /// Sets that are put into one batch lose the rows of all but the newest.
     case dropEarlierSets
+    /// Of the images of a record in one batch the earliest is stored.
+    case earlierImageWins
+    /// A record that is deleted in a batch stays.
+    case deletionLost
+    /// What counters are to rise by does not add up over the sets of a batch.
+    case countOnce
+    /// A batch whose rows are refused is said to be stored.
+    case refusedPasses
+    /// What was submitted behind refused rows, and may build upon them, is stored all the same.
+    case laterSetsPass
+    /// The rows of one device are refused, and the others of the batch fail with it.
+    case refusedTogether
+    /// A batch whose outcome is unknown is sent again, and nobody asks for its position.
+    case askNoPosition
     /// A prekey's row goes before the session it made is stored.
     case preKeyOneBatchEarly
     /// The store applies images in whatever order they come.

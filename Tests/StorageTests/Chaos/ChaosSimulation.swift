@@ -1,9 +1,9 @@
 import Cryptography
 import TestSupport
-import Transport
 
 @testable import Messaging
 @testable import Signal
+@testable import Storage
 
 /// The whole world of the chaos test: one device, three peers who are also the members of two groups, a store, and a server
 /// that keeps what was not acknowledged (16-performance-durability, section 1.12).
@@ -44,9 +44,11 @@ struct ChaosSimulation {
     /// A commit whose outcome comes only after so many more actions.
     var delay = 0
     /// A copy of a batch that comes to the store a second time, late.
-    var late: [(sets: [ChaosSet], after: Int)] = []
+    var late: [(images: DeviceChanges, after: Int)] = []
     /// Bounds of chains that went before, for the fault `inheritBound`.
     var inherited: [SignalAddress: UInt32] = [:]
+    /// Who left which group, and under which event that is stored.
+    var removals: [(group: Int, peer: Int, event: String)] = []
     /// The store lost commits: what peers wrote in sessions that went with them has to be asked for.
     var hasFailedOver = false
     let own: SignalIdentity
@@ -68,19 +70,21 @@ struct ChaosSimulation {
         node = ChaosNode(number: 0, epoch: 1)
         peers = (0..<Self.peerCount).map { ChaosPeer($0, seed: bytes) }
         members = Array(repeating: Set(0..<Self.peerCount), count: Self.groupCount)
-        var draft = node.makeDraft()
-        addPreKeys(4, &draft)
-        node.submit(draft)
-        try flush()
+        try addPreKeys(4)
     }
 
-    mutating func addPreKeys(_ count: Int, _ draft: inout SignalDraft) {
+    /// Stores one-time keys and tells the server of those that are.
+    mutating func addPreKeys(_ count: Int) throws {
+        var draft = node.makeDraft()
         let keys = OneTimePreKey.generate(count, after: nextPreKeyID - 1, random: random)
         nextPreKeyID += UInt32(count)
-        offered += keys
         draft.changes.newPreKeys += keys.map {
             PreKeyRow(id: $0.id, privateKey: $0.keyPair.privateKey.secret, uploaded: true)
         }
+        node.submit(draft)
+        try flush()
+        let stored = store.preKeys
+        offered += keys.filter { stored[$0.id] != nil }
     }
 
     /// The bundle a peer gets of the device.
@@ -99,20 +103,6 @@ struct ChaosSimulation {
     }
 
     // MARK: Loading
-
-    /// The barrier of `DeviceSession.awaitLoadBarrier`.
-    private mutating func awaitQueue() throws {
-        guard node.mustWaitForQueue, fault != .loadBeforeQueued else { return }
-        node.mustWaitForQueue = false
-        // The session, whose connection was given up, has written that down: a set behind those that were given up.
-        var draft = node.makeDraft()
-        draft.changes.events.append(
-            DeviceEvent(
-                type: "connection.reconnecting", dedupeKey: "away \(node.number) \(node.tickets.next.number)", data: [],
-                at: now))
-        node.submit(draft)
-        try flush()
-    }
 
     mutating func load(_ address: SignalAddress) throws {
         guard !node.sessions.isLoaded(address) else { return }
@@ -147,68 +137,22 @@ struct ChaosSimulation {
         _ = node.senderKeys.adopt(stored, for: name, now: now)
     }
 
-    // MARK: The store
-
-    /// Lets the oldest submissions end, `count` of them in one batch.
-    mutating func finishCommit(_ outcome: Outcome, count: Int = 3) throws {
-        guard delay == 0, !node.isFenced else { return }
-        let batch = Array(node.queue.prefix(count))
-        guard !batch.isEmpty else { return }
-        switch outcome {
-        case .failed:
-            if fault == .releaseOnFailedCommit { try publish(node.committed(batch)) }
-        case .lostApplied:
-            try apply(batch)
-        case .away:
-            node.forgetUncommitted()
-            node.encrypted = [:]
-            failPendingSends()
-        case .delayed:
-            delay = 1 + dice.below(4)
-        case .late:
-            guard try apply(batch) else { return }
-            late.append((batch.map(\.imagesOnly), 2 + dice.below(12)))
-            try finish(batch)
-        case .applied:
-            guard try apply(batch) else { return }
-            try finish(batch)
-        }
-    }
-
-    enum Outcome { case applied, failed, lostApplied, away, delayed, late }
-
-    private mutating func finish(_ batch: [ChaosSet]) throws {
-        node.queue.removeFirst(batch.count)
-        try publish(node.committed(batch))
-    }
-
-    /// Returns false when the instance was fenced.
-    @discardableResult
-    private mutating func apply(_ batch: [ChaosSet]) throws -> Bool {
-        if try store.apply(batch, fault: fault) { return true }
-        node.isFenced = true
-        return false
-    }
-
-    /// Everything that is queued commits.
-    mutating func flush() throws {
-        delay = 0
-        while !node.queue.isEmpty, !node.isFenced { try finishCommit(.applied, count: 8) }
-    }
-
     // MARK: What leaves
 
     /// Puts a frame in the gate, or on the wire when it may leave at once.
     mutating func send(_ frame: ChaosFrame, lane: String?, after ticket: CommitTicket) throws {
-        if let frame = node.gate.enqueue(frame, lane: lane, after: ticket, watermark: node.tickets.watermark) {
-            try publish([frame])
-        }
+        var frame = frame
+        frame.generation = node.ledger.forgetCount
+        if let frame = node.ledger.enqueue(frame, lane: lane, after: ticket) { try publish([frame]) }
     }
 
     /// On the wire: oracles O1, O2, O3 and O11, then the server hands it on.
     mutating func publish(_ frames: [ChaosFrame]) throws {
         for frame in frames {
-            if frame.cover > store.applied[node.number] ?? .none {
+            guard frame.generation == node.ledger.forgetCount else {
+                throw ChaosFinding(oracle: "O11", detail: "\(frame.id) left, and what it was made with is forgotten")
+            }
+            guard store.covers(frame.cover, of: node.number) else {
                 throw ChaosFinding(oracle: "O2", detail: "\(frame.id) left before its commit \(frame.cover.number)")
             }
             if let id = frame.acknowledges {
@@ -238,8 +182,20 @@ struct ChaosSimulation {
             for member in members[group] where try peers[member].receiveGroup(text, of: frame) == .unreadable {
                 unreadable.insert(member)
             }
+            try checkExcluded(text, frame)
         }
         acknowledged(frame)
         for peer in unreadable.sorted() { try ask(peer, again: frame) }
+    }
+
+    /// O13: who left a group before a message was encrypted cannot read it.
+    private func checkExcluded(_ text: [UInt8], _ frame: ChaosFrame) throws {
+        guard !hasFailedOver else { return }
+        for peer in frame.excluded {
+            var outsider = peers[peer]
+            guard try outsider.receiveGroup(text, of: frame) == .unreadable else {
+                throw ChaosFinding(oracle: "O13", detail: "\(frame.id) can be read by peer \(peer), who had left")
+            }
+        }
     }
 }

@@ -1,9 +1,8 @@
 import Foundation
 import Testing
 
-@testable import Messaging
-
-/// Chains, records, tickets and gate against a store that fails in every way, crashes, take-overs and peers out of step
+/// Chains and records, the session's ledger, the coalescing, line and attempts of the group commit, all of them the
+/// product's own, against a store that fails in every way, crashes, take-overs and peers out of step
 /// (16-performance-durability, section 1.12). `CHAOS_SEED`, `CHAOS_SEEDS` and `CHAOS_STEPS` choose another run, as in
 /// `CHAOS_SEEDS=10000 swift test --filter 'Deterministic chaos'`, or one seed again.
 @Suite("Deterministic chaos", .serialized)

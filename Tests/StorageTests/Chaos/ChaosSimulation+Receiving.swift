@@ -1,8 +1,8 @@
 import Cryptography
-import Transport
+import Messaging
 
-@testable import Messaging
 @testable import Signal
+@testable import Storage
 
 extension ChaosSimulation {
     /// A peer writes; the server keeps it until it is acknowledged.
@@ -14,18 +14,14 @@ extension ChaosSimulation {
             id: id, peer: peer, type: ciphertext.type, bytes: ciphertext.bytes, isReborn: peers[peer].isReborn)
         inbound.append(item)
         seenInbound.append(item)
-        if offered.count < 2 {
-            var draft = node.makeDraft()
-            addPreKeys(4, &draft)
-            node.submit(draft)
-            try flush()
-        }
+        if offered.count < 2 { try addPreKeys(4) }
     }
 
     /// The device gets a message: decrypted, committed with its event, acknowledged after that.
     mutating func receive(_ item: ChaosInbound) throws {
         let address = peers[item.peer].address
         try load(address)
+        if node.isFenced { return }
         var draft = node.makeDraft()
         do {
             let decrypted = try decrypt(item, address, &draft)
@@ -48,6 +44,7 @@ extension ChaosSimulation {
         if fault == .liveInReceiveImage { putLiveChain(of: address, in: &draft) }
         draft.changes.events.append(
             DeviceEvent(type: "message.received", dedupeKey: item.id, data: [], at: now))
+        draft.changes.chats.append(ChatUpdate(chat: ChaosChat.peer(item.peer).name, kind: .user, unreadIncrement: 1))
         if fault == .preKeyOneBatchEarly {
             for id in draft.changes.usedPreKeys { store.preKeys[id] = nil }
         }
@@ -69,7 +66,7 @@ extension ChaosSimulation {
         }
         let message = try PreKeySignalMessage(parsing: item.bytes)
         var oneTime: KeyPair?
-        if let id = message.preKeyID, !node.usedPreKeys.contains(id), let secret = store.preKeys[id] {
+        if let id = message.preKeyID, !node.ledger.usedPreKeys.contains(id), let secret = store.preKeys[id] {
             oneTime = KeyPair(privateKey: try PrivateKey(secret))
         }
         return try node.sessions.decrypt(

@@ -1,15 +1,16 @@
 import Cryptography
+import Messaging
 import TestSupport
-import Transport
 
-@testable import Messaging
 @testable import Signal
+@testable import Storage
 
 extension ChaosSimulation {
     /// What may happen next, by weight.
     enum Action: String, CaseIterable, Sendable {
         case send, sendGroup, burst, answer, deliver, redeliver, cancel, finish, flush, evict, staleLoad, crash
         case shutdown, takeOver, archive, rotate, removeMember, preKey, replay, loseState, bothStart, failOver
+        case refuse, putOff, claimAnew, neighbourLeaves
 
         var weight: Int {
             switch self {
@@ -19,7 +20,7 @@ extension ChaosSimulation {
             case .deliver: 5
             case .burst, .redeliver, .cancel, .flush, .evict, .crash: 2
             case .staleLoad, .shutdown, .takeOver, .archive, .rotate, .removeMember, .preKey, .replay, .loseState,
-                .bothStart, .failOver:
+                .bothStart, .failOver, .refuse, .putOff, .claimAnew, .neighbourLeaves:
                 1
             }
         }
@@ -70,12 +71,15 @@ extension ChaosSimulation {
             }
         case .redeliver:
             for item in inbound { try receive(item) }
+            try rebuildSends()
             try answerRetries()
         case .cancel:
             try sendMessage(
                 to: .peer(peer), cancelled: Cancellation.allCases[dice.below(Cancellation.allCases.count)])
         case .finish:
-            let outcomes: [Outcome] = [.applied, .applied, .applied, .failed, .lostApplied, .away, .delayed, .late]
+            let outcomes: [Outcome] = [
+                .applied, .applied, .applied, .failed, .lost, .lostApplied, .away, .delayed, .late,
+            ]
             try finishCommit(outcomes[dice.below(outcomes.count)], count: 1 + dice.below(4))
         case .flush: try flush()
         case .evict: try evictAll()
@@ -93,7 +97,8 @@ extension ChaosSimulation {
             let group = dice.below(Self.groupCount)
             if members[group].count == Self.peerCount {
                 members[group].remove(peer)
-                try rotate(group)
+                removals.append((group, peer, "left \(newID())"))
+                try redeliverRemovals()
             } else {
                 members[group] = Set(0..<Self.peerCount)
             }
@@ -107,6 +112,10 @@ extension ChaosSimulation {
             try startSession(peer)
             try sendMessage(to: .peer(peer))
         case .failOver: try failOver()
+        case .refuse: refuseSomething()
+        case .putOff: try putOff()
+        case .claimAnew: try restart(inProcess: true)
+        case .neighbourLeaves: store.neighbourEpoch += 1
         }
         // Nor does anybody get far ahead of what was read.
         while inbound.count > 6 { try deliverOldest() }
@@ -128,10 +137,12 @@ extension ChaosSimulation {
     private mutating func letTimePass() throws {
         if delay > 0 { delay -= 1 }
         for index in late.indices { late[index].after -= 1 }
-        for copy in late where copy.after <= 0 && copy.sets.first?.changes.epoch == store.epoch {
-            _ = try store.apply(copy.sets, fault: fault)
+        for copy in late where copy.after <= 0 && copy.images.epoch == store.epoch {
+            try store.applySignal(copy.images, fault)
         }
         late.removeAll { $0.after <= 0 }
+        if dice.chance(30) { neighbourWrites() }
+        if dice.chance(50) { try rebuildSends() }
         guard var other = former else { return }
         swap(&node, &other.node)
         if !node.isFenced {
@@ -161,13 +172,18 @@ extension ChaosSimulation {
             draft.sessionReceipts = []
             draft.senderKeyReceipts = []
         }
-        node.submit(draft, isClean: true)
+        submitClean(draft)
         try flush()
         guard fault != .cleanWriteKeepsLease else { return }
         var second = node.makeDraft()
         node.sessions.evict(unusedSince: limit, watermark: node.tickets.watermark, draft: &second)
         evictSenderKeys(limit, &second)
-        node.submit(second, isClean: true)
+        submitClean(second)
+    }
+
+    private mutating func submitClean(_ draft: SignalDraft) {
+        store.cleanRevisions.formUnion(draft.changes.sessions.map(\.rev))
+        node.submit(draft)
     }
 
     private mutating func evictSenderKeys(_ limit: Timestamp, _ draft: inout SignalDraft) {
@@ -209,15 +225,20 @@ extension ChaosSimulation {
 
     // MARK: Ends of a process
 
-    /// Another process over the committed rows.
-    mutating func restart() throws {
+    /// Another session over the committed rows: in another process, or claimed anew in this one, whose queue still holds
+    /// what the session before has submitted.
+    mutating func restart(inProcess: Bool = false) throws {
         store.epoch += 1
+        let queue = node.queue
         node = ChaosNode(number: nextNode, epoch: store.epoch)
+        node.queue.number = nextNode
+        if inProcess { node.queue = queue } else { store.neighbourEpoch += 1 }
         nextNode += 1
         node.marks = store.marks
         inherited = [:]
         delay = 0
         late = []
+        try redeliverRemovals()
         try resumeSends()
     }
 
@@ -226,9 +247,10 @@ extension ChaosSimulation {
         if isQuiet {
             try flush()
             try checkGaps()
-        } else if dice.chance(50), !node.queue.isEmpty, !node.isFenced {
+        } else if dice.chance(50), !node.isFenced {
             // During a batch: all of it or nothing.
-            _ = try store.apply(Array(node.queue.prefix(1 + dice.below(4))), fault: fault)
+            try startBatch(1 + dice.below(4))
+            try attempt(.notHeard(applies: true))
         }
         former = nil
         try restart()
@@ -253,7 +275,7 @@ extension ChaosSimulation {
         node.senderKeys.close(draft: &draft) { sessions.nextRevision() }
         node.sessions = sessions
         try checkClean(draft)
-        node.submit(draft, isClean: true)
+        submitClean(draft)
         try flush()
         former = nil
         try restart()
@@ -290,15 +312,24 @@ extension ChaosSimulation {
         try restart()
     }
 
-    private mutating func rotate(_ group: Int) throws {
+    private mutating func rotate(_ group: Int, removal: String? = nil) throws {
         let name = SenderKeyName(group: ChaosChat.group(group).name, sender: Self.ownAddress)
         try loadSenderKey(name)
+        if node.isFenced { return }
         var draft = node.makeDraft()
         node.senderKeys.rotate(name, revision: node.sessions.nextRevision(), draft: &draft)
+        if let removal {
+            draft.changes.events.append(DeviceEvent(type: "group.left", dedupeKey: removal, data: [], at: now))
+        }
         node.marks = node.marks.filter { $0.group != name.group }
         node.submit(draft)
-        if fault == .tombstoneReleases {
-            try publish(node.gate.release(watermark: node.tickets.newest))
+        if fault == .tombstoneReleases, let submission = node.queue.newest { try publish(succeeded(submission)) }
+    }
+
+    /// Somebody left a group: its key is rotated, and that is stored before the server is told that we know.
+    mutating func redeliverRemovals() throws {
+        for removal in removals where store.events[removal.event] == nil {
+            try rotate(removal.group, removal: removal.event)
         }
     }
 
@@ -310,16 +341,17 @@ extension ChaosSimulation {
         try flush()
         if node.isFenced { try restart() }
         for _ in 0..<12
-        where !inbound.isEmpty || !asked.isEmpty || !node.queue.isEmpty || !node.pending.isEmpty {
+        where !inbound.isEmpty || !asked.isEmpty || !node.queue.line.isEmpty || !node.pending.isEmpty {
             for item in inbound { try receive(item) }
+            try rebuildSends()
             try answerRetries()
             try flush()
         }
-        guard inbound.isEmpty, asked.isEmpty, node.pending.isEmpty, node.gate.count == 0 else {
+        guard inbound.isEmpty, asked.isEmpty, node.pending.isEmpty, node.ledger.waitingFrames == 0 else {
             throw ChaosFinding(
                 oracle: "O8",
                 detail: "\(inbound.count) to read, \(asked.count) to repeat, \(node.pending.count) to send, "
-                    + "\(node.gate.count) frames waiting")
+                    + "\(node.ledger.waitingFrames) frames waiting")
         }
         for (id, message) in sent.sorted(by: { $0.key < $1.key }) {
             for reader in message.readers.sorted() where !peers[reader].read.contains(id) {
@@ -328,6 +360,13 @@ extension ChaosSimulation {
         }
         for item in seenInbound where store.events[item.id] != 1 {
             throw ChaosFinding(oracle: "O9", detail: "\(item.id) has no event")
+        }
+        for peer in 0..<Self.peerCount where !hasFailedOver {
+            let received = Set(seenInbound.filter { $0.peer == peer }.map(\.id)).count
+            let unread = store.unread[ChaosChat.peer(peer).name] ?? 0
+            guard unread == received else {
+                throw ChaosFinding(oracle: "O9", detail: "\(received) messages of peer \(peer) count as \(unread)")
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 import Cryptography
-import Transport
+import Messaging
 
-@testable import Messaging
 @testable import Signal
+@testable import Storage
 
 extension ChaosSimulation {
     /// When the caller of a send gives up.
@@ -16,21 +16,22 @@ extension ChaosSimulation {
         draft.changes.retries.append(
             RetryRow(chat: chat.name, messageID: id, plaintext: Array(id.utf8), sendBy: now, insertedAt: now))
         let intent = node.submit(draft)
-        node.pending.append((id, chat))
+        node.pending.append(ChaosNode.Pending(id: id, chat: chat, intent: intent))
         if cancellation == .beforeEncryption { return fail(id) }
         try build(id, chat, intent)
-        if cancellation == .afterEncryption {
+        if cancellation == .afterEncryption, node.pending.contains(where: { $0.id == id }) {
             cancelled.insert(id)
             return fail(id)
         }
         if cancellation == .afterCommit { try flush() }
     }
 
-    /// Encrypts and puts the frame in the gate.
+    /// Encrypts and puts the frame in the gate. When what was loaded for it is forgotten meanwhile, the send has gone back
+    /// to be built again, or has failed.
     mutating func build(_ id: String, _ chat: ChaosChat, _ intent: CommitTicket) throws {
         switch chat {
         case .peer(let peer):
-            try ensureSessions([peer])
+            guard try keepsRecords({ try $0.ensureSessions([peer]) }) else { return }
             let (copies, cover, gated) = try encrypt([peer], Array(id.utf8))
             let frame = ChaosFrame(id: id, copies: copies, cover: max(intent, cover))
             try send(frame, lane: chat.name, after: gated ? max(intent, cover) : .none)
@@ -41,10 +42,15 @@ extension ChaosSimulation {
     private mutating func buildGroup(_ id: String, _ group: Int, _ intent: CommitTicket) throws {
         let chat = ChaosChat.group(group)
         let name = SenderKeyName(group: chat.name, sender: Self.ownAddress)
-        try loadSenderKey(name)
-        let keyID = node.senderKeys.keyID(name)
-        var lacking = members[group].sorted().filter { !holdsKey($0, chat.name, keyID) }
-        try ensureSessions(lacking)
+        var keyID: UInt32?
+        var lacking: [Int] = []
+        let isReady = try keepsRecords { world in
+            try world.loadSenderKey(name)
+            keyID = world.node.senderKeys.keyID(name)
+            lacking = world.members[group].sorted().filter { !world.holdsKey($0, chat.name, keyID) }
+            try world.ensureSessions(lacking)
+        }
+        guard isReady else { return }
 
         var draft = node.makeDraft()
         let outgoing = try node.senderKeys.encrypt(
@@ -52,15 +58,25 @@ extension ChaosSimulation {
         let groupCover = draft.cover
         node.submit(draft)
         if outgoing.keyID != keyID { lacking = members[group].sorted() }
-        try ensureSessions(lacking)
+        guard try keepsRecords({ try $0.ensureSessions(lacking) }) else { return }
         let (copies, cover, _) = try encrypt(lacking, Array(chat.name.utf8) + [0] + outgoing.distribution)
         let all = max(intent, max(cover, groupCover))
         let frame = ChaosFrame(
             id: id, group: chat.name, copies: copies, groupText: outgoing.ciphertext,
             marks: lacking.map {
                 SenderKeyMark(group: chat.name, address: peers[$0].address.description, keyID: outgoing.keyID)
-            }, cover: all)
+            }, cover: all, excluded: (0..<Self.peerCount).filter { !members[group].contains($0) })
         try send(frame, lane: chat.name, after: fault == .skipMaximum ? groupCover : all)
+    }
+
+    /// Whether nothing was forgotten meanwhile, as the session asks after the last suspension before it uses records.
+    private mutating func keepsRecords(_ load: (inout ChaosSimulation) throws -> Void) throws -> Bool {
+        let (generation, number) = (node.ledger.forgetCount, node.number)
+        // A barrier is passed first: it may take what was loaded before it along.
+        try awaitQueue()
+        guard generation == node.ledger.forgetCount, !node.isFenced else { return false }
+        try load(&self)
+        return generation == node.ledger.forgetCount && number == node.number && !node.isFenced
     }
 
     private func holdsKey(_ peer: Int, _ group: String, _ keyID: UInt32?) -> Bool {
@@ -139,8 +155,13 @@ extension ChaosSimulation {
         node.submit(draft)
     }
 
-    mutating func failPendingSends() {
-        for send in node.pending { fail(send.id) }
+    /// Sends whose frames were destroyed, in order.
+    mutating func rebuildSends() throws {
+        for send in node.pending where send.isRequeued {
+            guard let index = node.pending.firstIndex(where: { $0.id == send.id && $0.isRequeued }) else { continue }
+            node.pending[index].isRequeued = false
+            try build(send.id, send.chat, node.tickets.newest)
+        }
     }
 
     /// What an earlier process left, under the same ids.
@@ -148,7 +169,7 @@ extension ChaosSimulation {
         let left = store.unsettled.filter(\.value).keys.sorted { $0.count == $1.count ? $0 < $1 : $0.count < $1.count }
         for id in left where !cancelled.contains(id) {
             guard let chat = chats[id] else { continue }
-            node.pending.append((id, chat))
+            node.pending.append(ChaosNode.Pending(id: id, chat: chat, intent: .none))
             try build(id, chat, node.tickets.newest)
         }
     }
@@ -173,14 +194,18 @@ extension ChaosSimulation {
         guard let retry = asked[key] else { return }
         asked[key] = fault == .ackRetryEarly ? nil : ChaosRetry(frame: retry.frame, peer: retry.peer, isFresh: false)
         let (frame, peer) = (retry.frame, retry.peer)
-        try load(peers[peer].address)
+        let isReady = try keepsRecords { world in
+            try world.load(world.peers[peer].address)
+            guard let group = frame.group else { return }
+            try world.loadSenderKey(SenderKeyName(group: group, sender: Self.ownAddress))
+        }
+        guard isReady else { return }
         let isKnown = retries[key] == 1 && number(of: frame.id) <= newestStart[peer]
         if !isKnown || !node.sessions.hasSession(peers[peer].address) { try startSession(peer) }
         var content = Array(frame.id.utf8)
         var cover = CommitTicket.none
         if let group = frame.group {
             let name = SenderKeyName(group: group, sender: Self.ownAddress)
-            try loadSenderKey(name)
             var draft = node.makeDraft()
             if let distribution = node.senderKeys.distribution(
                 of: name, random: random, revision: node.sessions.nextRevision(), draft: &draft)

@@ -1,6 +1,5 @@
 import Cryptography
 
-@testable import Messaging
 @testable import Signal
 
 /// Every position of every sending chain that was ever on the wire, over all instances and crashes (oracle O1).
