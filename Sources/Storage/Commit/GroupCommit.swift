@@ -16,7 +16,7 @@ package final class GroupCommit: CommitQueue {
     private let options: CommitOptions
     private let state: NIOLoopBoundBox<State>
     private let bytes = NIOLockedValueBox(0)
-    private let load: CommitLoad
+    private let load: CommitBacklog
     private let stalled = NIOLockedValueBox(false)
     /// Seconds without a commit after which the store counts as away.
     private static let stallLimit = TimeAmount.seconds(3)
@@ -35,7 +35,7 @@ package final class GroupCommit: CommitQueue {
     ///   - onEvents: called, on any thread, after a commit that stored events.
     package convenience init(
         eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
-        options: CommitOptions = CommitOptions(), load: CommitLoad = CommitLoad(),
+        options: CommitOptions = CommitOptions(), load: CommitBacklog = CommitBacklog(),
         logger: Logger = Logger(label: "commit"),
         onEvents: @escaping @Sendable (StoredEvents) -> Void = { _ in }
     ) {
@@ -47,7 +47,7 @@ package final class GroupCommit: CommitQueue {
 
     init(
         eventLoop: any EventLoop, database: StorageDatabase, nodeID: UUID, envelope: SecretEnvelope,
-        options: CommitOptions, load: CommitLoad = CommitLoad(), logger: Logger,
+        options: CommitOptions, load: CommitBacklog = CommitBacklog(), logger: Logger,
         onEvents: @escaping @Sendable (StoredEvents) -> Void,
         pause: @escaping @Sendable (Duration) async -> Void
     ) {

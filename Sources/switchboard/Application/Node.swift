@@ -75,7 +75,7 @@ struct Node {
             storesEvents: configuration.webhooks.isEnabled)
         let supervision = SessionSupervisor.Configuration(configuration, nodeID: nodeID)
         let validity = LeaseValidity(limit: supervision.selfFence)
-        let load = CommitLoad()
+        let load = CommitBacklog()
         let factory = DeviceSessionFactory(
             database: database, sealing: envelope,
             store: PostgresDeviceStore(database, envelope: envelope, history: history),

@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 
 /// What the group commits of all loops of a process have waiting or in flight: one bound holds for all of them together
 /// (16-performance-durability, section 2.4). Safe from any thread.
-package final class CommitLoad: Sendable {
+package final class CommitBacklog: Sendable {
     private let count = NIOLockedValueBox(0)
 
     package init() {}

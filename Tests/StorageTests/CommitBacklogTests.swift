@@ -10,11 +10,11 @@ import Testing
 @testable import Storage
 
 @Suite("What waits for commits in a process")
-struct CommitLoadTests {
+struct CommitBacklogTests {
     @Test("queues of several loops count together, and what is stored counts no more")
     func together() async throws {
         try await CommitFixture.run { fixture in
-            let load = CommitLoad()
+            let load = CommitBacklog()
             let queues = (0..<2).map { _ in
                 GroupCommit(
                     eventLoop: MultiThreadedEventLoopGroup.singleton.next(), database: fixture.storage.database,
