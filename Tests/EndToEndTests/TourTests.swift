@@ -4,11 +4,11 @@ import Testing
 
 @Suite("Documentation")
 struct TourTests {
-    @Test("the tour's commands in the README run as they are written")
+    @Test("the tour's commands in the README run as they are written, and again beside the receiver of the first time")
     func tour() async throws {
         try #require(try ShellScript.blocks(of: "README.md").count >= 6)
         try await withDev { dev in
-            let (status, output) = try await ShellScript.run("README.md", against: dev)
+            let (status, output) = try await ShellScript.run("README.md", against: dev, times: 2)
             #expect(status == 0, "\(output)")
             #expect(output.contains("signature ok  message.received"), "\(output)")
             #expect(output.contains(#""text":"Are you a bot?""#), "\(output)")
@@ -16,9 +16,25 @@ struct TourTests {
         }
     }
 
+    @Test("no two pages use one port, so that they can be walked one beside the other")
+    func ports() throws {
+        var pages: [String: String] = [:]
+        for (page, _) in Self.pages + [("README.md", [])] {
+            for port in Set(try ShellScript.ports(of: page)) {
+                #expect(pages[port] == nil, "\(page) and \(pages[port] ?? "") use \(port)")
+                pages[port] = page
+            }
+        }
+        #expect(pages.count >= 4, "\(pages)")
+    }
+
     /// Pages with commands, and what their output shows at least.
     static let pages: [(page: String, shows: [String])] = [
-        ("docs/quickstart.md", ["OK", "total_api_keys"]),
+        ("docs/quickstart.md", ["OK", "total_api_keys", "ok    migrations: up to date", "ok    node: alive"]),
+        (
+            "docs/security.md",
+            ["Devices retrieved successfully\nDevices retrieved successfully\nAPI key rotated", "Invalid API key"]
+        ),
         ("docs/operations.md", ["ok    migrations: up to date", "ready"]),
         ("docs/guides/first-bot-curl.md", ["the guest asks: Are you open today?", "connection.pair_success"]),
         ("docs/guides/first-bot-python.md", ["answered 12025550121@s.whatsapp.net"]),

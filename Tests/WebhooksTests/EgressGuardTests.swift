@@ -89,7 +89,7 @@ struct EgressGuardTests {
         #expect(throws: EgressGuard.Refusal.scheme) { try egress.target(of: "ftp://example.com") }
         let open = EgressGuard(allowHTTP: true)
         #expect(try open.target(of: "http://example.com").port == 80)
-        #expect(throws: EgressGuard.Refusal.scheme) { try open.target(of: "gopher://example.com") }
+        #expect(throws: EgressGuard.Refusal.schemeBesideHTTP) { try open.target(of: "gopher://example.com") }
     }
 
     @Test("a public target is read into its parts")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A bot that repeats what it is told. Usage: SWITCHBOARD=http://… TOKEN=… bot.py PORT
 
-Subscribes a webhook at http://127.0.0.1:PORT/hook for the device of TOKEN, verifies every delivery and answers texts.
+Has a webhook at http://127.0.0.1:PORT/hook for the device of TOKEN, verifies every delivery and answers texts.
 """
 import collections
 import http.server
@@ -21,13 +21,23 @@ seen = collections.OrderedDict()
 work: queue.Queue = queue.Queue()
 
 
-def call(method: str, path: str, body: dict, **headers: str) -> dict:
+def call(method: str, path: str, body: dict | None = None, **headers: str) -> dict:
     """Calls the gateway as the device; raises on every status but 2xx."""
     request = urllib.request.Request(
-        os.environ["SWITCHBOARD"] + path, json.dumps(body).encode(), method=method,
+        os.environ["SWITCHBOARD"] + path, None if body is None else json.dumps(body).encode(), method=method,
         headers={"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json", **headers})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["data"]
+
+
+def secret_of_hook(url: str) -> str:
+    """The signing secret of this bot's webhook: the one of an earlier start, or a new one."""
+    for hook in call("GET", "/webhooks?reveal=true")["webhooks"]:
+        if hook["url"] == url:
+            # The gateway switches off what fails for days.
+            call("PATCH", f"/webhooks/{hook['id']}", {"active": True})
+            return hook["Secret"]
+    return call("POST", "/webhooks", {"url": url, "events": ["message.received"]})["secret"]
 
 
 def say(chat: str, text: str, key: str) -> bool:
@@ -73,8 +83,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 if __name__ == "__main__":
     port = int(sys.argv[1])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Hook)
-    hook = call("POST", "/webhooks", {"url": f"http://127.0.0.1:{port}/hook", "events": ["message.received"]})
-    secret = hook["secret"]
+    secret = secret_of_hook(f"http://127.0.0.1:{port}/hook")
     threading.Thread(target=answer_texts, daemon=True).start()
     print("listening", flush=True)
     server.serve_forever()

@@ -197,7 +197,7 @@ struct Edge: HTTPResponder {
         if let forwarded { try forwarded.check(body: bytes, of: route) }
         let key = try idempotencyKey(request.headers)
         let call = Call(
-            route: route, parameters: parameters, query: Query(arrival.query, declared: route.query),
+            route: route, parameters: parameters, query: try Query(arrival.query, declared: route.query),
             body: body.declaring(route.body.fields), identity: identity,
             requestID: arrival.requestID, client: client, accept: request.headers[.accept] ?? "", idempotencyKey: key,
             fingerprint: key == nil ? [] : fingerprint(request, bytes), lastEventID: request.headers[.lastEventID],

@@ -26,7 +26,8 @@ extension APIError {
             case .recipientNotRegistered: .recipientNotRegistered
             case .recipientUnreachable:
                 APIError(502, "recipient_unreachable", "no device of the recipient could be reached", reference: true)
-            case .invalidRecipient(let text): APIError(400, "invalid_recipient", "invalid JID format: \(text)")
+            case .invalidRecipient(let text):
+                APIError(400, "invalid_recipient", "invalid JID format: \(text)", field: "chat_jid")
             case .messageIDInUse: .validation("message_id is in use by a send under way", field: "message_id")
             case .senderRequired: .validation("sender_jid must be the author, in a group", field: "sender_jid")
             case .messageNotStored: .messageNotStored
@@ -130,8 +131,32 @@ extension APIError {
             switch error {
             case .notFound, .eventNotFound: .notFound(error.message)
             case .inactive: APIError(409, "webhook_inactive", error.message)
-            default: .validation(error.message)
+            case .limitReached(let limit):
+                APIError(
+                    400, "webhook_limit_reached", error.message,
+                    hint: "A device may have \(limit) webhooks: delete one, or change one with PATCH.")
+            case .urlRequired: .validation(error.message, field: "url")
+            case .url(let refusal): .validation(error.message, field: "url", hint: Self.hint(refusal))
+            case .unknownEvent:
+                .validation(
+                    error.message, field: "events",
+                    hint: "GET /webhook-events lists the names; message.* is all that begin with message.")
+            case .tooManyEvents: .validation(error.message, field: "events")
+            case .secret: .validation(error.message, field: "secret")
+            case .header: .validation(error.message, field: "headers")
+            case .description: .validation(error.message, field: "description")
+            case .replay: .validation(error.message, field: "event_ids")
             }
+    }
+
+    private static func hint(_ refusal: EgressGuard.Refusal) -> String? {
+        switch refusal {
+        case .malformed:
+            "https://host/path of at most 2048 characters, without a user name; port 443, 8443, or 1024 and above, with http also 80"
+        case .privateAddress: "The operator may let networks in with EGRESS_ALLOW_CIDRS."
+        case .scheme: "The operator may let HTTP in with WEBHOOK_ALLOW_HTTP."
+        case .schemeBesideHTTP, .unresolvable: nil
+        }
     }
 }
 

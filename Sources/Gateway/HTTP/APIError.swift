@@ -11,8 +11,10 @@ struct APIError: Error, Sendable {
     var isServerErrorInReference = false
     /// Seconds; also sent as `Retry-After`.
     var retryAfter: Int?
-    /// The request field it is about.
+    /// The member of the body, or the parameter, path part or header, that it is about.
     var field: String?
+    /// What to do, where the message, whose words are fixed, does not say; `data.hint`.
+    var hint: String?
     /// Number WhatsApp's servers gave.
     var whatsAppCode: Int?
     /// Further members of `data`.
@@ -23,7 +25,7 @@ struct APIError: Error, Sendable {
 
     init(
         _ status: Int, _ code: String, _ message: String, reference: Bool = false, retryAfter: Int? = nil,
-        field: String? = nil, whatsAppCode: Int? = nil
+        field: String? = nil, hint: String? = nil, whatsAppCode: Int? = nil
     ) {
         self.status = status
         self.code = code
@@ -31,6 +33,7 @@ struct APIError: Error, Sendable {
         isServerErrorInReference = reference
         self.retryAfter = retryAfter
         self.field = field
+        self.hint = hint
         self.whatsAppCode = whatsAppCode
     }
 }
@@ -44,7 +47,12 @@ extension APIError {
     static let invalidAPIKey = APIError(401, "auth_invalid", "Invalid API key")
     static let invalidAuthorization = APIError(
         401, "auth_invalid", "Invalid Authorization header format. Use: Bearer <token>")
-    static let invalidToken = APIError(401, "auth_invalid", "Invalid or expired token")
+    /// The same whatever is wrong with the token, so that nobody learns from it what would be right.
+    static let invalidToken = APIError(
+        401, "auth_invalid", "Invalid or expired token",
+        hint:
+            "This gateway did not make this token, or with a key that it no longer has, or it is cut off. Its tokens do "
+            + "not expire: take the one of POST /devices, or POST /devices/{device_id}/token for another.")
     static let invalidDeviceCredentials = APIError(401, "auth_invalid", "Invalid device credentials")
     static let inactiveAPIKey = APIError(401, "api_key_inactive", "API key is inactive")
     static let revokedToken = APIError(
@@ -53,8 +61,9 @@ extension APIError {
     static let staleDirectory = APIError(
         503, "http_unavailable", "Authentication is temporarily unavailable", retryAfter: 5)
 
-    static func validation(_ message: String, field: String? = nil) -> APIError {
-        APIError(400, "validation_error", message, field: field)
+    /// - Parameter field: The member, parameter or header that is wrong, by its documented name.
+    static func validation(_ message: String, field: String, hint: String? = nil) -> APIError {
+        APIError(400, "validation_error", message, field: field, hint: hint)
     }
 
     static func notFound(_ message: String) -> APIError { APIError(404, "not_found", message) }

@@ -80,6 +80,7 @@ enum Envelope {
                     writer.member("error_code", error.code)
                     if let seconds = error.retryAfter { writer.member("retry_after", seconds) }
                     if let field = error.field { writer.member("field", field) }
+                    if let hint = error.hint { writer.member("hint", hint) }
                     if let code = error.whatsAppCode { writer.member("wa_code", code) }
                     for (key, value) in error.details {
                         writer.key(named: key)

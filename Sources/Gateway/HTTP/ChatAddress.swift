@@ -50,8 +50,9 @@ enum ChatAddress {
     }
 
     private static func invalid(_ text: String, _ field: String) -> APIError {
-        var error = APIError(400, "invalid_recipient", "invalid JID format: \(text.prefix(128))")
-        error.field = field
-        return error
+        APIError(
+            400, "invalid_recipient", "invalid JID format: \(text.prefix(128))", field: field,
+            hint: "A number in international form, digits only, or digits followed by one of "
+                + servers.sorted().map { "@\($0)" }.joined(separator: ", ") + "; no spaces within.")
     }
 }

@@ -15,8 +15,12 @@ extension ErrorCatalogue {
             ```
 
             Decide by the status and by `data.error_code`; words keep their meaning, messages are for people. `data` may also have
-            `field` (the member or parameter it is about), `retry_after` (seconds, also in the header `Retry-After`) and `wa_code`
-            (the number WhatsApp gave). Name the answer's `X-Request-ID` when you ask the operator: the log has it.
+            `retry_after` (seconds, also in the header `Retry-After`) and `wa_code` (the number WhatsApp gave). Name the answer's
+            `X-Request-ID` when you ask the operator: the log has it.
+
+            Every `validation_error` and `invalid_recipient` has `data.field`: the member of the body, or the parameter, part of the
+            path or header that is wrong, under the name that the description gives it. Where several are missing it is the first.
+            `data.expected` says what type was expected, and `data.hint` what to do where the message alone does not.
 
             401, 429 and 5xx with `Retry-After` may be repeated later; the other 4xx will fail again as they are. With
             `API_ERROR_STATUS_MODE=reference` failures of WhatsApp and of the session have status 500 with the same messages.

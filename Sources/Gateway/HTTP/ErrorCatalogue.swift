@@ -46,7 +46,9 @@ extension ErrorCatalogue {
     ]
 
     private static let requests = [
-        Entry("invalid_body", 400, message: "Failed parse body request", "The body is no JSON object or form."),
+        Entry(
+            "invalid_body", 400, message: "Failed parse body request",
+            "The body is no JSON object or form, or the member in `data.field` is not what `data.expected` says."),
         Entry(
             "validation_error", 400, message: "text is required",
             "A parameter or member is missing or has a value that is not allowed; `data.field` names it."),
@@ -57,6 +59,10 @@ extension ErrorCatalogue {
         Entry(
             "device_limit_reached", 400, message: "Device limit reached",
             "The API key has as many devices as its `max_devices` allows. Delete one, or ask the operator for more."),
+        Entry(
+            "webhook_limit_reached", 400, message: "webhook limit reached",
+            "The device has as many webhooks as `WEBHOOK_MAX_PER_DEVICE` allows. Delete one, or ask the operator for more."
+        ),
         Entry("external_id_taken", 409, message: "external_id is already used", "Another device has this external id."),
         Entry(
             "idempotency_in_progress", 409, message: "request in progress",
@@ -131,7 +137,9 @@ extension ErrorCatalogue {
             "client_outdated", 503, message: "WhatsApp client version is outdated",
             "WhatsApp wants a newer version than is known. `POST /admin/whatsapp/version/refresh` fetches it."),
         Entry(
-            "already_paired", 409, message: "WhatsApp Client is already paired", "The device is linked already."),
+            "already_paired", 409, message: "WhatsApp Client is already paired",
+            "The device is linked already, so there is no login to watch. Starting one is no error then: it connects again."
+        ),
         Entry(
             "pairing_failed", 502, message: "whatsapp qr channel entered an unexpected state",
             "Linking broke off. Begin again."),

@@ -26,7 +26,9 @@ struct Page: Sendable {
     /// Layout: `<microseconds since 1970>.<id>`, both decimal.
     private static func position(_ text: String) -> ListPosition? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let time = Int64(parts[0]), let id = Int64(parts[1]) else { return nil }
+        guard parts.count == 2, let time = Int64(parts[0]), let id = Int64(parts[1]), time >= 0, id >= 0 else {
+            return nil
+        }
         return ListPosition(time: Timestamp(microseconds: time), id: id)
     }
 

@@ -86,8 +86,14 @@ struct Query: Sendable {
     private let declared: [Route.Parameter]?
 
     /// - Parameter declared: What the route says it takes. A debug build ends when anything else is asked for; nil: whatever.
-    init(_ text: Substring?, declared: [Route.Parameter]? = nil) {
-        pairs = text.flatMap { PercentCoding.pairs($0) } ?? []
+    /// - Throws: 400 for a broken escape: taken for no query, a filter would show everything.
+    init(_ text: Substring?, declared: [Route.Parameter]? = nil) throws(APIError) {
+        guard let pairs = PercentCoding.pairs(text ?? "") else {
+            var error = APIError.badRequest
+            error.hint = "The query is not UTF-8 in percent-encoding; a percent sign itself is %25."
+            throw error
+        }
+        self.pairs = pairs
         self.declared = declared
     }
 
@@ -127,9 +133,13 @@ struct Query: Sendable {
         return value
     }
 
-    /// The default unless it is a decimal integer; then clamped to `range`.
+    /// The default unless it is a decimal integer; then clamped to `range`, however long it is.
     func integer(_ name: String, default fallback: Int, in range: ClosedRange<Int>) -> Int {
-        guard let number = self[name].flatMap({ Int($0) }) else { return fallback }
-        return min(max(number, range.lowerBound), range.upperBound)
+        guard let text = self[name] else { return fallback }
+        if let number = Int(text) { return min(max(number, range.lowerBound), range.upperBound) }
+        let isNegative = text.hasPrefix("-")
+        let digits = isNegative ? text.dropFirst() : text[...]
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return fallback }
+        return isNegative ? range.lowerBound : range.upperBound
     }
 }

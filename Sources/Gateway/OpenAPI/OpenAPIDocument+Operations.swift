@@ -31,6 +31,9 @@ extension OpenAPIDocument {
         case .apiKey: sentences.append("For a customer: `X-API-Key`.")
         case .device: sentences.append("For a device: its token.")
         }
+        if case .lenient = route.body {
+            sentences.append("A body that cannot be read counts as empty; a member of a wrong type is 400.")
+        }
         if route.isWaiting { sentences.append("Waits for WhatsApp, at most `HTTP_REQUEST_TIMEOUT`.") }
         if route.isIdempotent {
             sentences.append("A repeated `Idempotency-Key` gets the first answer again, for 24 hours.")
@@ -56,7 +59,7 @@ extension OpenAPIDocument {
         parameters += route.query.map { parameter in
             [
                 "name": .string(parameter.name), "in": "query", "required": false,
-                "description": .string(parameter.summary), "schema": parameter.schema.openAPI,
+                "description": .string(parameter.description), "schema": parameter.schema.openAPI,
             ]
         }
         return parameters + requestHeaders(route).map { ["$ref": .string("#/components/parameters/\($0)")] }

@@ -41,7 +41,8 @@ struct OpenAPIDocument: Sendable {
         Every JSON answer is an envelope: `status`, `code`, `message`, `data`; failures add `error` and a stable word in \
         `data.error_code`. Every answer carries `X-Request-ID`; send one of your own (`[A-Za-z0-9._:-]`, at most 128) to find \
         it again in logs. Keys of request bodies match ignoring case, `_` and `-`; unknown ones are ignored. Bodies may be \
-        JSON, forms or multipart.
+        JSON, forms or multipart. Of a parameter that is repeated the first counts; U+0000 in a text is stored as U+FFFD. Case \
+        and a slash at the end make no difference in paths.
 
         Limits: bodies \(server.bodyLimit) bytes (multipart \(server.mediaBodyLimit)), request line and headers \
         \(HeaderLimit.bytes) bytes, requests per hour as set for the API key. GET routes answer HEAD; a known path with another \
@@ -165,7 +166,13 @@ struct OpenAPIDocument: Sendable {
                 "type": "object",
                 "properties": [
                     "error_code": ["type": "string"], "retry_after": ["type": "integer"],
-                    "field": ["type": "string", "description": "The member or parameter it is about"],
+                    "field": [
+                        "type": "string",
+                        "description":
+                            "The member, parameter, path part or header it is about; of every `validation_error`",
+                    ],
+                    "expected": ["type": "string", "description": "What type the field has to be"],
+                    "hint": ["type": "string", "description": "What to do, for people"],
                     "wa_code": ["type": "integer", "description": "Number that WhatsApp gave"],
                 ],
             ],

@@ -13,14 +13,17 @@ extension Route {
         /// Numbers outside count as the nearest inside.
         let range: ClosedRange<Int>?
         let example: JSONValue?
+        /// What cannot be the value is 400; else it counts as absent (10-rest-api, section 2.3).
+        let isStrict: Bool
 
-        init(_ name: String, _ summary: String, values: [String] = [], example: JSONValue? = nil) {
-            self.init(name, .string, summary, values: values, example: example)
+        init(_ name: String, _ summary: String, values: [String] = [], example: JSONValue? = nil, strict: Bool = false)
+        {
+            self.init(name, .string, summary, values: values, example: example, strict: strict)
         }
 
         init(
             _ name: String, _ kind: Kind, _ summary: String, values: [String] = [], range: ClosedRange<Int>? = nil,
-            example: JSONValue? = nil
+            example: JSONValue? = nil, strict: Bool = false
         ) {
             self.name = name
             self.kind = kind
@@ -28,9 +31,27 @@ extension Route {
             self.values = values
             self.range = range
             self.example = example
+            isStrict = strict
         }
 
-        /// What callers should send. Other values count as absent (10-rest-api, section 2.3).
+        /// The summary, and what becomes of what does not fit.
+        var description: String {
+            let fate = isStrict ? "is 400" : "counts as absent"
+            let rule: String? =
+                switch kind {
+                case .integer:
+                    range.map {
+                        "A number below \($0.lowerBound) or above \($0.upperBound) counts as the nearest of these, "
+                            + "what is no whole number \(fate)."
+                    } ?? "What is no whole number \(fate)."
+                case .boolean: "`true`, `t`, `1` or `false`, `f`, `0`; another text \(fate)."
+                case .time: "Another text \(fate)."
+                case .string: values.isEmpty && !isStrict ? nil : "Another text \(fate)."
+                }
+            return rule.map { "\(summary). \($0)" } ?? summary
+        }
+
+        /// What callers should send.
         var schema: Schema {
             let schema: Schema =
                 switch kind {
@@ -48,7 +69,8 @@ extension Route {
             Parameter("limit", .integer, "Rows at most; \(`default`) without it", range: 1...1000, example: 100)
         }
 
-        static let cursor = Parameter("cursor", "X-Next-Cursor of the page before", example: "1767323045000000.42")
+        static let cursor = Parameter(
+            "cursor", "X-Next-Cursor of the page before", example: "1767323045000000.42", strict: true)
     }
 
     /// A member of the body.
@@ -171,7 +193,7 @@ extension Route {
         ])
         /// Linking fails.
         static let pairing = ErrorGroup([
-            "already_paired", "pairing_failed", "pairing_code_invalid", "passkey_required",
+            "pairing_failed", "pairing_code_invalid", "passkey_required",
         ])
     }
 }

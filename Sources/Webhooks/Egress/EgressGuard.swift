@@ -8,12 +8,15 @@ import Tenancy
 package struct EgressGuard: Sendable {
     /// Why a target is refused; `message` is the sentence of the API.
     package enum Refusal: Error, Equatable {
-        case malformed, scheme, privateAddress, unresolvable
+        case malformed, privateAddress, unresolvable
+        /// Neither HTTPS nor, where that is allowed, HTTP.
+        case scheme, schemeBesideHTTP
 
         package var message: String {
             switch self {
             case .malformed: "url must be valid"
             case .scheme: "only HTTPS URLs are allowed"
+            case .schemeBesideHTTP: "only HTTP and HTTPS URLs are allowed"
             case .privateAddress: "private/local network URLs are not allowed"
             case .unresolvable: "host name could not be resolved"
             }
@@ -54,7 +57,7 @@ package struct EgressGuard: Sendable {
         switch url[..<separator.lowerBound].lowercased() {
         case "https": isSecure = true
         case "http" where allowHTTP: isSecure = false
-        default: throw .scheme
+        default: throw allowHTTP ? .schemeBesideHTTP : .scheme
         }
         let rest = url[separator.upperBound...]
         let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex

@@ -19,16 +19,27 @@ struct DevSecrets: Codable {
         let secrets = DevSecrets(
             adminSecret: Hex.encode(random.bytes(24)), tokenKey: Hex.encode(random.bytes(32)),
             dataKey: Base64.encode(random.bytes(32)), sandboxSeed: Hex.encode(random.bytes(16)), nodeID: UUID())
-        let data = try JSONEncoder().encode(secrets)
-        // Through another name: a crash while writing must not leave half a file.
+        try write(try JSONEncoder().encode(secrets), to: path)
+        return secrets
+    }
+
+    /// Writes `dev.env` of `directory`, an `ENV_FILE` for commands beside the running one; shells read it too.
+    static func write(settings: [String: String], in directory: String) throws {
+        let lines = settings.sorted { $0.key < $1.key }.map { "\($0.key)='\($0.value)'\n" }
+        try write(Data(lines.joined().utf8), to: directory + "/dev.env")
+    }
+
+    /// Readable by the owner only, and through another name: a crash while writing must not leave half a file.
+    private static func write(_ data: Data, to path: String) throws {
         let draft = path + ".new"
-        guard files.createFile(atPath: draft, contents: data, attributes: [.posixPermissions: 0o600]) else {
+        guard
+            FileManager.default.createFile(atPath: draft, contents: data, attributes: [.posixPermissions: 0o600])
+        else {
             throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: draft])
         }
         guard rename(draft, path) == 0 else {
             throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
         }
-        return secrets
     }
 }
 

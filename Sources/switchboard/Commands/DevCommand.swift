@@ -13,7 +13,8 @@ struct DevCommand: AsyncParsableCommand {
         abstract: "Bring up everything: a private PostgreSQL, the sandbox and the gateway.",
         discussion: """
             What is linked and stored lives in the data directory and survives restarts, also after a crash. Secrets are \
-            made at the first start and kept there.
+            made at the first start and kept there. The settings it runs with stand in dev.env there: \
+            ENV_FILE=data/dev.env lets the other commands work beside it.
             """)
 
     @Option(help: "Directory of the cluster, the sandbox's world and the secrets.")
@@ -55,20 +56,23 @@ struct DevCommand: AsyncParsableCommand {
         world.mediaPort = sandboxPort == 0 ? 0 : sandboxPort + 2
         let sandbox = SandboxServer(configuration: world, logger: Logger(label: "sandbox"))
         let addresses = try await sandbox.start()
-        let configuration = try Application.configuration(overrides: [
+        var settings = [
             "WHATSAPP_DATASTORE_URI": postgres.uri, "ADMIN_SECRET_KEY": secrets.adminSecret,
             "JWT_SECRET_KEY": secrets.tokenKey, "SECRETS_KEY": secrets.dataKey, "SERVER_ADDRESS": "127.0.0.1",
             "SERVER_PORT": "\(port)", "WHATSAPP_WS_URL": addresses.webSocket,
             "WHATSAPP_NOISE_ROOT_KEY": addresses.rootPublicKey, "WHATSAPP_WEB_ORIGIN": addresses.pages,
             "WHATSAPP_MEDIA_URL": addresses.media,
             "WEBHOOK_ALLOW_HTTP": "true", "EGRESS_ALLOW_CIDRS": "127.0.0.0/8,::1/128",
-        ])
+        ]
+        let configuration = try Application.configuration(overrides: settings)
         let logger = Application.startLogging(configuration.logging, node: configuration.node.name)
         do {
             let node = try await Node.assemble(
                 configuration, nodeID: secrets.nodeID,
                 sandbox: .http(addresses.control, token: world.controlToken), drainNotice: .zero, logger: logger)
             try await node.run(until: Application.waitForStop) { port in
+                settings["SERVER_PORT"] = "\(port)"
+                try DevSecrets.write(settings: settings, in: directory)
                 try announce(Application.url(configuration, port: port), secrets, postgres.uri, addresses)
             }
         } catch {

@@ -11,13 +11,16 @@ final class DevProcess: @unchecked Sendable {  // `process` is only touched by t
     let admin: API
     let sandbox: API
     let ready: JSON
+    /// Its data directory.
+    let directory: URL
     private let process: Process
 
-    private init(process: Process, ready: JSON) throws {
+    private init(process: Process, directory: URL, ready: JSON) throws {
         guard let api = ready["api"].string, let secret = ready["admin_secret"].string,
             let control = ready["sandbox"]["control"].string
         else { throw NeverHappened(description: "the ready line lacks members: \(ready)") }
         self.process = process
+        self.directory = directory
         self.ready = ready
         self.api = API(base: api)
         admin = API(base: api, headers: ["X-Admin-Secret": secret])
@@ -60,7 +63,7 @@ final class DevProcess: @unchecked Sendable {  // `process` is only touched by t
         try process.run()
         let line = try await firstLine(of: output.fileHandleForReading, process: process)
         do {
-            return try DevProcess(process: process, ready: JSON(line))
+            return try DevProcess(process: process, directory: directory, ready: JSON(line))
         } catch {
             process.terminate()
             throw error

@@ -25,18 +25,19 @@ enum ShellScript {
     }
 
     /// Runs the `sh` blocks of a page one after the other against `dev`, in a directory of their own from which the
-    /// repository's examples are found. Ports 9097 to 9099 are replaced by free ones.
-    static func run(_ page: String, against dev: DevProcess) async throws -> (status: Int32, output: String) {
+    /// repository's examples and the data directory of `dev` are found. Ports 9090 to 9099 are replaced by free ones.
+    /// - Parameter times: How often one after the other, in the same shell.
+    static func run(
+        _ page: String, against dev: DevProcess, times: Int = 1
+    ) async throws -> (status: Int32, output: String) {
         var script =
             "set -e\ntrap 'status=$?; kill $(jobs -p) 2>/dev/null || true; echo \"script status $status\"' EXIT\n"
-            + (try blocks(of: page).joined(separator: "\n"))
-        for port in ["9097", "9098", "9099"] where script.contains(port) {
-            script = script.replacing(port, with: "\(try freePort())")
-        }
+            + (try Array(repeating: blocks(of: page).joined(separator: "\n"), count: times).joined(separator: "\n"))
+        for port in Set(try ports(of: page)) { script = script.replacing(port, with: "\(try freePort())") }
         let programs = DevProcess.executable.deletingLastPathComponent().path
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         return try await bash(
-            script,
+            script, data: dev.directory,
             environment: [
                 "API": dev.api.base, "PHONES": dev.sandbox.base.replacing("/v1", with: ""),
                 "ADMIN": dev.admin.headers["X-Admin-Secret"] ?? "", "PATH": "\(programs):\(path)",
@@ -47,9 +48,14 @@ enum ShellScript {
             ])
     }
 
-    private static func bash(_ script: String, environment: [String: String]) async throws -> (
-        status: Int32, output: String
-    ) {
+    /// The ports 9090 to 9099 that the commands of a page name.
+    static func ports(of page: String) throws -> [String] {
+        try blocks(of: page).flatMap { $0.matches(of: #/\b909[0-9]\b/#).map { String($0.0) } }
+    }
+
+    private static func bash(
+        _ script: String, data: URL, environment: [String: String]
+    ) async throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(filePath: "/bin/bash")
         let workplace = FileManager.default.temporaryDirectory.appending(path: "switchboard-docs-\(UUID().uuidString)")
@@ -61,6 +67,7 @@ enum ShellScript {
             try FileManager.default.createSymbolicLink(
                 at: workplace.appending(path: name), withDestinationURL: original)
         }
+        try FileManager.default.createSymbolicLink(at: workplace.appending(path: "data"), withDestinationURL: data)
         process.currentDirectoryURL = workplace
         process.arguments = ["-c", script]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }

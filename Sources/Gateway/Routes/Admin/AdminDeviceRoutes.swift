@@ -93,9 +93,8 @@ extension RouteCatalogue {
 
     /// What rows 3 and 4 can be narrowed to; both list in the same order.
     private static let deviceFilter: [Route.Parameter] = [
-        .init("status", "Stored status", values: ["pending", "active", "disconnected", "logged_out"]),
-        .init("api_key_id", .integer, "One tenant"), .init("q", "Part of name, number, customer or id"), .limit,
-        .cursor,
+        .init("status", "Stored status", values: ["pending", "active", "disconnected", "logged_out"], strict: true),
+        .apiKeyID, .init("q", "Part of name, number, customer or id"), .limit, .cursor,
     ]
 
     /// Throws 400 for a status or a tenant that cannot be one.
@@ -107,10 +106,7 @@ extension RouteCatalogue {
             }
             filter.status = status
         }
-        if let text = query["api_key_id"], !text.isEmpty {
-            guard let id = Int64(text) else { throw .validation("api_key_id must be a number", field: "api_key_id") }
-            filter.tenantID = id
-        }
+        filter.tenantID = try query.apiKeyID()
         filter.text = query["q"].flatMap { $0.isEmpty ? nil : $0 }
         return filter
     }

@@ -46,14 +46,16 @@ extension RouteCatalogue {
             Route(
                 .get, "/admin/audit", .admin, "Audit log, newest first",
                 query: [
-                    .limit, .cursor, .init("api_key_id", .integer, "One tenant only"),
-                    .init("reads", .boolean, "false: without the operator's successful GETs and calls of the sandbox"),
+                    .limit, .cursor, .apiKeyID,
+                    .init(
+                        "reads", .boolean, "false: without the operator's successful GETs and calls of the sandbox",
+                        strict: true),
                 ],
                 answer: .data("Audit log retrieved successfully", .list(of: .auditEntry))
             ) { call in
                 let page = try Page(call.query)
                 let found = try await AuditRepository(dependencies.database).entries(
-                    tenantID: call.query["api_key_id"].flatMap { Int64($0) },
+                    tenantID: try call.query.apiKeyID(),
                     reads: try call.query.strictBool("reads", default: true), limit: page.limit + 1,
                     before: page.before)
                 return page.answer("Audit log retrieved successfully", found, at: \.at) { writer, entries in

@@ -7,7 +7,7 @@ extension RouteCatalogue {
 
     /// - Parameter isNew: Of a tenant that is made; else what is absent stays as it is.
     private static func tenantFields(isNew: Bool) -> [Route.Field] {
-        let numbers = 1...Int(Int32.max)
+        let numbers = 1...largest
         return [
             .init(
                 "customer_name", required: isNew, "Not blank", example: "Harbour Ltd", length: (isNew ? 1 : 0)...255),
@@ -67,6 +67,8 @@ extension RouteCatalogue {
             },
             Route(
                 .patch, "/admin/api-keys/{id}", .admin, number: "10", "Change a tenant",
+                details:
+                    "What is absent stays as it is, and so does what is sent as an empty text or a number below 1.",
                 body: .fields(
                     Self.tenantFields(isNew: false) + [.init("is_active", .boolean, "false stops its tokens and key")],
                     parseError: Self.parseError), answer: .data("API key updated successfully", .tenant),
@@ -173,7 +175,7 @@ extension RouteCatalogue {
             return text
         }
         func number(_ name: String) throws -> Int? {
-            try body.integer(name).flatMap { $0 > 0 ? min($0, Int(Int32.max)) : nil }
+            try body.integer(name).flatMap { $0 > 0 ? try Self.bounded($0, name) : nil }
         }
         let change = TenantChange(
             customerName: try text("customer_name"), customerEmail: try text("customer_email"),
@@ -205,9 +207,19 @@ extension RouteCatalogue {
     private static func positive(_ body: BodyFields, _ name: String) throws -> Int? {
         guard let number = try body.integer(name) else { return nil }
         guard number > 0 else {
-            throw APIError.validation("\(name) is required and must be greater than 0", field: name)
+            throw APIError.validation(
+                "\(name) is required and must be greater than 0", field: name,
+                hint: "\(number) is not greater than 0. Without the member it is the default.")
         }
-        return min(number, Int(Int32.max))
+        return try bounded(number, name)
+    }
+
+    /// What a column of the database holds.
+    private static let largest = Int(Int32.max)
+
+    private static func bounded(_ number: Int, _ name: String) throws(APIError) -> Int {
+        guard number <= largest else { throw .validation("\(name) must be at most \(largest)", field: name) }
+        return number
     }
 
     private static func checkLengths(_ name: String, _ email: String, _ phone: String) throws {

@@ -95,10 +95,12 @@ extension RouteCatalogue {
     }
 
     @Sendable private func regenerateToken(_ call: Call) async throws -> Answer {
-        guard let id = try call.body.string("device_id"), let secret = try call.body.string("device_secret"),
-            !id.isEmpty,
-            !secret.isEmpty
-        else { throw APIError.validation("device_id and device_secret are required") }
+        let id = try call.body.string("device_id") ?? ""
+        let secret = try call.body.string("device_secret") ?? ""
+        if id.isEmpty || secret.isEmpty {
+            throw APIError.validation(
+                "device_id and device_secret are required", field: id.isEmpty ? "device_id" : "device_secret")
+        }
         let (deviceID, token) = try await dependencies.devices.regenerateToken(
             deviceID: id, secret: secret, from: call.origin)
         return .ok("Token regenerated successfully") { writer in

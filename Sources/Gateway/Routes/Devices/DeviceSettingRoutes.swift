@@ -106,7 +106,7 @@ extension RouteCatalogue {
             _ = try await ProxyEgress(dependencies.egress).addresses(ofHost: proxy.host, port: proxy.port)
         } catch let refusal as EgressGuard.Refusal {
             throw switch refusal {
-            case .malformed, .scheme: ProxyURL.malformed
+            case .malformed, .scheme, .schemeBesideHTTP: ProxyURL.malformed
             case .unresolvable: APIError.validation("proxy host name could not be resolved", field: "proxy_url")
             case .privateAddress:
                 APIError.validation("private/local network proxies are not allowed", field: "proxy_url")
@@ -121,13 +121,16 @@ enum ProxyURL {
     static func parse(_ text: String) throws(APIError) -> (host: String, port: Int) {
         let lower = text.lowercased()
         guard ["http://", "https://", "socks5://"].contains(where: { lower.hasPrefix($0) }) else {
-            throw .validation("proxy URL must start with http:// or https://", field: "proxy_url")
+            throw .validation(
+                "proxy URL must start with http:// or https://", field: "proxy_url", hint: "socks5:// is taken too.")
         }
         guard text.utf8.count <= 2048, let address = DeviceSettings.proxyAddress(text) else { throw malformed }
         return address
     }
 
-    static let malformed = APIError.validation("proxy URL must be valid", field: "proxy_url")
+    static let malformed = APIError.validation(
+        "proxy URL must be valid", field: "proxy_url",
+        hint: "http://host:port or with a user name and password before the host; the port 80, 443, or 1024 and above")
 
     /// `http://user:***@host:port`.
     static func masked(_ text: String) -> String {

@@ -8,10 +8,13 @@ import Tenancy
 extension RouteCatalogue {
     /// Linking a device to a phone, by QR code or by a code to type (10-rest-api, section 10, rows 19 and 20).
     var loginRoutes: [Route] {
-        [
+        let reconnects =
+            "A device that is linked already connects again: 200 with the message `WhatsApp Client is Reconnected`, as JSON and without data."
+        return [
             Route(
                 .post, "/devices/me/login", .device, number: "19",
                 "Start linking by QR, or show the running login's code",
+                details: "Shows a code to scan. \(reconnects)",
                 query: [
                     .init("output", "Form of the answer; html without it", values: ["html", "json"]),
                     .init("restart", .boolean, "true: begin a new login"),
@@ -22,14 +25,14 @@ extension RouteCatalogue {
                 ]), answer: .data("Success Generate QR Code", .loginQR, or: "text/html"),
                 errors: [.session, .pairing, .whatsApp], statuses: [200, 409, 502, 503, 504], waits: true
             ) { call in
-                let output = ((try? call.body.string("output")) ?? nil) ?? call.query["output"]
-                let restart =
-                    ((try? call.body.bool("restart")) ?? nil) ?? call.query.bool("restart", default: false)
+                let output = try call.body.string("output") ?? call.query["output"]
+                let restart = try call.body.bool("restart") ?? call.query.bool("restart", default: false)
                 return try await login(
                     call.device, as: output?.lowercased() == "json" ? .json : .html, restart: restart)
             },
             Route(
                 .get, "/devices/me/login", .device, "The running login's code as JSON, PNG or page, by Accept",
+                details: "Starts a login when none runs. \(reconnects)",
                 query: [.init("output", "Form of the answer", values: ["json", "png", "html"])],
                 answer: .data("Success Generate QR Code", .loginQR, or: "image/png", "text/html")
                     .sending("X-QR-Timeout"),
@@ -41,10 +44,11 @@ extension RouteCatalogue {
                 .get, "/devices/me/login/stream", .device, "Codes and outcome of the login as server-sent events",
                 details:
                     "One `qr` event per code and one `passkey` per change of that step, then `paired` or `failed`; the stream ends with the login.",
-                answer: .media("text/event-stream"), errors: [.session, .pairing, .whatsApp],
+                answer: .media("text/event-stream"), errors: [.session, .pairing, .whatsApp, "already_paired"],
                 statuses: [200, 409, 502, 503, 504], handler: streamLogin),
             Route(
                 .post, "/devices/me/login-code", .device, number: "20", "Start linking by a code typed on the phone",
+                details: "Shows a code to type. \(reconnects)",
                 body: .fields(
                     [.init("phone", required: true, "International number, at least 7 digits", example: "15550001111")],
                     parseError: "Failed parse body request"),

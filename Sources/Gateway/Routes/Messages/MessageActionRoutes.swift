@@ -59,9 +59,12 @@ extension RouteCatalogue {
 
     @Sendable private func markRead(_ call: Call) async throws -> Answer {
         let body = call.body
-        guard let chat = try body.string("chat_jid"), let sender = try body.string("sender_jid"), !chat.isEmpty,
-            !sender.isEmpty
-        else { throw APIError.validation("chat_jid and sender_jid are required") }
+        let chat = try body.string("chat_jid") ?? ""
+        let sender = try body.string("sender_jid") ?? ""
+        if chat.isEmpty || sender.isEmpty {
+            throw APIError.validation(
+                "chat_jid and sender_jid are required", field: chat.isEmpty ? "chat_jid" : "sender_jid")
+        }
         let chatJID = try ChatAddress.parse(chat, field: "chat_jid")
         let senderJID = try ChatAddress.parse(sender, field: "sender_jid")
         let more = try body.strings("message_ids") ?? []
@@ -69,7 +72,8 @@ extension RouteCatalogue {
         guard more.count <= Self.readLimit else {
             throw APIError.validation("message_ids must be at most \(Self.readLimit)", field: "message_ids")
         }
-        for id in ids { try Self.checkMessageID(id) }
+        try Self.checkMessageID(call.parameters["message_id"])
+        for id in more { try Self.checkMessageID(id, field: "message_ids") }
         let isPlayed = try body.bool("played") ?? false
         let session = try await dependencies.gate.session(call.device.scope)
         try await session.markRead(chat: chatJID, messageIDs: ids, sender: senderJID, played: isPlayed)
@@ -102,9 +106,10 @@ extension RouteCatalogue {
     }
 
     /// Printable, at most 128 bytes. Throws 400.
-    static func checkMessageID(_ id: String) throws(APIError) {
+    static func checkMessageID(_ id: String, field: String = "message_id") throws(APIError) {
         guard (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .validation("message_id is not a message id", field: "message_id")
+            throw .validation(
+                "\(field) is not a message id", field: field, hint: "1 to 128 printable ASCII characters, no spaces")
         }
     }
 }

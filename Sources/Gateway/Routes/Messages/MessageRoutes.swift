@@ -30,13 +30,18 @@ extension RouteCatalogue {
                 .get, "/chats/{chat_jid}/messages", .device, number: "41", "Stored messages of a chat",
                 query: [
                     .init("limit", .integer, "Messages at most; 50 without it", range: 1...200, example: 50),
-                    .init("before", "Only messages older than this one, by its id: `next_before` of the last page"),
+                    .init(
+                        "before", "Only messages older than this one, by its id: `next_before` of the last page",
+                        strict: true),
                     .init(
                         "after",
-                        "Only messages newer than this one, by its id; with `order=asc`, `next_after` of the last page"),
-                    .init("since", .time, "Unix seconds"), .init("until", .time, "Unix seconds"),
+                        "Only messages newer than this one, by its id; with `order=asc`, `next_after` of the last page",
+                        strict: true),
+                    .init("since", .time, "RFC 3339 time or unix seconds", strict: true),
+                    .init("until", .time, "RFC 3339 time or unix seconds", strict: true),
                     .init("type", "Kind of message", example: "text"),
-                    .init("order", "Oldest or newest first; desc without it", values: ["asc", "desc"]),
+                    .init(
+                        "order", "Oldest or newest first; desc without it", values: ["asc", "desc"], strict: true),
                 ], answer: .data("Success get chat messages", .storedMessages), errors: ["invalid_recipient"],
                 handler: storedMessages),
         ]
@@ -62,14 +67,14 @@ extension RouteCatalogue {
         let body = call.body
         let text = try body.string("text") ?? ""
         if text.isBlank { throw APIError.validation("text is required", field: "text") }
+        let author = try body.string("reply_to_sender_jid").flatMap { $0.isEmpty ? nil : $0 }
+            .map { try ChatAddress.parse($0, field: "reply_to_sender_jid") }
         var quote: Quote?
         if let id = try body.string("reply_to_message_id"), !id.isEmpty {
             guard (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw APIError.validation("reply_to_message_id is not a message id", field: "reply_to_message_id")
             }
-            let sender = try body.string("reply_to_sender_jid").flatMap { $0.isEmpty ? nil : $0 }
-            quote = Quote(
-                messageID: id, sender: try sender.map { try ChatAddress.parse($0, field: "reply_to_sender_jid") })
+            quote = Quote(messageID: id, sender: author)
         }
         let id = try body.string("message_id").flatMap { $0.isEmpty ? nil : $0 }
         let message = try Self.message(call, chat: chat, text: text, quote: quote, messageID: id)
@@ -156,16 +161,21 @@ extension RouteCatalogue {
         let limit = query.integer("limit", default: 50, in: 1...200)
         let before = query["before"] ?? ""
         let after = query["after"] ?? ""
-        let order: MessageQuery.Order = query["order"]?.lowercased() == "asc" ? .oldestFirst : .newestFirst
+        let order: MessageQuery.Order
+        switch query["order"]?.lowercased() {
+        case "asc": order = .oldestFirst
+        case "desc", "", nil: order = .newestFirst
+        default: throw APIError.validation("order must be one of: asc, desc", field: "order")
+        }
+        let (since, until) = (try query.timestamp("since"), try query.timestamp("until"))
         let messages: [ArchivedMessage]
         do {
             messages = try await dependencies.messages.page(
                 call.device.scope, chat: chat,
                 MessageQuery(
                     chats: [], before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after,
-                    since: query["since"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
-                    until: query["until"].flatMap { Int64($0) }.map { Timestamp(seconds: $0) },
-                    type: query["type"].flatMap { $0.isEmpty ? nil : $0 }, order: order, limit: limit))
+                    since: since, until: until, type: query["type"].flatMap { $0.isEmpty ? nil : $0 }, order: order,
+                    limit: limit))
         } catch let unknown as UnknownCursor {
             throw APIError.validation(
                 "\(unknown.field) is the id of no stored message of this chat; take a message_id of this list",

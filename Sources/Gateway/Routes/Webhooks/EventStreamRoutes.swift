@@ -8,7 +8,9 @@ import Webhooks
 
 extension RouteCatalogue {
     private static let query: [Route.Parameter] = [
-        .init("events", "Names and prefixes, separated by commas; all when absent", example: "message.*"),
+        .init(
+            "events", "Names and prefixes of events that exist, separated by commas; all when absent",
+            example: "message.*", strict: true),
         .init("last_event_id", "Like the header Last-Event-ID"),
     ]
 

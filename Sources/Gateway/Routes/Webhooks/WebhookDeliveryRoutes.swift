@@ -56,12 +56,13 @@ extension RouteCatalogue {
     }
 
     @Sendable private func rotateSecret(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
         let grace = try call.body.integer("grace_seconds").map { Int64($0) } ?? WebhookService.defaultGrace
         guard (0...WebhookService.maximumGrace).contains(grace) else {
             throw APIError.validation("grace_seconds must be 0 to 604800", field: "grace_seconds")
         }
         let webhook = try await dependencies.webhooks.rotateSecret(
-            try Self.webhookID(call), to: try call.body.string("secret").flatMap { $0.isEmpty ? nil : $0 },
+            id, to: try call.body.string("secret").flatMap { $0.isEmpty ? nil : $0 },
             grace: grace,
             tenant: call.device.tenantID, did: call.device.did)
         await dependencies.audit.record(
@@ -80,6 +81,7 @@ extension RouteCatalogue {
     }
 
     @Sendable private func replay(_ call: Call) async throws -> Answer {
+        let id = try Self.webhookID(call)
         let body = call.body
         let selection: ReplayRequest.Selection
         if let ids = try body.strings("event_ids"), !ids.isEmpty {
@@ -98,7 +100,7 @@ extension RouteCatalogue {
         let state = word.isEmpty ? (isNamed ? nil : DeliveryState.dead) : DeliveryState(rawValue: word)
         let names = try body.strings("events").flatMap { $0.isEmpty ? nil : $0 }
         let count = try await dependencies.webhooks.replay(
-            try Self.webhookID(call), ReplayRequest(selection, events: names, state: state),
+            id, ReplayRequest(selection, events: names, state: state),
             tenant: call.device.tenantID, did: call.device.did)
         return .ok("replay queued") { writer in
             writer.object { writer in
@@ -168,13 +170,14 @@ extension RouteCatalogue {
             }
         }
         if let name = call.query["event"], !name.isEmpty {
-            guard WebhookEventCatalogue.byName[name] != nil else { throw APIError(WebhookError.unknownEvent(name)) }
+            guard WebhookEventCatalogue.byName[name] != nil else {
+                var error = APIError(WebhookError.unknownEvent(name))
+                error.field = "event"
+                throw error
+            }
             query.event = name
         }
-        if let text = call.query["since"], !text.isEmpty {
-            query.since = Self.time(text)
-            guard query.since != nil else { throw Self.timeError("since") }
-        }
+        query.since = try call.query.date("since")
         let found = try await dependencies.webhooks.logs(id, tenant: call.device.tenantID, did: call.device.did, query)
         let next = page.cursor(after: found, at: \.position)
         return page.answer("success", found, at: \.position) { writer, entries in
@@ -188,34 +191,17 @@ extension RouteCatalogue {
         }
     }
 
-    private static func time(_ text: String) -> Date? {
-        if let seconds = Double(text) { return date(seconds) }
-        let found =
-            (try? Date(text, strategy: .iso8601))
-            ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
-        return found.flatMap { date($0.timeIntervalSince1970) }
-    }
-
     /// A time of the body, as text or a number of seconds.
     private static func time(_ body: BodyFields, _ name: String) throws -> Date? {
         guard body.contains(name) else { return nil }
         let found: Date?
         if let number = try? body.number(name) {
-            found = date(number)
+            found = RequestTime.date(number)
         } else {
             guard let text = try body.string(name), !text.isEmpty else { return nil }
-            found = time(text)
+            found = RequestTime.date(text)
         }
-        guard let found else { throw timeError(name) }
+        guard let found else { throw RequestTime.error(name) }
         return found
-    }
-
-    private static func timeError(_ name: String) -> APIError {
-        .validation("\(name) must be an RFC 3339 time or unix seconds", field: name)
-    }
-
-    /// Nil for seconds outside of the years 1970 to 9999.
-    private static func date(_ seconds: Double) -> Date? {
-        (0..<253_402_300_800).contains(seconds) ? Date(timeIntervalSince1970: seconds) : nil
     }
 }

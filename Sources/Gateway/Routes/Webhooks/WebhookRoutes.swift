@@ -8,22 +8,23 @@ import Webhooks
 extension RouteCatalogue {
     private static let parseError = "invalid request body"
 
-    private static let webhookFields: [Route.Field] = [
-        .init(
-            "url", "https URL, at most 2048 characters", example: "https://customer.example/hook", length: 0...2048),
-        .init(
-            "events", .strings, "Event names and prefixes (`message.*`); empty means all but those to be named",
-            example: ["message.received"], length: 0...WebhookService.eventNameLimit),
-        .init(
-            "secret", "16 to 64 bytes, or whsec_ and base64; made when absent",
-            example: "a-secret-of-32-characters-or-more"),
-        .init(
-            "headers", .object, "Extra request headers, of 4096 bytes together", example: ["X-Customer": "7"],
-            length: 0...WebhookService.headerLimit),
-        .init("ordering", "What waits for what", values: ["device", "none", "strict"]),
-        .init("content", .boolean, "false keeps message contents out"),
-        .init("description", "For people", length: 0...WebhookService.descriptionLimit),
-    ]
+    /// - Parameter isNew: Of a webhook that is made; else what is absent stays as it is.
+    private static func webhookFields(isNew: Bool) -> [Route.Field] {
+        [
+            .init(
+                "url", required: isNew, "https URL, at most 2048 characters", example: "https://customer.example/hook",
+                length: 0...2048),
+            .init(
+                "events", .strings, "Event names and prefixes (`message.*`); empty means all but those to be named",
+                example: ["message.received"], length: 0...WebhookService.eventNameLimit),
+            .init(
+                "headers", .object, "Extra request headers, of 4096 bytes together", example: ["X-Customer": "7"],
+                length: 0...WebhookService.headerLimit),
+            .init("ordering", "What waits for what", values: ["device", "none", "strict"]),
+            .init("content", .boolean, "false keeps message contents out"),
+            .init("description", "For people", length: 0...WebhookService.descriptionLimit),
+        ]
+    }
 
     /// Webhooks of the calling device (10-rest-api, section 20).
     var webhookRoutes: [Route] {
@@ -49,8 +50,14 @@ extension RouteCatalogue {
             },
             Route(
                 .post, "/webhooks", .device, number: "102", "Create a webhook",
-                body: .fields(Self.webhookFields, parseError: Self.parseError),
-                answer: .data("webhook created", .createdWebhook), statuses: [200, 400],
+                body: .fields(
+                    Self.webhookFields(isNew: true) + [
+                        .init(
+                            "secret", "16 to 64 bytes, or whsec_ and base64; made when absent",
+                            example: "a-secret-of-32-characters-or-more")
+                    ], parseError: Self.parseError),
+                answer: .data("webhook created", .createdWebhook), errors: ["webhook_limit_reached"],
+                statuses: [200, 400],
                 handler: createWebhook),
             Route(
                 .get, "/webhooks/{webhook_id}", .device, number: "103", "One webhook",
@@ -70,8 +77,11 @@ extension RouteCatalogue {
             },
             Route(
                 .patch, "/webhooks/{webhook_id}", .device, number: "104", "Change a webhook",
+                details: "Members that are absent stay as they are. The secret has a call of its own, `rotate-secret`.",
                 body: .fields(
-                    Self.webhookFields + [.init("active", .boolean, "true also clears what failures left")],
+                    Self.webhookFields(isNew: false) + [
+                        .init("active", .boolean, "true also clears what failures left")
+                    ],
                     parseError: Self.parseError), answer: .data("webhook updated", .oneWebhook),
                 statuses: [200, 400, 404], handler: updateWebhook),
             Route(
@@ -86,10 +96,10 @@ extension RouteCatalogue {
                 .get, "/webhooks/{webhook_id}/logs", .device, number: "106", "Delivery log, newest first",
                 query: [
                     .init(
-                        "status", "What became of the delivery; another word is 400",
-                        values: DeliveryState.allCases.map(\.rawValue)),
-                    .init("event", "Event name; one that does not exist is 400", example: "message.received"),
-                    .init("since", .time, "RFC 3339 time or unix seconds"),
+                        "status", "What became of the delivery", values: DeliveryState.allCases.map(\.rawValue),
+                        strict: true),
+                    .init("event", "Name of an event that exists", example: "message.received", strict: true),
+                    .init("since", .time, "RFC 3339 time or unix seconds", strict: true),
                     .limit(default: 100), .cursor,
                 ], answer: .data("success", .deliveryLog), statuses: [200, 400, 404], handler: webhookLogs),
             Route(
