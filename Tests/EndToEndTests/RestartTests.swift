@@ -15,8 +15,7 @@ struct RestartTests {
             dev = try await DevProcess.start(in: directory)
             var device = API(base: dev.api.base, headers: ada.device.headers)
             try await Self.waitForLogin(device)
-            let carol = try await dev.sandbox.post("/accounts", ["phone": "12025550102", "push_name": "Carol"])
-            #expect(carol.status < 300, "\(carol.text)")
+            try await dev.makePhone("12025550102", name: "Carol")
             try await dev.killHard()
 
             dev = try await DevProcess.start(in: directory)

@@ -45,8 +45,7 @@ struct ScenarioTests {
             let count = 300
             let ada = try await Customer.create(dev, phone: "12025550100", name: "Ada")
             try await ada.linkByQR()
-            let carol = try await dev.sandbox.post("/accounts", ["phone": "12025550102", "push_name": "Carol"])
-            #expect(carol.status < 300, "\(carol.text)")
+            try await dev.makePhone("12025550102", name: "Carol")
             let sink = try await WebhookSink.start()
             #expect(try await ada.device.post("/webhooks", ["url": sink.url]).status == 200)
             let replaced = try await dev.sandbox.post("/faults/preset/replaced", ["account": ada.phone])
@@ -88,8 +87,7 @@ struct ScenarioTests {
             let notes = stored.json["data"]["messages"].array.filter { $0["text"].string == "a note to myself" }
             #expect(notes.count == 1 && notes.first?["message_id"].string == note, "\(stored.text)")
 
-            let carol = try await dev.sandbox.post("/accounts", ["phone": "12025550102", "push_name": "Carol"])
-            #expect(carol.status < 300, "\(carol.text)")
+            try await dev.makePhone("12025550102", name: "Carol")
             let sent = try await dev.sandbox.post(
                 "/accounts/12025550102/send", ["to": ada.phone, "text": "imagine a voice note"])
             #expect(sent.status == 200, "\(sent.text)")
@@ -117,8 +115,7 @@ struct ScenarioTests {
             let privacy = try await dev.sandbox.put("/accounts/\(ada.phone)/privacy", ["readreceipts": "none"])
             #expect(privacy.status == 200, "\(privacy.text)")
             try await ada.linkByQR()
-            let carol = try await dev.sandbox.post("/accounts", ["phone": "12025550102", "push_name": "Carol"])
-            #expect(carol.status < 300, "\(carol.text)")
+            try await dev.makePhone("12025550102", name: "Carol")
             let sent = try await dev.sandbox.post("/accounts/12025550102/send", ["to": ada.phone, "text": "a secret"])
             #expect(sent.status == 200, "\(sent.text)")
             let id = try await eventually("the message in the store") {

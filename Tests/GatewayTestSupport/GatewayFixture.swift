@@ -126,16 +126,7 @@ package struct GatewayFixture: Sendable {
         let dispatcher = WebhookDispatcher(
             repository: outbox, client: webhookClient, configuration: configuration, nodeID: dependencies.node.id,
             metrics: metrics, logger: Self.silent)
-        let task = Task { await dispatcher.run() }
-        do {
-            try await body()
-        } catch {
-            task.cancel()
-            await task.value
-            throw error
-        }
-        task.cancel()
-        await task.value
+        try await whileRunning({ await dispatcher.run() }, body)
     }
 
     /// The text of `/metrics`, as somebody reads it who never asked before: what is counted in the database is counted anew.

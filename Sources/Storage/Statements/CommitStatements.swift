@@ -40,16 +40,12 @@ enum CommitStatements {
           WHERE \(LeaseStatements.isHeld("$3")) ORDER BY l.did FOR KEY SHARE OF l) AS owned
         """)
 
-    /// Webhooks that are on, or were switched off for failing and may be given a replay: the predicate of the index
-    /// `webhooks_listening`, which is used only where it stands word for word.
-    private static let listening = "(w.active OR w.disabled_reason IN ('failing', 'gone'))"
-
     /// Divides by zero when somebody listens to one of these devices, whose events the batch leaves out.
     static let silence = Statement(
         "commit.silence",
         """
         SELECT 1 / (NOT EXISTS (SELECT 1 FROM sb.webhooks w WHERE w.did = ANY ($1)
-            AND \(listening))
+            AND \(WebhookPredicate.listening))
           AND NOT EXISTS (SELECT 1 FROM sb.devices d WHERE d.did = ANY ($1) AND d.streamed_until > now()))::int
         """)
 
@@ -67,7 +63,7 @@ enum CommitStatements {
         """
         SELECT d.did, d.device_id, d.tenant_id, d.event_seq, coalesce(d.streamed_until > now(), false) OR EXISTS (
           SELECT 1 FROM sb.webhooks w WHERE w.did = d.did
-            AND \(listening)) AS has_listeners
+            AND \(WebhookPredicate.listening)) AS has_listeners
         FROM sb.devices d WHERE d.did = ANY ($1)
         """)
 
@@ -132,7 +128,7 @@ enum CommitStatements {
             FROM sb.messages m WHERE m.did = e.did AND m.message_id = e.of_message AND (m.chat = e.of_chat) IS TRUE) IS NOT FALSE),
         wanted AS (
           SELECT e.*, w.id AS webhook_id, w.active FROM e JOIN sb.webhooks w ON w.did = e.did
-            AND \(listening)
+            AND \(WebhookPredicate.listening)
             AND (CASE WHEN w.events = '{}' THEN NOT e.opt_in
               ELSE EXISTS (SELECT 1 FROM unnest(w.events) AS p(pattern) WHERE p.pattern = e.type
                 OR (right(p.pattern, 2) = '.*' AND starts_with(e.type, left(p.pattern, -1)))) END)),

@@ -69,7 +69,7 @@ enum DeliveryStatements {
             + (SELECT count(*) FROM sb.webhook_deliveries WHERE state = 'retrying' AND NOT is_test),
           (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM heads),
           h.day_success, h.day_dead,
-          (SELECT count(*) FROM sb.webhooks WHERE NOT active AND disabled_reason IN ('failing', 'gone'))
+          (SELECT count(*) FROM sb.webhooks w WHERE NOT w.active AND \(WebhookPredicate.switchedOff))
         FROM (SELECT coalesce(sum(success), 0)::bigint AS success, coalesce(sum(failed), 0)::bigint AS failed,
             coalesce(sum(dead), 0)::bigint AS dead,
             coalesce(sum(success) FILTER (WHERE hour > now() - interval '24 hours'), 0)::bigint AS day_success,

@@ -22,7 +22,7 @@ enum OutboxRetentionStatements {
           WHERE e.event_id = o.event_id AND e.day = o.day AND o.is_kept
             AND o.event_id NOT IN (SELECT event_id FROM retrying)
             AND NOT EXISTS (SELECT 1 FROM sb.webhooks w WHERE w.did = o.did AND NOT w.active
-              AND w.disabled_reason IN ('failing', 'gone'))
+              AND \(WebhookPredicate.switchedOff))
             AND NOT EXISTS (SELECT 1 FROM sb.webhook_deliveries d
               WHERE d.event_id = o.event_id AND d.state IN ('dead', 'failed'))
             AND NOT EXISTS (SELECT 1 FROM sb.webhooks w JOIN sb.webhook_deliveries d ON d.webhook_id = w.id

@@ -97,10 +97,7 @@ final class NoiseConnectionHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        switch state {
-        case .closing(let reason): finish(reason)
-        default: finish(.closedByPeer(code: nil))
-        }
+        finish(endReason)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(error) }

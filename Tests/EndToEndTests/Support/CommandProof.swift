@@ -32,7 +32,7 @@ enum CommandProof {
             ["--devices": "4", "--events": "200", "--rate": "50", "--duration": "1", "--pending": "20"],
             shows: "with 20 pending"),
         "switchboard bench webhooks --rate 0 --pending ''": .small(
-            ["--devices": "4", "--events": "200"], shows: "throughput"),
+            ["--devices": "4", "--events": "200"], shows: "events stored and delivered"),
         "switchboard bench webhooks --skip-throughput --pending '' --rate 1000 --duration 60": .small(
             ["--devices": "4", "--rate": "50", "--duration": "1"], shows: "durable to delivered at 50/s"),
         "switchboard bench webhooks --skip-throughput --rate 0 --pending 1000,10000,100000,1000000": .small(

@@ -14,8 +14,7 @@ struct Customer: Sendable {
 
     /// Makes an API key, a device of it and the phone.
     static func create(_ dev: DevProcess, phone: String, name: String) async throws -> Customer {
-        let account = try await dev.sandbox.post("/accounts", ["phone": phone, "push_name": name])
-        #expect(account.status < 300, "\(account.text)")
+        try await dev.makePhone(phone, name: name)
         let created = try await dev.admin.post("/admin/api-keys", ["customer_name": name, "max_devices": 2])
         #expect(created.status == 201, "\(created.text)")
         let key = dev.api.with("X-API-Key", try #require(created.json["data"]["api_key"].string))
@@ -80,5 +79,13 @@ struct Customer: Sendable {
         _ = try await eventually("\(phone) seeing \"\(text)\"") {
             try await phoneMessages().contains { "\($0)".contains("\"\(text)\"") } ? true : nil
         }
+    }
+}
+
+extension DevProcess {
+    /// Makes a phone in the sandbox; no device is linked to it yet.
+    func makePhone(_ phone: String, name: String) async throws {
+        let account = try await sandbox.post("/accounts", ["phone": phone, "push_name": name])
+        #expect(account.status < 300, "\(account.text)")
     }
 }

@@ -76,7 +76,7 @@ enum ShellScript {
         let handle = try FileHandle(forWritingTo: file)
         process.standardOutput = handle
         process.standardError = handle
-        try process.run()
+        try runWithSignals(process)
         // It leads a process group of its own, in which also is what it leaves in the background.
         defer { kill(-process.processIdentifier, SIGKILL) }
         // The script says itself how it ended: what it left in the background would keep `isRunning` true.
@@ -89,6 +89,15 @@ enum ShellScript {
         } catch {
             return (-1, try String(contentsOf: file, encoding: .utf8))
         }
+    }
+
+    /// Starts a process to which signals get through: threads of tasks block them, and what they start inherits that.
+    private static func runWithSignals(_ process: Process) throws {
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
     }
 
     private static func freePort() throws -> Int {

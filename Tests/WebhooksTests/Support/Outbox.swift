@@ -139,14 +139,5 @@ func withOutbox(_ body: (Outbox) async throws -> Void) async throws {
 
 /// Runs the dispatcher while `body` runs, then stops it and waits for its end.
 func running(_ dispatcher: WebhookDispatcher, _ body: () async throws -> Void) async throws {
-    let task = Task { await dispatcher.run() }
-    do {
-        try await body()
-    } catch {
-        task.cancel()
-        await task.value
-        throw error
-    }
-    task.cancel()
-    await task.value
+    try await whileRunning({ await dispatcher.run() }, body)
 }
