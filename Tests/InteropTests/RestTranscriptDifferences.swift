@@ -25,13 +25,13 @@ enum RestDifferences {
     static let all = [words, emptyBodies, states, additions, webhooks, tenancy, ownDevice, messageActions].joined()
         .flatMap { $0 }
 
-    /// Failures carry a machine word and the name of the field.
+    /// Failures carry a machine word and the name of the field, some also what to do.
     private static let words: [[RestDifference]] =
         [
             "auth_missing", "auth_invalid", "device_unknown", "invalid_body", "validation_error", "not_found",
-            "client_not_loaded", "http_method_not_allowed",
+            "client_not_loaded", "http_method_not_allowed", "webhook_limit_reached",
         ].map { on([""], by: "2.2, 5", .added("data.error_code", $0)) } + [
-            on([""], by: "2.2", .added("data.field", "text"))
+            on([""], by: "2.2", .added("data.field", "text"), .added("data.hint", "text"))
         ]
 
     /// An empty body is an empty object.
