@@ -101,7 +101,7 @@ package final class Phone {
     func remember(_ message: PhoneMessage) -> Bool {
         guard let numbered = log.append(message) else { return false }
         save(numbered)
-        if let dropped = log.dropOverflow() { world.store.delete(messageKey(dropped.sequence)) }
+        for dropped in log.dropOverflow() { world.store.delete(messageKey(dropped.sequence)) }
         return true
     }
 

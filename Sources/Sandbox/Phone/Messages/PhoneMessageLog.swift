@@ -12,7 +12,7 @@ package struct PhoneMessageLog: Sendable {
         let sender: JID
     }
 
-    /// Messages kept; the oldest go first.
+    /// Messages kept, or up to a tenth more; the oldest go first.
     package static let capacity = 20_000
 
     private var messages: OrderedDictionary<Int, PhoneMessage> = [:]
@@ -45,12 +45,14 @@ package struct PhoneMessageLog: Sendable {
         lastSequence = max(lastSequence, message.sequence)
     }
 
-    /// The oldest message beyond the capacity, removed.
-    package mutating func dropOverflow() -> PhoneMessage? {
-        guard messages.count > Self.capacity, let (_, message) = messages.elements.first else { return nil }
-        messages.removeFirst()
-        sequences[Self.key(message)] = nil
-        return message
+    /// The oldest messages, removed, when there are a tenth more than the capacity: each removal at the front moves all others,
+    /// so they go together.
+    package mutating func dropOverflow() -> [PhoneMessage] {
+        guard messages.count > Self.capacity + Self.capacity / 10 else { return [] }
+        let dropped = Array(messages.values.prefix(messages.count - Self.capacity))
+        messages.removeFirst(dropped.count)
+        for message in dropped { sequences[Self.key(message)] = nil }
+        return dropped
     }
 
     /// The message `id` of `chat`; `sender` (any device of it) decides where ids collide.

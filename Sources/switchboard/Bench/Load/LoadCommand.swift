@@ -62,6 +62,8 @@ struct LoadCommand: AsyncParsableCommand {
     var sql: String?
 
     func run() async throws {
+        let signals = LoadProgram.endAtSignals()
+        defer { for signal in signals { signal.cancel() } }
         let rig = try await LoadRig.start(in: dataDir, tls: tls)
         do {
             try await measure(rig)

@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 
 /// A `switchboard …` that was started beside the load generator and printed its ready line.
 final class LoadProgram: @unchecked Sendable {
@@ -15,6 +16,22 @@ final class LoadProgram: @unchecked Sendable {
 
     var processID: Int32 { process.processIdentifier }
 
+    private static let running = NIOLockedValueBox(Set<Int32>())
+
+    /// Ends the programs that run, and this one, at SIGINT and SIGTERM. Holds as long as what it returns.
+    static func endAtSignals() -> [any DispatchSourceSignal] {
+        [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler {
+                for child in running.withLockedValue({ $0 }) { kill(child, SIGTERM) }
+                exit(128 + number)
+            }
+            source.resume()
+            return source
+        }
+    }
+
     /// - Parameter log: File for what it writes to standard error.
     static func start(_ arguments: [String], environment: [String: String] = [:], log: String) async throws
         -> LoadProgram
@@ -29,6 +46,8 @@ final class LoadProgram: @unchecked Sendable {
         process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
         let begin = ContinuousClock.now
         try process.run()
+        let child = process.processIdentifier
+        running.withLockedValue { _ = $0.insert(child) }
         let line = await firstLine(of: output.fileHandleForReading)
         let took = (ContinuousClock.now - begin).milliseconds
         guard let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] else {
@@ -62,6 +81,7 @@ final class LoadProgram: @unchecked Sendable {
             if round == 6000 { kill(processID, SIGKILL) }
             try? await Task.sleep(for: .milliseconds(10))
         }
+        Self.running.withLockedValue { _ = $0.remove(processID) }
     }
 }
 
