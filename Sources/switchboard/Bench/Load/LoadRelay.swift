@@ -112,8 +112,9 @@ final class LoadRelay: Sendable {
             case .port(let port): return bootstrap.connect(host: "127.0.0.1", port: port).map { _ in }
             case .socket(let path): return bootstrap.connect(unixDomainSocketPath: path).map { _ in }
             }
-        }.map {
-            client.setOption(.autoRead, value: true).whenComplete { _ in client.read() }
+        }.flatMap {
+            // Takes effect when the connection is registered, after this.
+            client.setOption(.autoRead, value: true)
         }
     }
 
