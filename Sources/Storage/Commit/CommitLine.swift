@@ -6,22 +6,22 @@ import NIOCore
 ///
 /// One batch is under way at a time, so that sets of one device commit in the order of submission. Pure: the caller sends
 /// the batches and wakes the waiters.
-struct CommitLine<Waiter> {
-    struct Entry {
-        let changes: ChangeSet
+package struct CommitLine<Waiter> {
+    package struct Entry {
+        package let changes: ChangeSet
         let size: Int
         let deadline: NIODeadline
         /// nil once its waiter was told that the store is away; the set is still to be applied.
-        var waiter: Waiter?
+        package var waiter: Waiter?
     }
 
     /// What a waiter is told; nil is success.
-    typealias Verdict = (entry: Entry, error: CommitError?)
+    package typealias Verdict = (entry: Entry, error: CommitError?)
 
     private(set) var waiting: [Entry] = []
-    private(set) var inFlight: [Entry] = []
+    package private(set) var inFlight: [Entry] = []
     /// Somebody waits for what is in `waiting`; otherwise it goes when the timer ends.
-    var isUrgent = false
+    package var isUrgent = false
     /// Bytes waiting or in flight, roughly.
     private(set) var bytes = 0
     /// Devices whose sets go one at a time, because rows of a batch were refused: to find out which.
@@ -29,10 +29,12 @@ struct CommitLine<Waiter> {
     /// Devices that may write no more under their epoch, and why.
     private var stopped: [Int64: (epoch: Int64, error: CommitError)] = [:]
 
+    package init() {}
+
     /// Whether a batch is under way.
     var isRunning: Bool { !inFlight.isEmpty }
-    var isEmpty: Bool { waiting.isEmpty && inFlight.isEmpty }
-    var mayStart: Bool { !isRunning && isUrgent && !waiting.isEmpty }
+    package var isEmpty: Bool { waiting.isEmpty && inFlight.isEmpty }
+    package var mayStart: Bool { !isRunning && isUrgent && !waiting.isEmpty }
 
     /// Why nothing of the device under this epoch is taken any more; nil when it is.
     mutating func refusal(of changes: ChangeSet) -> CommitError? {
@@ -43,7 +45,7 @@ struct CommitLine<Waiter> {
     }
 
     /// - Parameter deadline: from when on ``late(at:)`` names the waiter.
-    mutating func append(_ changes: ChangeSet, deadline: NIODeadline, waiter: Waiter) {
+    package mutating func append(_ changes: ChangeSet, deadline: NIODeadline, waiter: Waiter) {
         let entry = Entry(changes: changes, size: changes.approximateSize, deadline: deadline, waiter: waiter)
         bytes += entry.size
         waiting.append(entry)
@@ -51,7 +53,7 @@ struct CommitLine<Waiter> {
 
     /// Moves the next batch from waiting to in flight: for each device a run of its oldest sets. `outdated` are those of
     /// sessions whose device was claimed anew by this node: they may write no more and are fenced off.
-    mutating func nextBatch(
+    package mutating func nextBatch(
         maximumSets: Int, maximumBytes: Int
     ) -> (devices: [DeviceChanges], outdated: [Verdict]) {
         var newestEpochs: [Int64: Int64] = [:]
@@ -91,7 +93,7 @@ struct CommitLine<Waiter> {
     }
 
     /// The batch has ended. Returns who is to be told what, in that order: callers may append from there.
-    mutating func settle(_ outcome: CommitAttempts.Outcome) -> [Verdict] {
+    package mutating func settle(_ outcome: [Int64: CommitError?]) -> [Verdict] {
         var settled = inFlight
         inFlight = []
         let refused = takeRefused(&settled, outcome)
@@ -147,11 +149,19 @@ struct CommitLine<Waiter> {
         return refused
     }
 
-    /// What waits for devices that were stopped.
+    /// What waits for devices that were stopped. One look at what waits, however many devices a lost lease has stopped.
     private mutating func takeStopped() -> [Verdict] {
-        stopped.sorted { $0.key < $1.key }.flatMap { did, stop in
-            take(stop.error) { $0.changes.did == did && $0.changes.epoch <= stop.epoch }
+        if stopped.isEmpty || waiting.isEmpty { return [] }
+        var (left, taken): ([Entry], [Verdict]) = ([], [])
+        for entry in waiting {
+            if let stop = stopped[entry.changes.did], entry.changes.epoch <= stop.epoch {
+                taken += told([entry], stop.error)
+            } else {
+                left.append(entry)
+            }
         }
+        waiting = left
+        return taken
     }
 
     private mutating func take(_ error: CommitError, where condition: (Entry) -> Bool) -> [Verdict] {

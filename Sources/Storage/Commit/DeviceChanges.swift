@@ -5,7 +5,7 @@ import Messaging
 /// Newer images of a record replace older ones, counters add up, and no key occurs twice, which set-based upserts demand
 /// (16-performance-durability, sections 1.6 and 5.4). A change of the credentials applies before everything else here, so
 /// a set with one must be the first.
-struct DeviceChanges {
+package struct DeviceChanges {
     struct SessionState {
         var rev: Int64
         /// nil deletes the session.
