@@ -1,5 +1,5 @@
-import Messaging
 import Foundation
+import Messaging
 import Testing
 
 /// Chains and records, the session's ledger, the coalescing, line and attempts of the group commit, all of them the
