@@ -41,7 +41,7 @@ final class ParserErrorResponder: ChannelDuplexHandler, RemovableChannelHandler 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch (state, unwrapOutboundIn(data)) {
         case (.over, _): promise?.succeed()
-        case (.closing, .head(var head)):
+        case (.closing, .head(var head)) where openRequests == 1:
             head.headerFields[.connection] = "close"
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case (_, .end):

@@ -50,18 +50,18 @@ final class RequestFraming: ChannelInboundHandler, RemovableChannelHandler {
         return nil
     }
 
-    /// A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port.
+    /// A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port; or nothing, which the health checks of some
+    /// balancers send and RFC 9110, section 7.2, allows.
     private static func isHost(_ text: String) -> Bool {
-        !text.isEmpty
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
-                    UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%"), UInt8(ascii: "~"):
-                    true
-                default: false
-                }
+        text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+                UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%"), UInt8(ascii: "~"):
+                true
+            default: false
             }
+        }
     }
 
     private final class Check: ChannelInboundHandler {

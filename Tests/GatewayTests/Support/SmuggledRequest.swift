@@ -109,7 +109,7 @@ struct SmuggledRequest {
             ("an odd version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
             ("another protocol", "GET / ICE/1.0\r\nHost: x\r\n\r\n"),
             ("a method that is none", "G@T / HTTP/1.1\r\nHost: x\r\n\r\n"),
-            ("no host", get("/health", "")), ("an empty host", get("/health", "Host:\r\n")),
+            ("no host", get("/health", "")),
             ("two hosts", get("/health", "Host: x\r\nHost: y\r\n")),
             ("the same host twice", get("/health", "Host: x\r\nHost: x\r\n")),
             ("a list of hosts", get("/health", "Host: x, y\r\n")),
