@@ -15,9 +15,7 @@ extension LoadRig {
             let jid = try group["jid"].text
             let api = api.base
             let plan = HTTPLoadPlan(base: api, connections: 1, seconds: 120, limit: count) { _, number in
-                HTTPLoadPlan.request(
-                    "POST", "/chats/\(jid)/messages", headers: [("Authorization", "Bearer \(device.token)")],
-                    body: #"{"text": "message number \#(number)"}"#)
+                device.outgoing("message number \(number)", to: jid)
             }
             // The first brings the sender key to everybody.
             var first = plan
@@ -26,12 +24,7 @@ extension LoadRig {
             try await Task.sleep(for: .seconds(3))
             let before = processorTimes
             let outcome = try await HTTPLoad.run(plan)
-            var report = LoadReport("text to a group of \(size), warm")
-            report.set(outcome.latencies, in: outcome.seconds)
-            report.set(processorTimes - before, over: outcome.latencies.count)
-            report.set("failures", Double(outcome.failures))
-            try report.print()
-            if let failure = outcome.firstFailure { Application.printError(failure) }
+            try report("text to a group of \(size), warm", outcome, used: processorTimes - before)
         }
     }
 

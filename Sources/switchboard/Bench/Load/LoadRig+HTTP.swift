@@ -60,11 +60,7 @@ extension LoadRig {
         try await measure("GET /devices/me, 100/s, alone", small)
         async let pages = HTTPLoad.run(large)
         try await measure("GET /devices/me, 100/s, beside pages of devices", small)
-        var report = LoadReport("GET /admin/devices?limit=1000, 2 connections")
-        let outcome = try await pages
-        report.set(outcome.latencies, in: outcome.seconds)
-        report.set("failures", Double(outcome.failures))
-        try report.print()
+        try report("GET /admin/devices?limit=1000, 2 connections", try await pages)
     }
 
     /// Runs a plan for a moment to warm everything up, then measures it and prints its line.
@@ -74,9 +70,14 @@ extension LoadRig {
         _ = try await HTTPLoad.run(warmUp)
         let before = processorTimes
         let outcome = try await HTTPLoad.run(plan)
+        try report(name, outcome, used: processorTimes - before)
+    }
+
+    /// Prints the line of a run, with the processor time of each process for an operation when it is known.
+    func report(_ name: String, _ outcome: HTTPLoadOutcome, used: ProcessorTimes? = nil) throws {
         var report = LoadReport(name)
         report.set(outcome.latencies, in: outcome.seconds)
-        report.set(processorTimes - before, over: outcome.latencies.count)
+        if let used { report.set(used, over: outcome.latencies.count) }
         report.set("failures", Double(outcome.failures))
         try report.print()
         if let failure = outcome.firstFailure { Application.printError("\(name): \(failure)") }

@@ -68,16 +68,12 @@ extension LoadRig {
         _ = try await HTTPLoad.run(
             HTTPLoadPlan(base: control, connections: 8, seconds: seconds * 10, limit: devices.count * 3) { _, number in
                 let device = devices[number % devices.count]
-                return HTTPLoadPlan.request(
-                    "POST", "/v1/accounts/\(device.peer)/send", headers: [],
-                    body: #"{"to": "\#(device.phone)", "text": "hello \#(number)"}"#)
+                return device.incoming("hello \(number)")
             })
         _ = try await HTTPLoad.run(
             HTTPLoadPlan(base: api, connections: 8, seconds: seconds * 10, limit: devices.count) { _, number in
                 let device = devices[number % devices.count]
-                return HTTPLoadPlan.request(
-                    "POST", "/chats/\(device.peer)/messages", headers: [("Authorization", "Bearer \(device.token)")],
-                    body: #"{"text": "hello \#(number)"}"#)
+                return device.outgoing("hello \(number)")
             })
     }
 

@@ -22,9 +22,7 @@ extension LoadRig {
             // Callers do not meet on a device; each goes over its share.
             let share = max(1, devices.count / connections)
             let device = devices[(connection * share + number % share) % devices.count]
-            return HTTPLoadPlan.request(
-                "POST", "/chats/\(device.peer)/messages", headers: [("Authorization", "Bearer \(device.token)")],
-                body: #"{"text": "message number \#(number)"}"#)
+            return device.outgoing("message number \(number)")
         }
     }
 
@@ -69,9 +67,7 @@ extension LoadRig {
         ) { _, number in
             let device = devices[number % devices.count]
             let text = "\(LoadSink.mark)\(NIODeadline.now().uptimeNanoseconds)"
-            return HTTPLoadPlan.request(
-                "POST", "/v1/accounts/\(device.peer)/send", headers: [],
-                body: #"{"to": "\#(device.phone)", "text": "\#(text)"}"#)
+            return device.incoming(text)
         }
     }
 

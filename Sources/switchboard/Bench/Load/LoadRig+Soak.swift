@@ -11,15 +11,11 @@ extension LoadRig {
         let (control, api) = (control.base, api.base)
         let received = HTTPLoadPlan(base: control, connections: 4, seconds: seconds, rate: rate) { _, number in
             let device = devices[number % devices.count]
-            return HTTPLoadPlan.request(
-                "POST", "/v1/accounts/\(device.peer)/send", headers: [],
-                body: #"{"to": "\#(device.phone)", "text": "number \#(number)"}"#)
+            return device.incoming("number \(number)")
         }
         let sent = HTTPLoadPlan(base: api, connections: 4, seconds: seconds, rate: rate) { _, number in
             let device = devices[number % devices.count]
-            return HTTPLoadPlan.request(
-                "POST", "/chats/\(device.peer)/messages", headers: [("Authorization", "Bearer \(device.token)")],
-                body: #"{"text": "number \#(number)"}"#)
+            return device.outgoing("number \(number)")
         }
         async let incoming = HTTPLoad.run(received)
         async let outgoing = HTTPLoad.run(sent)
@@ -35,13 +31,8 @@ extension LoadRig {
             report.set("logged_in", Double(try await loggedIn()))
             try report.print()
         }
-        for (name, outcome) in [("received", try await incoming), ("sent", try await outgoing)] {
-            var report = LoadReport("traffic of \(Int(seconds)) s, \(name)")
-            report.set(outcome.latencies, in: outcome.seconds)
-            report.set("failures", Double(outcome.failures))
-            try report.print()
-            if let failure = outcome.firstFailure { Application.printError("\(name): \(failure)") }
-        }
+        try report("traffic of \(Int(seconds)) s, received", try await incoming)
+        try report("traffic of \(Int(seconds)) s, sent", try await outgoing)
     }
 
     /// How long small requests take beside texts both ways: what traffic does to the loops that requests and the sockets of
@@ -63,12 +54,8 @@ extension LoadRig {
             requests[connection % requests.count]
         }
         try await measure("GET /devices/me, 100/s, beside 150 texts/s each way", small)
-        for (name, outcome) in [("texts sent beside", try await sent), ("texts of phones beside", try await received)] {
-            var report = LoadReport(name)
-            report.set(outcome.latencies, in: outcome.seconds)
-            report.set("failures", Double(outcome.failures))
-            try report.print()
-        }
+        try report("texts sent beside", try await sent)
+        try report("texts of phones beside", try await received)
         await sink.stop()
     }
 }

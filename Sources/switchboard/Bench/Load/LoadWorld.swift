@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import NIOCore
 
 /// What a data directory of the load benchmarks keeps, so that devices are linked once: the secrets of the gateway, one
 /// customer, and its linked devices.
@@ -10,6 +11,19 @@ struct LoadWorld: Codable, Sendable {
         let token: String
         let phone: String
         let peer: String
+
+        /// The peer's phone writes to the device.
+        func incoming(_ text: String) -> ByteBuffer {
+            HTTPLoadPlan.request(
+                "POST", "/v1/accounts/\(peer)/send", headers: [], body: #"{"to": "\#(phone)", "text": "\#(text)"}"#)
+        }
+
+        /// The device writes to a chat; nil: to its peer.
+        func outgoing(_ text: String, to chat: String? = nil) -> ByteBuffer {
+            HTTPLoadPlan.request(
+                "POST", "/chats/\(chat ?? peer)/messages", headers: [("Authorization", "Bearer \(token)")],
+                body: #"{"text": "\#(text)"}"#)
+        }
     }
 
     var adminSecret: String
