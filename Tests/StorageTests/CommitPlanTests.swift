@@ -85,14 +85,7 @@ struct CommitPlanTests {
     private static func pages(
         _ fixture: StorageFixture, _ statement: Statement, _ types: String, _ values: String
     ) async throws -> Int {
-        let name = statement.name.replacing(".", with: "_")
-        let results = try await fixture.database.system.pipeline([
-            Statement("plan.generic", "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)")(),
-            Statement("plan.\(name).prepare", "PREPARE \(name)(\(types)) AS \(statement.sql)")(),
-            Statement("plan.\(name)", "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE \(name)(\(values))")(),
-        ])
-        let plan: String = try #require(try results[2].rows.first?[0])
-        let top = try JSON(Array(plan.utf8))[0]["Plan"]
-        return (top["Shared Hit Blocks"].int ?? 0) + (top["Shared Read Blocks"].int ?? 0)
+        let explained = ExplainedStatement(statement: statement, types: types, values: values)
+        return try explained.touched(try await fixture.database.system.pipeline(explained.statements)).pages
     }
 }

@@ -12,28 +12,14 @@ struct MessagePlanTests {
     private static func pages(
         _ fixture: StorageFixture, _ scope: DeviceScope, _ statement: Statement, before: String?
     ) async throws -> Int {
-        let name = statement.name.replacing(".", with: "_") + "_\(before ?? "newest")"
-        let before = before.map { "'\($0)'" } ?? "NULL"
-        let rows = try await fixture.database.pipeline(
-            .device(scope),
-            [
-                Statement("plan.generic", "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")(),
-                Statement(
-                    "plan.\(name).prepare",
-                    "PREPARE \(name)(bigint, text[], text, text, timestamptz, timestamptz, text, int) AS \(statement.sql)"
-                )(),
-                Statement(
-                    "plan.\(name)",
-                    """
-                    EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
-                    EXECUTE \(name)(\(scope.did), '{1@s.whatsapp.net,2@lid}', \(before), NULL, NULL, NULL, NULL, 50)
-                    """)(),
-                Statement("plan.\(name).end", "DEALLOCATE \(name)")(),
-            ])
-        let plan: String = try #require(try rows[2].rows.first?[0])
-        let top = try JSON(Array(plan.utf8))[0]["Plan"]
-        #expect(top["Actual Rows"].int == 50)
-        return (top["Shared Hit Blocks"].int ?? 0) + (top["Shared Read Blocks"].int ?? 0)
+        let explained = ExplainedStatement(
+            statement: statement, types: "bigint, text[], text, text, timestamptz, timestamptz, text, int",
+            values: "\(scope.did), '{1@s.whatsapp.net,2@lid}', \(before.map { "'\($0)'" } ?? "NULL"), "
+                + "NULL, NULL, NULL, NULL, 50")
+        let results = try await fixture.database.pipeline(.device(scope), explained.statements)
+        let touched = try explained.touched(results)
+        #expect(touched.rows == 50)
+        return touched.pages
     }
 
     @Test(
